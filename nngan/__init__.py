@@ -1,0 +1,11 @@
+"""nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
+
+from . import datasets
+from .backend import BackendUnavailable, CupyBackend, NumpyBackend
+from .gan import GAN
+from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sigmoid, Tanh
+from .losses import bce, bce_with_logits
+from .network import Sequential
+from .optim import SGD, Adam
+
+__version__ = "0.1.0"

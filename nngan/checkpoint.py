@@ -1,0 +1,135 @@
+"""The full state of a run in one ``.npz``, written so that a crash cannot spoil it.
+
+A checkpoint holds arrays and one JSON text, never a pickle: parameters and optimizer moments of
+both networks, the clock, the losses so far, and a description from which the game is made anew.
+Because random numbers are a function of seed and clock, no generator's state is needed: a run that
+was killed and resumed ends with the bytes of the run that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from .backend import Array, NumpyBackend
+from .gan import GAN, METRICS
+from .layers import Layer
+
+FORMAT = "nngan checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint, or not a whole one; the message says which."""
+
+
+def save(gan: GAN, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
+    """Write the whole state of `gan` to `path`, replacing what was there in one instant.
+
+    The file is written under another name, flushed to the disk and then renamed: a reader, or a
+    run that is killed at any moment, finds the old file or the new one, never half of one.
+
+    Parameters
+    ----------
+    gan : GAN
+    path : path
+        Conventionally ``checkpoint.npz``.
+    extra : dict, optional
+        Anything that JSON can hold, returned by `load`.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; what was at `path` is still there then.
+    """
+    path = Path(path)
+    config = {"format": FORMAT, "gan": gan.config(), "extra": extra or {}}
+    to_numpy = gan.backend.to_numpy
+    arrays = {name: to_numpy(array) for name, array in _state(gan).items()}
+    arrays["history"] = np.array([gan.history[name] for name in METRICS], np.float64)
+    arrays["log"] = to_numpy(gan.log)
+    arrays["config"] = np.array(json.dumps(config))
+    with atomic_write(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load(
+    path: str | os.PathLike[str],
+    backend: str | NumpyBackend = "numpy",
+    layers: Sequence[type[Layer]] = (),
+) -> tuple[GAN, dict[str, Any]]:
+    """Return the game that was saved at `path`, on any backend, and its `extra`.
+
+    Parameters
+    ----------
+    path : path
+    backend : str or NumpyBackend
+        Where it shall go on; it need not be where it came from.
+    layers : sequence of Layer subclasses
+        Layers of your own that its networks use.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    CheckpointError
+        When the file is damaged, or is no checkpoint of nngan.
+    """
+    arrays, config = _read(Path(path))
+    gan = GAN.from_config(config["gan"], backend, layers)
+    for name, array in _state(gan).items():
+        if name not in arrays or arrays[name].shape != array.shape:
+            found = arrays[name].shape if name in arrays else "nothing"
+            raise CheckpointError(f"{path} is damaged: {name} must be {array.shape}, got {found}")
+        array[...] = gan.backend.asarray(arrays[name])
+    gan.log = gan.backend.asarray(arrays["log"])
+    gan.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
+    return gan, config["extra"]
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside `path` for writing, and give it that name once it is safely on the disk."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _state(gan: GAN) -> dict[str, Array]:
+    """Return all arrays that a training step changes in place, by name."""
+    state = {"clock": gan.clock, "epoch_start": gan.epoch_start}
+    for name, network, optimizer in (
+        ("G", gan.G, gan.g_optimizer),
+        ("D", gan.D, gan.d_optimizer),
+    ):
+        state[f"{name}.params"] = network.params
+        state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
+    return state
+
+
+def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        config = json.loads(str(arrays["config"]))
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({error})") from error
+    if config.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} says it is {config.get('format')!r}, this version reads {FORMAT!r}"
+        )
+    return arrays, config

@@ -1,0 +1,298 @@
+"""The minimax game: the discriminator's step, the generator's step, sampling.
+
+min_G max_D V(D, G) = E_x ln D(x) + E_z ln(1 - D(G(z)))       (Goodfellow et al. 2014, equation 1)
+
+Algorithm 1 of that paper plays it with minibatches: k steps of D up the gradient of V, one step of
+G down. Everything a step needs is a function of the game's state: parameters, optimizers' moments,
+and one clock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .backend import Array, Key, NumpyBackend, Stream, get_backend
+from .layers import Layer, sigmoid
+from .losses import OBJECTIVES
+from .network import Sequential
+from .optim import Adam, Optimizer, optimizer_from_config
+
+LATENTS = ("normal", "uniform")
+METRICS = ("d_loss", "g_loss", "d_real", "d_fake")
+
+
+class GAN:
+    """A generator and a discriminator that learn from each other.
+
+    Parameters
+    ----------
+    G : Sequential
+        Generator: latent vectors (N, latent_dim) to samples (N, features).
+    D : Sequential
+        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real.
+    loss : str
+        "non_saturating" (default) or "minimax"; see `nngan.losses`.
+    g_optimizer, d_optimizer : Optimizer, optional
+        ``Adam(2e-4, beta1=0.5)`` each if left out.
+    k : int
+        Steps of D per step of G.
+    label_smoothing : float
+        One-sided: real data get the label 1 - label_smoothing.
+    latent : str
+        Prior of z: "normal", or "uniform" on (-1, 1].
+    data_range : (float, float)
+        What the networks see of data in [0, 1]: (-1, 1) for a generator that ends in Tanh. `fit`
+        maps the data to it and `sample` maps back. (0, 1) leaves data alone, whatever its range.
+    seed : int
+        Of everything random in the game: order of the data, noise, dropout. The networks have
+        seeds of their own.
+    backend : str or NumpyBackend
+        "numpy" or "cupy"; the networks are moved there.
+
+    Attributes
+    ----------
+    clock : int64 array of shape (1,), on the device
+        Training steps done. With `seed` it addresses every random number.
+    history : dict of str to list of float
+        "d_loss", "g_loss", "d_real" (mean D(x)), "d_fake" (mean D(G(z))): the mean over each epoch.
+    log : array of shape (steps, 4), on the device
+        The same four of each step of the epoch under way, which began at `epoch_start`.
+
+    Raises
+    ------
+    ValueError
+        When the networks do not fit together or an option has no such value.
+    BackendUnavailable
+        When the backend cannot run here.
+    """
+
+    def __init__(
+        self,
+        G: Sequential,
+        D: Sequential,
+        *,
+        loss: str = "non_saturating",
+        g_optimizer: Optimizer | None = None,
+        d_optimizer: Optimizer | None = None,
+        k: int = 1,
+        label_smoothing: float = 0.0,
+        latent: str = "normal",
+        data_range: tuple[float, float] = (0.0, 1.0),
+        seed: int = 0,
+        backend: str | NumpyBackend = "numpy",
+    ) -> None:
+        if G is D or D.n_out != 1 or G.n_out != D.n_in or G.dtype != D.dtype or not G.n_in:
+            raise ValueError(
+                "G must map (N, latent_dim) to (N, features) and D (N, features) to (N, 1) in one "
+                f"dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
+                f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
+            )
+        _one_of("loss", loss, OBJECTIVES)
+        _one_of("latent", latent, LATENTS)
+        if k != int(k) or k < 1:
+            raise ValueError(f"k must be a positive whole number, got {k!r}")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
+        low, high = map(float, data_range)
+        if not low < high:
+            raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
+        if seed != int(seed) or not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
+        self.backend = get_backend(backend)
+        self.G, self.D = G.to(self.backend), D.to(self.backend)
+        self.loss, self.objective = loss, OBJECTIVES[loss]
+        self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
+        self.d_optimizer = (d_optimizer or Adam()).bind(self.D)
+        self.k, self.label_smoothing = int(k), float(label_smoothing)
+        self.latent, self.data_range, self.seed = latent, (low, high), int(seed)
+        self.latent_dim = G.n_in
+        xp = self.backend.xp
+        self.clock = xp.zeros(1, dtype=np.int64)
+        self.epoch_start = xp.zeros(1, dtype=np.int64)
+        self.log = xp.zeros((0, len(METRICS)), dtype=G.dtype)
+        self.history: dict[str, list[float]] = {name: [] for name in METRICS}
+
+    # -- Algorithm 1 ---------------------------------------------------------------------------
+
+    def discriminator_step(self, x: Array, z: Array, i: int = 0) -> tuple[Array, Array, Array]:
+        """Move D up the gradient of V: the inner loop of Algorithm 1.
+
+        Parameters
+        ----------
+        x : array of shape (N, features)
+            A minibatch of data.
+        z : array of shape (N, latent_dim)
+            A minibatch of noise.
+        i : int
+            Which of the k steps this is (dropout masks differ).
+
+        Returns
+        -------
+        loss, d_real, d_fake : 0-d arrays
+            D's loss, the mean of D(x) and the mean of D(G(z)), before the update.
+        """
+        G, D = self.G, self.D
+        fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
+        real_logits, real_cache = D.forward(x, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 1))
+        fake_logits, fake_cache = D.forward(
+            fake, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 2)
+        )
+        loss, d_real_logits, d_fake_logits = self.objective.discriminator(
+            real_logits, fake_logits, self.label_smoothing
+        )
+        D.zero_grad()
+        D.backward(d_real_logits, real_cache, input_grad=False)
+        D.backward(d_fake_logits, fake_cache, input_grad=False)
+        self.d_optimizer.step()
+        return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+
+    def generator_step(self, z: Array) -> Array:
+        """Move G down the gradient of its loss: the outer loop of Algorithm 1.
+
+        The gradient goes through D to its input, which is G's output, and on into G. D takes no
+        part: its parameters and its `grads` stay as they are.
+
+        Parameters
+        ----------
+        z : array of shape (N, latent_dim)
+            A minibatch of noise.
+
+        Returns
+        -------
+        loss : 0-d array
+            G's loss, before the update.
+        """
+        G, D = self.G, self.D
+        fake, g_cache = G.forward(z, key=self._key(Stream.GENERATOR_STEP, 0))
+        fake_logits, d_cache = D.forward(fake, key=self._key(Stream.GENERATOR_STEP, 1))
+        loss, d_fake_logits = self.objective.generator(fake_logits)
+        d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
+        assert d_fake is not None
+        G.zero_grad()
+        G.backward(d_fake, g_cache, input_grad=False)
+        self.g_optimizer.step()
+        return loss
+
+    def noise(self, n: int, i: int = 0) -> Array:
+        """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
+        return self._draw(self._key(Stream.NOISE, i), n)
+
+    # -- learning and sampling -----------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Array,
+        epochs: int,
+        batch_size: int = 128,
+        *,
+        callbacks: Sequence[Callable[[GAN], object]] = (),
+        progress: bool = True,
+    ) -> dict[str, list[float]]:
+        """Train for `epochs` more epochs; see `nngan.training.fit`."""
+        from .training import fit  # the loop stands above the game
+
+        return fit(self, x, epochs, batch_size, callbacks=callbacks, progress=progress)
+
+    def sample(self, n: int, *, seed: int = 0) -> Array:
+        """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
+
+        The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
+        vector learning. The first samples of a longer draw are those of a shorter one.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+        seed : int
+            Of the latent vectors.
+        """
+        if n != int(n) or n < 1:
+            raise ValueError(f"n must be a positive whole number, got {n!r}")
+        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), int(n)))
+
+    def generate(self, z: Array) -> Array:
+        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array."""
+        low, high = self.data_range
+        y = self.backend.to_numpy(self.G(self.backend.asarray(z, self.G.dtype)))
+        return y if (low, high) == (0, 1) else (y - low) / (high - low)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return len(self.history["d_loss"])
+
+    # -- saving --------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
+        """Write the whole state of the game to one file; see `nngan.checkpoint.save`."""
+        from .checkpoint import save
+
+        save(self, path, extra)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        backend: str | NumpyBackend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+    ) -> GAN:
+        """Return the game that `save` wrote; see `nngan.checkpoint.load`."""
+        from .checkpoint import load
+
+        return load(path, backend, layers)[0]
+
+    def config(self) -> dict[str, Any]:
+        """Return a description from which `GAN.from_config` makes the same game, untrained."""
+        return {
+            "G": self.G.config(),
+            "D": self.D.config(),
+            "loss": self.loss,
+            "g_optimizer": self.g_optimizer.config(),
+            "d_optimizer": self.d_optimizer.config(),
+            "k": self.k,
+            "label_smoothing": self.label_smoothing,
+            "latent": self.latent,
+            "data_range": list(self.data_range),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        backend: str | NumpyBackend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+    ) -> GAN:
+        """Make the game that `config` described; `layers` as in `Sequential.from_config`."""
+        arguments = dict(config)
+        G, D = (Sequential.from_config(arguments.pop(name), layers=layers) for name in "GD")
+        for name in ("g_optimizer", "d_optimizer"):
+            arguments[name] = optimizer_from_config(arguments[name])
+        return cls(G, D, backend=backend, **arguments)
+
+    def __repr__(self) -> str:
+        return (
+            f"GAN(G={self.G!r},\nD={self.D!r},\nloss={self.loss!r}, "
+            f"g_optimizer={self.g_optimizer!r}, d_optimizer={self.d_optimizer!r}, "
+            f"seed={self.seed}, epoch={self.epoch})"
+        )
+
+    # -- random numbers ------------------------------------------------------------------------
+
+    def _key(self, stream: Stream, i: int) -> Key:
+        return Key(self.seed, step=self.clock).fold_in(stream).fold_in(i)
+
+    def _draw(self, key: Key, n: int) -> Array:
+        shape = (n, self.latent_dim)
+        if self.latent == "normal":
+            return self.backend.normal(key, shape, self.G.dtype)
+        return 2 * self.backend.uniform(key, shape, self.G.dtype) - 1
+
+
+def _one_of(name: str, value: str, known: Any) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")

@@ -1,0 +1,188 @@
+"""Losses: binary cross-entropy, twice, and the two adversarial objectives built from it.
+
+A loss returns its mean over the N outputs and the gradient of that mean, so that both carry the
+same 1/N::
+
+    loss, dlogits = bce_with_logits(logits, target)
+
+The loss stays an array (0-d, on the device): reading it is the caller's decision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .backend import Array, array_module
+from .layers import sigmoid
+
+
+def bce(p: Array, target: Array | float) -> tuple[Array, Array]:
+    """Binary cross-entropy of probabilities, as in the textbook.
+
+    With N = p.size, L = -1/N sum [t ln p + (1 - t) ln(1 - p)], hence
+    dL/dp = -1/N [t / p - (1 - t) / (1 - p)] = 1/N (p - t) / (p (1 - p)).
+
+    Both are evaluated at p clipped to [eps, 1 - eps], eps the spacing of floats at 1 (1.2e-7 in
+    float32), so that they are finite. That is the weakness of this form: behind a Sigmoid the
+    gradient p (1 - p) dL/dp is lost where p has rounded to 0 or 1. `bce_with_logits` keeps it.
+
+    Parameters
+    ----------
+    p : array, usually of shape (N, 1)
+        Probabilities in [0, 1].
+    target : array of the same shape, or float
+        Labels in [0, 1].
+
+    Returns
+    -------
+    loss : 0-d array
+    dp : array of p's shape
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
+
+    References
+    ----------
+    Goodfellow, Bengio and Courville, "Deep learning", MIT Press 2016, section 6.2.2.2.
+    """
+    _check_target("p", p, target)
+    xp = array_module(p)
+    eps = float(np.finfo(p.dtype).eps)
+    p = xp.clip(p, eps, 1 - eps)
+    loss = -(target * xp.log(p) + (1 - target) * xp.log(1 - p)).mean()
+    dp = (p - target) / (p * (1 - p)) / p.size
+    return loss, dp
+
+
+def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]:
+    """Binary cross-entropy of sigmoid(logits), exact for any finite logits.
+
+    With p = 1 / (1 + exp(-o)): ln p = o - softplus(o) and ln(1 - p) = -softplus(o), where
+    softplus(o) = ln(1 + exp(o)). Put into the textbook's formula, N = logits.size,
+    L = 1/N sum [softplus(o) - t o]. Because softplus' = sigmoid, dL/do = 1/N (sigmoid(o) - t).
+
+    Parameters
+    ----------
+    logits : array, usually of shape (N, 1)
+        Log-odds o = ln p/(1 - p).
+    target : array of the same shape, or float
+        Labels in [0, 1].
+
+    Returns
+    -------
+    loss : 0-d array
+    dlogits : array of logits' shape
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np, nngan as nn
+    >>> loss, dlogits = nn.bce_with_logits(np.zeros((4, 1)), np.ones((4, 1)))
+    >>> float(loss)  # chance: ln 2
+    0.6931471805599453
+    >>> dlogits.ravel().tolist()
+    [-0.125, -0.125, -0.125, -0.125]
+    """
+    _check_target("logits", logits, target)
+    xp = array_module(logits)
+    # softplus(o) - t o with softplus(o) = max(o, 0) + ln(1 + exp(-|o|)). In this order max(o, 0)
+    # cancels against t o before the small logarithm is added.
+    cost = (xp.maximum(logits, 0) - target * logits) + xp.log1p(xp.exp(-xp.abs(logits)))
+    dlogits = (sigmoid(logits) - target) / logits.size
+    return cost.mean(), dlogits
+
+
+def softplus(x: Array) -> Array:
+    """Return ln(1 + exp(x)), elementwise, for any finite x without overflow."""
+    # Naive: log(1 + exp(x)), where exp(x) overflows for x above 88.7 in float32.
+    xp = array_module(x)
+    y: Array = xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+    return y
+
+
+class Objective(NamedTuple):
+    """The two losses of an adversarial game, both to be minimised.
+
+    Attributes
+    ----------
+    discriminator : callable
+        ``(real_logits, fake_logits, label_smoothing) -> (loss, d_real_logits, d_fake_logits)``.
+    generator : callable
+        ``(fake_logits) -> (loss, d_fake_logits)``.
+    d_chance, g_chance : float
+        The losses where D cannot tell, D(x) = 1/2 everywhere.
+    """
+
+    discriminator: Callable[[Array, Array, float], tuple[Array, Array, Array]]
+    generator: Callable[[Array], tuple[Array, Array]]
+    d_chance: float
+    g_chance: float
+
+
+def discriminator_bce(
+    real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
+) -> tuple[Array, Array, Array]:
+    """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of the paper's equation 1.
+
+    One-sided label smoothing puts 1 - label_smoothing in the place of the label 1 of real data,
+    and leaves the label 0 of fakes alone: smoothed too, it would reward G where it already is.
+
+    References
+    ----------
+    Goodfellow et al., "Generative adversarial nets", NIPS 2014, eq. 1.
+    Salimans et al., "Improved techniques for training GANs", NIPS 2016, section 3.4.
+    """
+    real_loss, d_real = bce_with_logits(real_logits, 1 - label_smoothing)
+    fake_loss, d_fake = bce_with_logits(fake_logits, 0.0)
+    return real_loss + fake_loss, d_real, d_fake
+
+
+def generator_minimax(fake_logits: Array) -> tuple[Array, Array]:
+    """Loss of G in the paper's equation: E ln(1 - D(G(z))).
+
+    Its gradient in the logits is -sigmoid(o) / N: nearly zero where D is sure of a fake, which is
+    where G begins.
+
+    References
+    ----------
+    Goodfellow et al., "Generative adversarial nets", NIPS 2014, eq. 1 and Algorithm 1.
+    """
+    loss, dlogits = bce_with_logits(fake_logits, 0.0)
+    return -loss, -dlogits
+
+
+def generator_non_saturating(fake_logits: Array) -> tuple[Array, Array]:
+    """Loss of G in practice: -E ln D(G(z)).
+
+    Its gradient in the logits is (sigmoid(o) - 1) / N: largest where D is sure of a fake.
+
+    References
+    ----------
+    Goodfellow et al., "Generative adversarial nets", NIPS 2014, end of section 3.
+    """
+    return bce_with_logits(fake_logits, 1.0)
+
+
+OBJECTIVES = {
+    "minimax": Objective(discriminator_bce, generator_minimax, 2 * math.log(2), -math.log(2)),
+    "non_saturating": Objective(
+        discriminator_bce, generator_non_saturating, 2 * math.log(2), math.log(2)
+    ),
+}
+
+
+def _check_target(name: str, outputs: Array, target: Array | float) -> None:
+    if not isinstance(target, int | float) and target.shape != outputs.shape:
+        raise ValueError(
+            f"target must have the shape of {name}, {outputs.shape}, got {target.shape}"
+        )

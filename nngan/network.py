@@ -1,0 +1,234 @@
+"""`Sequential`: layers one after the other, over one flat buffer of parameters.
+
+It is itself a layer: its cache is the list of its layers' caches, its backward walks that list in
+reverse.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import layers as _layers
+from .backend import Array, Key, NumpyBackend, Stream, get_backend
+from .layers import Layer
+
+
+class Sequential(Layer):
+    """Layers one after the other: y = f_n(... f_2(f_1(x))).
+
+    By the chain rule dL/dx = f_1'(... f_n'(dL/dy)): `backward` hands each layer's dx to the layer
+    before it.
+
+    The network owns `params` and `grads`, each one contiguous array; the ``W, b, dW, db`` of its
+    layers are views of them. An optimizer step, a checkpoint or an average of networks is then one
+    operation on one array.
+
+    Parameters
+    ----------
+    *layers : Layer
+        At least one. A layer belongs to one network.
+    seed : int or None
+        Of the initial weights. None keeps the weights that the layers have.
+    dtype : str
+        "float32" to train, "float64" to check gradients.
+    backend : str or NumpyBackend
+        "numpy" or "cupy".
+
+    Attributes
+    ----------
+    layers : list of Layer
+    params, grads : array of shape (size,)
+        Backward passes *add* to `grads`; `zero_grad` empties it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When the layers do not fit together, or the dtype is neither of the two.
+
+    Examples
+    --------
+    >>> import numpy as np, nngan as nn
+    >>> net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), seed=1)
+    >>> y, cache = net.forward(np.ones((2, 3), np.float32))
+    >>> dx = net.backward(np.ones_like(y), cache)
+    >>> dx.shape, net.grads.shape
+    ((2, 3), (21,))
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        seed: int | None = 0,
+        dtype: Any = "float32",
+        backend: str | NumpyBackend = "numpy",
+    ) -> None:
+        _check_layers(layers)
+        self.layers = list(layers)
+        self.seed = seed
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
+        sizes = [layer.size for layer in layers]
+        self.shapes = {"params": (sum(sizes),)}
+        self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
+        backend = get_backend(backend)
+        params = backend.asarray(self.values(), self.dtype)
+        self.bind(params, backend.xp.zeros_like(params), backend)
+        if seed is not None:
+            if not 0 <= seed < 2**64:
+                raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
+            self.initialize(Key(seed).fold_in(Stream.WEIGHTS))
+
+    # -- the two passes ------------------------------------------------------------------------
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, list[Any]]:
+        """Return the output, shape (N, n_out), and the list of the layers' caches."""
+        if x.dtype != self.dtype:
+            raise TypeError(
+                f"the network computes in {self.dtype}, got x of dtype {x.dtype}: convert it with "
+                f"x.astype({str(self.dtype)!r}), or make the network with dtype={str(x.dtype)!r}"
+            )
+        if key is None:
+            key = Key(self.seed or 0).fold_in(Stream.DROPOUT)
+        caches = []
+        for i, layer in enumerate(self.layers):
+            x, cache = layer.forward(x, training, key.fold_in(i))
+            caches.append(cache)
+        return x, caches
+
+    def backward(
+        self, dy: Array, cache: list[Any], *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        """Add dL/dparams to `grads` and return dL/dx, each only where it is wanted."""
+        # Below the last layer whose gradient somebody reads there is nothing to compute.
+        last = 0 if input_grad else self._first_with_parameters
+        dx: Array | None = dy
+        for i in reversed(range(last, len(self.layers))):
+            dx = self.layers[i].backward(
+                dx, cache[i], input_grad=input_grad or i > last, param_grads=param_grads
+            )
+        return dx if input_grad else None
+
+    def zero_grad(self) -> None:
+        """Set `grads` to zero."""
+        self.grads.fill(0)
+
+    # -- parameters ----------------------------------------------------------------------------
+
+    def bind(self, params: Array, grads: Array, backend: NumpyBackend) -> None:
+        self.params, self.grads, self.backend = params, grads, backend
+        start = 0
+        for layer in self.layers:
+            stop = start + layer.size
+            layer.bind(params[start:stop], grads[start:stop], backend)
+            start = stop
+
+    def initialize(self, key: Key) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.initialize(key.fold_in(i))
+
+    def values(self) -> Array:
+        return np.concatenate([layer.values() for layer in self.layers])
+
+    def to(self, backend: str | NumpyBackend) -> Sequential:
+        """Move parameters and gradients to `backend`, in place; return the network."""
+        old, new = self.backend, get_backend(backend)
+        if new is not old:
+            params, grads = (new.asarray(old.to_numpy(a)) for a in (self.params, self.grads))
+            self.bind(params, grads, new)
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
+        # Copied one by one, the layers' arrays would no longer be views of the flat buffers.
+        layers = [copy.deepcopy(layer, memo) for layer in self.layers]
+        twin = Sequential(*layers, seed=None, dtype=self.dtype, backend=self.backend)
+        twin.grads[...] = self.grads
+        twin.seed = self.seed
+        return twin
+
+    # -- description ---------------------------------------------------------------------------
+
+    @property
+    def n_in(self) -> int | None:
+        """Features of the input, as the first layer that has an opinion says."""
+        return next((n for layer in self.layers if (n := _width(layer, "n_in"))), None)
+
+    @property
+    def n_out(self) -> int | None:
+        """Features of the output, as the last layer that has an opinion says."""
+        return next((n for layer in self.layers[::-1] if (n := _width(layer, "n_out"))), None)
+
+    def config(self) -> dict[str, Any]:
+        """Return a description from which `Sequential.from_config` makes the same network."""
+        layers = [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]
+        return {"layers": layers, "seed": self.seed, "dtype": str(self.dtype)}
+
+    @classmethod
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        backend: str | NumpyBackend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+    ) -> Sequential:
+        """Make the network that `config` described.
+
+        Parameters
+        ----------
+        config : dict
+            What `config()` returned.
+        backend : str or NumpyBackend
+            Where it shall live.
+        layers : sequence of Layer subclasses
+            Layers of your own that it uses, beside the library's.
+
+        Raises
+        ------
+        ValueError
+            When it names a layer that is neither the library's nor among `layers`.
+        """
+        known = {name: kind for name, kind in vars(_layers).items() if inspect.isclass(kind)}
+        known |= {kind.__name__: kind for kind in layers}
+        made: list[Layer] = []
+        for entry in config["layers"]:
+            arguments = dict(entry)
+            name = arguments.pop("type")
+            if name == cls.__name__:
+                made.append(cls.from_config(arguments, layers=layers))
+            elif isinstance(kind := known.get(name), type) and issubclass(kind, Layer):
+                made.append(kind(**arguments))
+            else:
+                raise ValueError(f"unknown layer {name!r}: pass its class in layers=[...]")
+        return cls(*made, seed=config["seed"], dtype=config["dtype"], backend=backend)
+
+    def __repr__(self) -> str:
+        lines = [f"  {layer!r}," for layer in self.layers]
+        summary = f"{self.size:,} parameters, {self.dtype}, {self.backend.name}"
+        return "\n".join(["Sequential(", *lines, f")  # {summary}"])
+
+
+def _width(layer: Layer, name: str) -> int | None:
+    width: int | None = getattr(layer, name, None)
+    return width
+
+
+def _check_layers(layers: Sequence[Layer]) -> None:
+    if not layers:
+        raise ValueError("a network needs at least one layer")
+    width, before = None, ""
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer {i} must be a Layer, got {type(layer).__name__}")
+        if any(layer is other for other in layers[:i]):
+            raise ValueError(f"layer {i} is there twice: make one {type(layer).__name__} for each")
+        n_in = _width(layer, "n_in")
+        if width is not None and n_in is not None and n_in != width:
+            raise ValueError(f"{layer!r} wants {n_in} features, but {before} gives {width}")
+        if (n_out := _width(layer, "n_out")) is not None:
+            width, before = n_out, repr(layer)

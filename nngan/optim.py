@@ -1,0 +1,172 @@
+"""Optimizers: one formula on one flat buffer.
+
+A network's parameters are one array and its gradients another, so that a step is a handful of
+array operations whatever the layers are. The state (momentum, moments, counter) lives in arrays
+beside them and is updated in place.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from .backend import Array
+
+if TYPE_CHECKING:
+    from .network import Sequential
+
+
+class Optimizer:
+    """What all optimizers share: `bind` to a network, then `step` after each backward pass.
+
+    Attributes
+    ----------
+    network : Sequential
+        The network whose `params` are moved against its `grads`.
+    state : dict of str to array
+        Everything that a checkpoint has to keep.
+    """
+
+    network: Sequential
+    state: dict[str, Array]
+
+    def bind(self, network: Sequential) -> Optimizer:
+        """Attach to `network`, with a fresh state on its backend; return the optimizer."""
+        self.network = network
+        self.state = self._initial_state()
+        return self
+
+    def step(self) -> None:
+        """Update ``network.params`` in place from ``network.grads``."""
+        raise NotImplementedError
+
+    def _initial_state(self) -> dict[str, Array]:
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name, and the type, for a checkpoint."""
+        names = inspect.signature(type(self)).parameters
+        return {"type": type(self).__name__, **{name: getattr(self, name) for name in names}}
+
+    def __repr__(self) -> str:
+        arguments = [f"{k}={v!r}" for k, v in self.config().items() if k != "type"]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum: v = momentum * v + g; params -= lr * v.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, > 0.
+    momentum : float
+        0 <= momentum < 1; 0 is plain gradient descent.
+
+    References
+    ----------
+    Polyak, "Some methods of speeding up the convergence of iteration methods", 1964;
+    Sutskever et al., "On the importance of initialization and momentum in deep learning",
+    ICML 2013 (there the velocity includes lr).
+    """
+
+    def __init__(self, lr: float, momentum: float = 0.0) -> None:
+        self.lr = _positive("lr", lr)
+        self.momentum = _below_one("momentum", momentum)
+
+    def _initial_state(self) -> dict[str, Array]:
+        return {"v": self.network.backend.xp.zeros_like(self.network.params)}
+
+    def step(self) -> None:
+        network = self.network
+        for part in network.backend.blocks(network.params.size):
+            g, v = network.grads[part], self.state["v"][part]
+            v *= self.momentum
+            v += g
+            network.params[part] -= self.lr * v
+
+
+class Adam(Optimizer):
+    """Adam: steps along the mean gradient, scaled by its root mean square.
+
+    With g the gradient and t = 1, 2, ... the step::
+
+        m = beta1 * m + (1 - beta1) * g           m_hat = m / (1 - beta1**t)
+        v = beta2 * v + (1 - beta2) * g**2        v_hat = v / (1 - beta2**t)
+        params -= lr * m_hat / (sqrt(v_hat) + eps)
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, > 0.
+    beta1, beta2 : float
+        Decay of the two moments, in [0, 1). GANs use beta1 = 0.5 (Radford et al. 2016).
+    eps : float
+        > 0.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
+    """
+
+    def __init__(
+        self, lr: float = 2e-4, beta1: float = 0.5, beta2: float = 0.999, eps: float = 1e-8
+    ) -> None:
+        self.lr = _positive("lr", lr)
+        self.beta1 = _below_one("beta1", beta1)
+        self.beta2 = _below_one("beta2", beta2)
+        self.eps = _positive("eps", eps)
+
+    def _initial_state(self) -> dict[str, Array]:
+        xp, params = self.network.backend.xp, self.network.params
+        # The counter is on the device like everything else that a step changes.
+        t = xp.zeros(1, dtype="int64")
+        return {"m": xp.zeros_like(params), "v": xp.zeros_like(params), "t": t}
+
+    def step(self) -> None:
+        network, beta1, beta2 = self.network, self.beta1, self.beta2
+        xp, dtype = network.backend.xp, network.params.dtype
+        t = self.state["t"]
+        t += 1
+        correct1 = (1 - beta1**t).astype(dtype)
+        correct2 = (1 - beta2**t).astype(dtype)
+        for part in network.backend.blocks(network.params.size):
+            g, m, v = network.grads[part], self.state["m"][part], self.state["v"][part]
+            m *= beta1
+            m += (1 - beta1) * g
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            m_hat = m / correct1
+            v_hat = v / correct2
+            network.params[part] -= self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+
+
+OPTIMIZERS = {"SGD": SGD, "Adam": Adam}
+
+
+def optimizer_from_config(config: dict[str, Any]) -> Optimizer:
+    """Make the optimizer that `Optimizer.config` described.
+
+    Raises
+    ------
+    ValueError
+        When its type is unknown.
+    """
+    arguments = dict(config)
+    name = arguments.pop("type", None)
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
+    optimizer: Optimizer = OPTIMIZERS[name](**arguments)
+    return optimizer
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def _below_one(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+    return float(value)

@@ -1,0 +1,283 @@
+"""The loop around the game: minibatches, epochs, history, progress, interrupts.
+
+The loop owns nothing. All that it changes is the state of the `GAN`, so that a run that was saved
+between any two steps goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from .backend import Array, Key, Stream
+from .gan import GAN, METRICS
+
+LOOK_EVERY = 0.5  # seconds between two looks at the losses, which a GPU has to be asked for
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss became NaN or infinite; the message says at which step."""
+
+
+def fit(
+    gan: GAN,
+    x: Array,
+    epochs: int,
+    batch_size: int = 128,
+    *,
+    callbacks: Sequence[Callable[[GAN], object]] = (),
+    progress: bool = True,
+) -> dict[str, list[float]]:
+    """Train `gan` on `x` for `epochs` more epochs.
+
+    An epoch goes once through the data in a new random order, in whole minibatches: what is left
+    over (fewer than batch_size * k samples) waits for another epoch's order. Ctrl-C lets the step
+    under way finish and then raises KeyboardInterrupt; a later `fit` goes on with the next step of
+    that epoch.
+
+    Parameters
+    ----------
+    gan : GAN
+        Changed in place.
+    x : array of shape (n, features)
+        Data: floats as D shall see them (in [0, 1] where `gan.data_range` is not (0, 1)), or uint8
+        in 0..255, which are kept as bytes and scaled to [0, 1] a minibatch at a time.
+    epochs : int
+        How many more. An epoch that was begun counts as one.
+    batch_size : int
+        Samples per minibatch.
+    callbacks : sequence of callable
+        Each is called with `gan` after every epoch.
+    progress : bool
+        Whether to show a progress bar and a line for each epoch.
+
+    Returns
+    -------
+    history : dict of str to list of float
+        `gan.history`, one value for each epoch since the beginning.
+
+    Raises
+    ------
+    ValueError
+        When `x` or a size does not fit.
+    TrainingDiverged
+        When a loss became NaN or infinite.
+    KeyboardInterrupt
+        On Ctrl-C, between two steps.
+    """
+    epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
+    data = _prepare(gan, x)
+    steps = len(data) // (batch_size * gan.k)
+    if steps == 0:
+        raise ValueError(
+            f"x has {len(data)} samples, fewer than one step takes: "
+            f"lower batch_size (now {batch_size}) times k (now {gan.k})"
+        )
+    total = gan.epoch + epochs
+    done = resume_epoch(gan, steps)
+    order = gan.backend.xp.zeros(len(data), dtype=np.int64)
+    step = gan.backend.compile(make_step(gan, data, order, batch_size))
+    with (
+        Progress(gan, total, steps, done, batch_size, enabled=progress) as bar,
+        deferred_interrupt() as interrupted,
+        # Losses are looked at, so an overflow on the way to NaN needs no warning of its own.
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        while gan.epoch < total:
+            key = Key(gan.seed, step=gan.epoch).fold_in(Stream.ORDER)
+            order[...] = gan.backend.permutation(key, len(order))
+            bar.begin_epoch(done)
+            while done < steps and not interrupted:
+                step()
+                done += 1
+                bar.look(done)
+            if interrupted:
+                raise KeyboardInterrupt
+            end_epoch(gan)
+            bar.end_epoch()
+            for callback in callbacks:
+                callback(gan)
+            done = resume_epoch(gan, steps)
+    return gan.history
+
+
+def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[[], None]:
+    """Return the training step: k updates of D, one of G, the log, the clock.
+
+    It takes no arguments and reads nothing back to the host, so that a backend may compile it.
+    """
+    xp, dtype = gan.backend.xp, gan.G.dtype
+    low, high = gan.data_range
+    rows = xp.arange(batch_size, dtype=np.int64)
+
+    def minibatch(i: int) -> Array:
+        position = (gan.clock - gan.epoch_start) * gan.k + i
+        x = xp.take(data, xp.take(order, position * batch_size + rows), axis=0)
+        if data.dtype == np.uint8:
+            x = x.astype(dtype) / 255
+        return x if (low, high) == (0, 1) else low + (high - low) * x
+
+    def step() -> None:
+        for i in range(gan.k):
+            d_loss, d_real, d_fake = gan.discriminator_step(
+                minibatch(i), gan.noise(batch_size, i), i
+            )
+        g_loss = gan.generator_step(gan.noise(batch_size, gan.k))
+        gan.log[gan.clock - gan.epoch_start] = xp.stack([d_loss, g_loss, d_real, d_fake])
+        gan.clock += 1
+
+    return step
+
+
+def resume_epoch(gan: GAN, steps: int) -> int:
+    """Return how many steps of the epoch under way are done; 0 begins a new one."""
+    done = int(gan.backend.to_numpy(gan.clock - gan.epoch_start)[0])
+    if len(gan.log) == steps and 0 < done < steps:
+        return done
+    if len(gan.log) != steps:
+        gan.log = gan.backend.xp.zeros((steps, len(METRICS)), dtype=gan.G.dtype)
+    gan.epoch_start[...] = gan.clock
+    return 0
+
+
+def end_epoch(gan: GAN) -> None:
+    """Add the means of the epoch's log to the history."""
+    means = read_log(gan, len(gan.log)).mean(axis=0)
+    for name, mean in zip(METRICS, means, strict=True):
+        gan.history[name].append(float(mean))
+
+
+def read_log(gan: GAN, done: int) -> Array:
+    """Return the first `done` rows of the epoch's log in float64, on the host.
+
+    Raises
+    ------
+    TrainingDiverged
+        When one of them is not finite.
+    """
+    log = gan.backend.to_numpy(gan.log)[:done].astype(np.float64)
+    bad = ~np.isfinite(log).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        step = int(gan.backend.to_numpy(gan.epoch_start)[0]) + row + 1
+        values = ", ".join(f"{name} {v:.4g}" for name, v in zip(METRICS, log[row], strict=True))
+        raise TrainingDiverged(
+            f"the loss is no longer finite at step {step} (epoch {gan.epoch + 1}): {values}; "
+            "lower the learning rate"
+        )
+    return log
+
+
+class Progress:
+    """A bar over the whole run, in images, and a line for each epoch."""
+
+    def __init__(
+        self, gan: GAN, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
+    ) -> None:
+        self.gan, self.epochs, self.steps, self.enabled = gan, epochs, steps, enabled
+        self.images_per_step = batch_size * gan.k
+        self.bar: Any = tqdm(
+            total=epochs * steps * self.images_per_step,
+            initial=self._images(done),
+            unit=" images",
+            unit_scale=True,
+            dynamic_ncols=True,
+            disable=None if enabled else True,  # None: no bar where the output is a file
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def begin_epoch(self, done: int) -> None:
+        self.first = done
+        self.started = self.looked = time.perf_counter()
+        self.bar.set_description(f"epoch {self.gan.epoch + 1}/{self.epochs}")
+
+    def look(self, done: int) -> None:
+        """Read the losses and redraw the bar, if it is time to."""
+        now = time.perf_counter()
+        if now - self.looked < LOOK_EVERY:
+            return
+        self.looked = now
+        recent = read_log(self.gan, done)[-50:].mean(axis=0)
+        self.bar.set_postfix_str(
+            "D loss {:.3f}, G loss {:.3f}, D(x) {:.2f}, D(G(z)) {:.2f}".format(*recent),
+            refresh=False,
+        )
+        self.bar.update(self._images(done) - self.bar.n)
+
+    def end_epoch(self) -> None:
+        """Write the line of the epoch that was just added to the history."""
+        gan, seconds = self.gan, time.perf_counter() - self.started
+        self.bar.update(self._images(0) - self.bar.n)
+        if self.enabled:
+            d_loss, g_loss, d_real, d_fake = (gan.history[name][-1] for name in METRICS)
+            speed = (self.steps - self.first) * self.images_per_step / seconds
+            self.bar.write(
+                f"epoch {gan.epoch:>3}/{self.epochs}  "
+                f"D loss {d_loss:.3f} (chance {gan.objective.d_chance:.3f})  "
+                f"G loss {g_loss:.3f} (chance {gan.objective.g_chance:.3f})  "
+                f"D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}  "
+                f"{seconds:.1f} s  {speed:,.0f} images/s"
+            )
+
+    def _images(self, done: int) -> int:
+        return (self.gan.epoch * self.steps + done) * self.images_per_step
+
+
+@contextlib.contextmanager
+def deferred_interrupt() -> Iterator[list[int]]:
+    """Collect Ctrl-C in the list that is yielded, instead of raising in the middle of a step.
+
+    A second Ctrl-C raises at once. Outside the main thread, where Python delivers no signals,
+    this does nothing.
+    """
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def handler(number: int, frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    previous = signal.signal(signal.SIGINT, handler)
+    try:
+        yield caught
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _prepare(gan: GAN, x: Array) -> Array:
+    """Return `x` on the device: bytes as bytes, all else in the networks' dtype."""
+    if getattr(x, "ndim", None) != 2 or x.shape[1] != gan.D.n_in:
+        raise ValueError(
+            f"x must be an array of shape (n, {gan.D.n_in}), the features that D takes, got "
+            f"{getattr(x, 'shape', type(x).__name__)}"
+        )
+    if x.dtype == np.uint8:
+        return gan.backend.asarray(x)
+    data = gan.backend.asarray(x, gan.G.dtype)
+    low, high = float(data.min()), float(data.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("x has values that are NaN or infinite: remove those samples")
+    if gan.data_range != (0, 1) and not (low >= 0 and high <= 1):
+        raise ValueError(f"x must lie in [0, 1] to be mapped to {gan.data_range}, got {low}..{high}")
+    return data
+
+
+def _positive(name: str, n: int) -> int:
+    if n != int(n) or n < 1:
+        raise ValueError(f"{name} must be a positive whole number, got {n!r}")
+    return int(n)
