@@ -8,4 +8,24 @@ from .losses import bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
 
+__all__ = [
+    "GAN",
+    "SGD",
+    "Adam",
+    "BackendUnavailable",
+    "CupyBackend",
+    "Dropout",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "NumpyBackend",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "bce",
+    "bce_with_logits",
+    "datasets",
+]
+
 __version__ = "0.1.0"

@@ -254,7 +254,8 @@ class CupyBackend(NumpyBackend):
             step = key.step.astype(np.uint64)
         zero = xp.zeros(1, dtype=np.uint64)
         words = philox4x64(block, step, zero, zero, (key.seed, key.stream))
-        return xp.stack(words, axis=1).reshape(-1)[:n]
+        bits: Array = xp.stack(words, axis=1).reshape(-1)[:n]
+        return bits
 
     def blocks(self, n: int) -> list[slice]:
         return [slice(0, n)]  # one launch over everything

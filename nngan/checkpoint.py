@@ -81,11 +81,12 @@ def load(
     CheckpointError
         When the file is damaged, or is no checkpoint of nngan.
     """
-    arrays, config = _read(Path(path))
+    path = Path(path)
+    arrays, config = _read(path)
     gan = GAN.from_config(config["gan"], backend, layers)
     for name, array in _state(gan).items():
-        if name not in arrays or arrays[name].shape != array.shape:
-            found = arrays[name].shape if name in arrays else "nothing"
+        found = arrays[name].shape if name in arrays else "nothing"
+        if found != array.shape:
             raise CheckpointError(f"{path} is damaged: {name} must be {array.shape}, got {found}")
         array[...] = gan.backend.asarray(arrays[name])
     gan.log = gan.backend.asarray(arrays["log"])
@@ -95,7 +96,7 @@ def load(
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside `path` for writing, and give it that name once it is safely on the disk."""
+    """Open a file beside `path` to write, and give it that name once it is safely on the disk."""
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -105,6 +106,23 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the arrays and the description in a checkpoint."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        config: dict[str, Any] = json.loads(str(arrays["config"]))
+        version = config["format"]
+        arrays["log"], arrays["history"]
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({error})") from error
+    if version != FORMAT:
+        raise CheckpointError(f"{path} says it is {version!r}, but this version reads {FORMAT!r}")
+    return arrays, config
 
 
 def _state(gan: GAN) -> dict[str, Array]:
@@ -117,19 +135,3 @@ def _state(gan: GAN) -> dict[str, Array]:
         state[f"{name}.params"] = network.params
         state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
     return state
-
-
-def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        config = json.loads(str(arrays["config"]))
-    except FileNotFoundError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({error})") from error
-    if config.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} says it is {config.get('format')!r}, this version reads {FORMAT!r}"
-        )
-    return arrays, config

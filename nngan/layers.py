@@ -43,12 +43,10 @@ class Layer:
         Where the parameters live and the products are computed.
     """
 
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
     backend: NumpyBackend = NumpyBackend()
 
-    def forward(
-        self, x: Array, training: bool = True, key: Key | None = None
-    ) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: bool = True, key: Key | None = None) -> tuple[Array, Any]:
         """Return the output for input `x` and the cache that `backward` needs.
 
         Parameters
@@ -395,5 +393,3 @@ def _initial_scale(init: Init, n_in: int, n_out: int) -> tuple[str, float]:
         f"weight_init must be one of {', '.join(map(repr, named))}, ('normal', std) or "
         f"('uniform', limit) with a number >= 0, got {init!r}"
     )
-
-

@@ -70,14 +70,13 @@ class Sequential(Layer):
         _check_layers(layers)
         self.layers = list(layers)
         self.seed = seed
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         sizes = [layer.size for layer in layers]
         self.shapes = {"params": (sum(sizes),)}
         self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
         backend = get_backend(backend)
-        params = backend.asarray(self.values(), self.dtype)
+        params = backend.asarray(self.values(), dtype)
         self.bind(params, backend.xp.zeros_like(params), backend)
         if seed is not None:
             if not 0 <= seed < 2**64:
@@ -109,12 +108,13 @@ class Sequential(Layer):
         """Add dL/dparams to `grads` and return dL/dx, each only where it is wanted."""
         # Below the last layer whose gradient somebody reads there is nothing to compute.
         last = 0 if input_grad else self._first_with_parameters
-        dx: Array | None = dy
         for i in reversed(range(last, len(self.layers))):
             dx = self.layers[i].backward(
-                dx, cache[i], input_grad=input_grad or i > last, param_grads=param_grads
+                dy, cache[i], input_grad=input_grad or i > last, param_grads=param_grads
             )
-        return dx if input_grad else None
+            if dx is not None:
+                dy = dx
+        return dy if input_grad else None
 
     def zero_grad(self) -> None:
         """Set `grads` to zero."""
@@ -154,6 +154,11 @@ class Sequential(Layer):
         return twin
 
     # -- description ---------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype that the network computes in."""
+        return self.params.dtype
 
     @property
     def n_in(self) -> int | None:

@@ -1,0 +1,187 @@
+"""Train a GAN on handwritten digits and keep the pictures.
+
+python examples/train_mnist.py                      # MNIST if it can be had, else the 8x8 digits
+python examples/train_mnist.py --backend cupy       # the same on a CUDA GPU
+python examples/train_mnist.py --out runs/first --resume --epochs 40
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import nngan as nn
+from nngan.backend import Array
+from nngan.datasets import DatasetError
+from nngan.losses import OBJECTIVES
+from nngan.recipes import RECIPES
+from nngan.training import RunFolder, TrainingDiverged
+
+DATA = ("auto", "mnist", "fashion", "digits")
+MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` alone, without the usage, and exit with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def positive(kind: type) -> Callable[[str], float]:
+    """Return a converter to positive numbers of one kind, for argparse."""
+
+    def convert(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"must be a positive {what}, got {text!r}")
+        return value
+
+    return convert
+
+
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    p = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", choices=DATA, help="default: auto")
+    p.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
+    p.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    p.add_argument("--recipe", choices=RECIPES, help="default: default; see --list-recipes")
+    p.add_argument("--list-recipes", action="store_true", help="list them and exit")
+    p.add_argument(
+        "--loss", choices=OBJECTIVES, help="default: the recipe's, as for the options below"
+    )
+    p.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
+    p.add_argument("--batch-size", type=positive(int), metavar="N")
+    p.add_argument("--latent-dim", type=positive(int), metavar="N")
+    p.add_argument("--lr", type=positive(float), metavar="X", help="of both optimizers")
+    p.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    p.add_argument("--out", type=Path, metavar="DIR", help="default: a new folder in runs/")
+    p.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
+    return p
+
+
+def load(data: str, data_dir: str | None) -> tuple[str, Array]:
+    """Return the name of the data set that can be had, and its training images."""
+    if data == "digits":
+        return data, nn.datasets.digits()[0]
+    if data == "fashion":
+        return data, nn.datasets.fashion_mnist(data_dir=data_dir, dtype="uint8")[0]
+    try:
+        return "mnist", nn.datasets.mnist(data_dir=data_dir, dtype="uint8")[0]
+    except DatasetError as error:
+        if data == "mnist" or data_dir is not None:
+            raise
+        print(f"No MNIST here, so the 8x8 digits that scikit-learn carries instead: {error}")
+        return load("digits", None)
+
+
+def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
+    """Return what the options ask for: a folder, a game at its beginning, data."""
+    recipe_name = options.recipe or "default"
+    given = {name: getattr(options, name) for name in ("loss", "batch_size", "latent_dim")}
+    recipe = replace(RECIPES[recipe_name], **{k: v for k, v in given.items() if v is not None})
+    if options.lr is not None:
+        recipe = recipe.with_lr(options.lr)
+    seed = options.seed or 0
+    data, x = load(options.data or "auto", options.data_dir)
+    if len(x) < recipe.batch_size:
+        raise ValueError(f"--batch-size {recipe.batch_size} is more than the {len(x)} images")
+    gan = recipe.build(x.shape[1], seed, options.backend)
+    # A small data set is gone through more often, so that a recipe takes about as many steps.
+    repeats = max(1, round(MNIST_SAMPLES / len(x)))
+    settings = {
+        "nngan": nn.__version__,
+        "data": data,
+        "recipe": recipe_name,
+        "loss": recipe.loss,
+        "epochs": options.epochs or recipe.epochs * repeats,
+        "batch_size": recipe.batch_size,
+        "latent_dim": recipe.latent_dim,
+        "lr": recipe.optimizer["lr"],
+        "seed": seed,
+        "sample_every": recipe.sample_every * repeats,
+    }
+    out = options.out or Path("runs") / f"{data}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = RunFolder(out, settings, settings["sample_every"])
+    try:
+        folder.create(gan)
+    except FileExistsError as error:
+        raise ValueError(
+            f"{error}: add --resume to go on with it, or choose another --out"
+        ) from None
+    return folder, gan, x
+
+
+def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
+    """Return the run in ``--out`` as it was last saved, and its data."""
+    if options.out is None:
+        raise ValueError("--resume needs --out, the folder of the run to go on with")
+    try:
+        folder, gan = RunFolder.resume(options.out, options.backend)
+    except FileNotFoundError:
+        raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
+    settings = folder.settings
+    for name in ("recipe", "loss", "batch_size", "latent_dim", "lr", "seed", "data"):
+        value = getattr(options, name)
+        if value not in (None, settings[name], "auto"):
+            raise ValueError(
+                f"the run in {options.out} has {name.replace('_', ' ')} {settings[name]}, not "
+                f"{value}: leave --{name.replace('_', '-')} out, or choose another --out"
+            )
+    if options.epochs is not None:
+        settings["epochs"] = options.epochs
+    _, x = load(settings["data"], options.data_dir)
+    return folder, gan, x
+
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    command = parser()
+    options = command.parse_args()
+    if options.list_recipes:
+        for name, recipe in RECIPES.items():
+            print(f"{name:<12} {recipe.summary}")
+        return 0
+    try:
+        folder, gan, x = old_run(options) if options.resume else new_run(options)
+        folder.write_config(gan)
+    except (ValueError, OSError, DatasetError, nn.BackendUnavailable) as error:
+        command.error(" ".join(str(error).split()))
+
+    settings, status = folder.settings, 0
+    print(
+        f"{settings['recipe']} on {len(x):,} images ({settings['data']}), {gan.backend.name}: "
+        f"G {gan.G.size:,} and D {gan.D.size:,} parameters; into {folder.path}"
+    )
+    try:
+        if gan.epoch < settings["epochs"]:
+            gan.fit(x, settings["epochs"] - gan.epoch, settings["batch_size"], callbacks=[folder])
+        else:
+            print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
+    except KeyboardInterrupt:
+        gan.save(folder.checkpoint, settings)
+        step = int(gan.backend.to_numpy(gan.clock)[0])
+        print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
+        print(f"  {Path(sys.argv[0])} --out {folder.path} --resume")
+        status = 130
+    except TrainingDiverged as error:
+        print(f"\n{error}; {folder.checkpoint} is as it was after epoch {gan.epoch}")
+        status = 1
+    folder.draw(gan)
+    print(f"Pictures: {folder.path}/samples, {folder.path}/progress.gif, {folder.path}/losses.png")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""2-D mixtures of Gaussians, on which mode collapse can be seen and counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import Array, Key, NumpyBackend, Stream
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A mixture of round 2-D Gaussians of equal weight; `RING` and `GRID` are the usual two.
+
+    Attributes
+    ----------
+    centers : float64 array of shape (K, 2)
+        The means.
+    std : float
+        The standard deviation of every component, along each axis.
+
+    References
+    ----------
+    Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
+    networks", NeurIPS 2018: both test problems, with these centres and widths.
+    """
+
+    centers: Array
+    std: float
+
+    def __post_init__(self) -> None:
+        if self.centers.ndim != 2 or self.centers.shape[1] != 2:
+            raise ValueError(f"centers must have shape (K, 2), got {self.centers.shape}")
+
+    def sample(self, n: int, seed: int) -> tuple[Array, Array]:
+        """Draw `n` points, a pure function of `seed`.
+
+        Returns
+        -------
+        points : float32 array of shape (n, 2)
+            The points.
+        components : intp array of shape (n,)
+            For each point the row of `centers` that it was drawn around.
+        """
+        # A stream of its own, so that data and noise drawn with the same seed are independent.
+        key = Key(seed).fold_in(Stream.DATA)
+        backend = NumpyBackend()
+        components = backend.bits(key.fold_in(0), n) % len(self.centers)
+        points = self.centers[components] + self.std * backend.normal(key.fold_in(1), (n, 2))
+        return points.astype(np.float32), components.astype(np.intp)
+
+
+# The eight angles are 2 pi k / 8. linspace(0, 2 pi, 8), found in several public versions, reaches
+# 2 pi, which is 0 again: seven modes, one of them with twice the weight.
+_ANGLES = 2 * np.pi * np.arange(8) / 8
+_TICKS = (-4.0, -2.0, 0.0, 2.0, 4.0)
+RING = Mixture(np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), std=0.01)
+GRID = Mixture(np.array([(a, b) for a in _TICKS for b in _TICKS]), std=0.05)
+
+
+def ring(n: int = 100_000, seed: int = 0) -> tuple[Array, Array]:
+    """Draw from `RING`: eight Gaussians on the unit circle, std 0.01. See `Mixture.sample`."""
+    return RING.sample(n, seed)
+
+
+def grid(n: int = 100_000, seed: int = 0) -> tuple[Array, Array]:
+    """Draw from `GRID`: 25 Gaussians at {-4, -2, 0, 2, 4}^2, std 0.05. See `Mixture.sample`."""
+    return GRID.sample(n, seed)

@@ -1,0 +1,130 @@
+"""Recipes: complete games under a name, each readable as a whole.
+
+``python examples/train_mnist.py --recipe NAME`` trains one; ``RECIPES[name].build(features)`` makes
+its game in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .backend import NumpyBackend
+from .gan import GAN
+from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sigmoid, Tanh
+from .network import Sequential
+from .optim import optimizer_from_config
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that makes a run, but the data.
+
+    Attributes
+    ----------
+    summary : str
+        One line.
+    latent_dim : int
+        Features of z.
+    generator : callable
+        ``(latent_dim, features) -> layers``.
+    discriminator : callable
+        ``(features) -> layers``, ending in one logit.
+    optimizer : dict
+        Of both players, as `Optimizer.config` gives it.
+    batch_size, epochs : int
+    sample_every : int
+        Epochs between two sheets of samples.
+    loss, label_smoothing, data_range
+        As `GAN` takes them.
+    """
+
+    summary: str
+    latent_dim: int
+    generator: Callable[[int, int], Sequence[Layer]]
+    discriminator: Callable[[int], Sequence[Layer]]
+    optimizer: dict[str, Any]
+    batch_size: int
+    epochs: int
+    sample_every: int = 1
+    loss: str = "non_saturating"
+    label_smoothing: float = 0.0
+    data_range: tuple[float, float] = (0.0, 1.0)
+
+    def with_lr(self, lr: float) -> Recipe:
+        """Return the recipe with another learning rate."""
+        return replace(self, optimizer={**self.optimizer, "lr": lr})
+
+    def build(self, features: int, seed: int = 0, backend: str | NumpyBackend = "numpy") -> GAN:
+        """Make the game for data of so many features.
+
+        One `seed` decides everything: the game takes 3 seed, G 3 seed + 1, D 3 seed + 2, so that
+        no two of them share a number, in this run or between two runs.
+        """
+        G = self.generator(self.latent_dim, features)
+        D = self.discriminator(features)
+        return GAN(
+            Sequential(*G, seed=3 * seed + 1),
+            Sequential(*D, seed=3 * seed + 2),
+            loss=self.loss,
+            g_optimizer=optimizer_from_config(self.optimizer),
+            d_optimizer=optimizer_from_config(self.optimizer),
+            label_smoothing=self.label_smoothing,
+            data_range=self.data_range,
+            seed=3 * seed,
+            backend=backend,
+        )
+
+
+SMALL = ("normal", 0.01)
+
+RECIPES = {
+    "default": Recipe(
+        summary="readable digits in minutes: LeakyReLU, dropout in D, Adam with beta1 0.5",
+        latent_dim=64,
+        generator=lambda z, x: (
+            Linear(z, 256), LeakyReLU(0.2),
+            Linear(256, 512), LeakyReLU(0.2),
+            Linear(512, x), Sigmoid(),
+        ),
+        discriminator=lambda x: (
+            Linear(x, 512), LeakyReLU(0.2), Dropout(0.3),
+            Linear(512, 256), LeakyReLU(0.2), Dropout(0.3),
+            Linear(256, 1),
+        ),
+        optimizer={"type": "Adam", "lr": 2e-4, "beta1": 0.5},
+        batch_size=64,
+        epochs=20,
+    ),
+    "tf_basic": Recipe(
+        summary="the two-layer game of TensorFlow's early examples: ReLU, weights N(0, 0.01)",
+        latent_dim=128,
+        generator=lambda z, x: (Linear(z, 256, SMALL), ReLU(), Linear(256, x, SMALL), ReLU()),
+        discriminator=lambda x: (Linear(x, 256, SMALL), ReLU(), Linear(256, 1, SMALL)),
+        optimizer={"type": "Adam", "lr": 2e-4, "beta1": 0.9},
+        batch_size=100,
+        epochs=100,
+        sample_every=10,
+    ),
+    "pytorch_mlp": Recipe(
+        summary="the deeper game of PyTorch's MLP examples: LeakyReLU, tanh, dropout in D",
+        latent_dim=100,
+        generator=lambda z, x: (
+            Linear(z, 256, "fan_in"), LeakyReLU(0.2),
+            Linear(256, 512, "fan_in"), LeakyReLU(0.2),
+            Linear(512, 1024, "fan_in"), LeakyReLU(0.2),
+            Linear(1024, x, "fan_in"), Tanh(),
+        ),
+        discriminator=lambda x: (
+            Linear(x, 1024, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
+            Linear(1024, 512, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
+            Linear(512, 256, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
+            Linear(256, 1, "fan_in"),
+        ),
+        optimizer={"type": "Adam", "lr": 2e-4, "beta1": 0.5},
+        batch_size=128,
+        epochs=50,
+        data_range=(-1.0, 1.0),
+    ),
+}  # fmt: skip

@@ -1,0 +1,7 @@
+"""The loop around the game, what is shown of it, and the folder that a run leaves behind."""
+
+from .folder import RunFolder
+from .loop import fit
+from .progress import TrainingDiverged
+
+__all__ = ["RunFolder", "TrainingDiverged", "fit"]

@@ -1,0 +1,117 @@
+"""The folder of a run: sheets of samples, losses, configuration, checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from .. import checkpoint, plotting
+from ..backend import NumpyBackend
+from ..gan import GAN, METRICS
+
+SHEET = 64  # samples on a sheet
+
+
+class RunFolder:
+    """A callback for `fit` that keeps a run in a folder.
+
+    =========================  =====================================================================
+    ``samples/epoch_0001.png`` samples of one fixed noise, every `sample_every` epochs and the last
+    ``progress.gif``           those sheets one after the other (at the end)
+    ``losses.png``             losses and D's mean outputs over the epochs
+    ``history.csv``            the same as numbers
+    ``config.json``            everything that the run was made with
+    ``checkpoint.npz``         its full state after each epoch, from which it can go on
+    =========================  =====================================================================
+
+    Parameters
+    ----------
+    path : path
+        The folder; `create` makes it.
+    settings : dict
+        What the run was made with, as JSON can hold it; goes into ``config.json`` and into the
+        checkpoint. ``settings["epochs"]`` is the total.
+    sample_every : int
+        Sheets are drawn at the epochs 1, 1 + sample_every, ... and at the last.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], settings: dict[str, Any], sample_every: int = 1
+    ) -> None:
+        self.path = Path(path)
+        self.settings = settings
+        self.sample_every = sample_every
+
+    @property
+    def checkpoint(self) -> Path:
+        """Path of the checkpoint."""
+        return self.path / "checkpoint.npz"
+
+    def create(self, gan: GAN) -> None:
+        """Make the folder of a new run and save its beginning.
+
+        Raises
+        ------
+        FileExistsError
+            When another run is there.
+        """
+        for name in ("checkpoint.npz", "config.json", "history.csv", "samples"):
+            if (self.path / name).exists():
+                raise FileExistsError(f"{self.path} already holds a run ({name})")
+        self.path.mkdir(parents=True, exist_ok=True)
+        gan.save(self.checkpoint, self.settings)
+        self.write_config(gan)
+
+    @classmethod
+    def resume(
+        cls, path: str | os.PathLike[str], backend: str | NumpyBackend = "numpy"
+    ) -> tuple[RunFolder, GAN]:
+        """Return the folder of a run and its game as they were last saved.
+
+        Raises
+        ------
+        FileNotFoundError, CheckpointError
+            When there is no checkpoint, or a damaged one.
+        """
+        folder = cls(path, {})
+        gan, folder.settings = checkpoint.load(folder.checkpoint, backend)
+        folder.sample_every = folder.settings.get("sample_every", 1)
+        return folder, gan
+
+    def __call__(self, gan: GAN) -> None:
+        """Write what belongs to the epoch that has just ended; the checkpoint last."""
+        last = gan.epoch >= self.settings["epochs"]
+        if last or (gan.epoch - 1) % self.sample_every == 0:
+            sheets = self.path / "samples"
+            sheets.mkdir(exist_ok=True)
+            plotting.save_sheet(sheets / f"epoch_{gan.epoch:04d}.png", gan.sample(SHEET))
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["epoch", *METRICS])
+        epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
+        rows.writerows([i, *means] for i, means in enumerate(epochs, 1))
+        self._write("history.csv", text.getvalue())
+        gan.save(self.checkpoint, self.settings)
+
+    def draw(self, gan: GAN) -> None:
+        """Draw the curves and the animation of all sheets so far."""
+        if gan.epoch:
+            chance = gan.objective.g_chance
+            plotting.plot_losses(gan.history, self.path / "losses.png", g_chance=chance)
+        sheets = sorted((self.path / "samples").glob("epoch_*.png"))
+        if sheets:
+            captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]
+            plotting.save_gif(self.path / "progress.gif", sheets, captions)
+
+    def write_config(self, gan: GAN) -> None:
+        """Write ``config.json``: the settings, and the game in full."""
+        config = {**self.settings, "gan": gan.config()}
+        self._write("config.json", json.dumps(config, indent=2) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        with checkpoint.atomic_write(self.path / name) as file:
+            file.write(text.encode())

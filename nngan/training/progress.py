@@ -1,0 +1,99 @@
+"""What a person sees of a run: a bar, a line for each epoch, a halt when a loss is no number."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..backend import Array
+from ..gan import GAN, METRICS
+
+LOOK_EVERY = 0.5  # seconds between two looks at the losses, which a GPU has to be asked for
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss became NaN or infinite; the message says at which step."""
+
+
+def read_log(gan: GAN, done: int) -> Array:
+    """Return the first `done` rows of the epoch's log in float64, on the host.
+
+    Raises
+    ------
+    TrainingDiverged
+        When one of them is not finite.
+    """
+    log = gan.backend.to_numpy(gan.log)[:done].astype(np.float64)
+    bad = ~np.isfinite(log).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        step = int(gan.backend.to_numpy(gan.epoch_start)[0]) + row + 1
+        values = ", ".join(f"{name} {v:.4g}" for name, v in zip(METRICS, log[row], strict=True))
+        raise TrainingDiverged(
+            f"the loss is no longer finite at step {step} (epoch {gan.epoch + 1}): {values}; "
+            "lower the learning rate"
+        )
+    return log
+
+
+class Progress:
+    """A bar over the whole run, in images, and a line for each epoch."""
+
+    def __init__(
+        self, gan: GAN, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
+    ) -> None:
+        self.gan, self.epochs, self.steps, self.enabled = gan, epochs, steps, enabled
+        self.images_per_step = batch_size * gan.k
+        self.bar: Any = tqdm(
+            total=epochs * steps * self.images_per_step,
+            initial=self._images(done),
+            unit=" images",
+            unit_scale=True,
+            dynamic_ncols=True,
+            disable=None if enabled else True,  # None: no bar where the output is a file
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def begin_epoch(self, done: int) -> None:
+        self.first = done
+        self.started = self.looked = time.perf_counter()
+        self.bar.set_description(f"epoch {self.gan.epoch + 1}/{self.epochs}")
+
+    def look(self, done: int) -> None:
+        """Read the losses and redraw the bar, if it is time to."""
+        now = time.perf_counter()
+        if now - self.looked < LOOK_EVERY:
+            return
+        self.looked = now
+        recent = read_log(self.gan, done)[-50:].mean(axis=0)
+        self.bar.set_postfix_str(
+            "D loss {:.3f}, G loss {:.3f}, D(x) {:.2f}, D(G(z)) {:.2f}".format(*recent),
+            refresh=False,
+        )
+        self.bar.update(self._images(done) - self.bar.n)
+
+    def end_epoch(self) -> None:
+        """Write the line of the epoch that was just added to the history."""
+        gan, seconds = self.gan, time.perf_counter() - self.started
+        self.bar.update(self._images(0) - self.bar.n)
+        if self.enabled:
+            d_loss, g_loss, d_real, d_fake = (gan.history[name][-1] for name in METRICS)
+            speed = (self.steps - self.first) * self.images_per_step / seconds
+            self.bar.write(
+                f"epoch {gan.epoch:>3}/{self.epochs}  "
+                f"D loss {d_loss:.3f} (chance {gan.objective.d_chance:.3f})  "
+                f"G loss {g_loss:.3f} (chance {gan.objective.g_chance:.3f})  "
+                f"D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}  "
+                f"{seconds:.1f} s  {speed:,.0f} images/s"
+            )
+
+    def _images(self, done: int) -> int:
+        return (self.gan.epoch * self.steps + done) * self.images_per_step

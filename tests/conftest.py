@@ -1,0 +1,66 @@
+"""One test body for every backend: the fixtures `backend` and `strict`; and no network.
+
+`backend` is NumPy, CuPy's code on the strict stand-in (tests/strict_cupy.py), and CuPy itself,
+skipped with the reason where it cannot run. Tests hand it NumPy arrays through `backend.asarray`
+and compare what comes back from `backend.to_numpy`.
+"""
+
+import socket
+
+import pytest
+import strict_cupy
+
+from nngan.backend import BackendUnavailable, CupyBackend, get_backend
+
+
+class StrictBackend(CupyBackend):
+    """CuPy's backend on the stand-in. What it compiles runs as if in a capture, every time."""
+
+    def __init__(self):
+        self.xp = strict_cupy
+
+    def compile(self, step):
+        def replay():
+            with strict_cupy.capturing():
+                step()
+
+        return replay
+
+
+@pytest.fixture(scope="session")
+def strict():
+    return StrictBackend()
+
+
+@pytest.fixture(
+    scope="session", params=["numpy", "strict", pytest.param("cupy", marks=pytest.mark.gpu)]
+)
+def backend(request, strict):
+    if request.param == "strict":
+        return strict
+    try:
+        return get_backend(request.param)
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network():
+    """Make every way to another machine fail, loudly: not with an OSError that code may expect."""
+
+    def local_only(function, host_of):
+        def guarded(*args, **options):
+            if host_of(*args) not in (None, "127.0.0.1", "::1", "localhost"):
+                raise RuntimeError(f"a test must not reach the network: {host_of(*args)}")
+            return function(*args, **options)
+
+        return guarded
+
+    def host_of(_socket, address):
+        return address[0] if isinstance(address, tuple) else None  # a Unix socket has a path
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, local_only(getattr(socket.socket, name), host_of))
+        patch.setattr(socket, "getaddrinfo", local_only(socket.getaddrinfo, lambda host, *_: host))
+        yield

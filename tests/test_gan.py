@@ -1,0 +1,248 @@
+"""The game: whole gradients, who is updated, what a step may touch."""
+
+import numpy as np
+import pytest
+from numerical import numerical_gradient, relative_error
+from strict_cupy import capturing
+
+import nngan as nn
+from nngan.losses import OBJECTIVES
+from nngan.training.loop import make_step
+
+N, LATENT, FEATURES = 5, 3, 6
+
+
+def make(backend="numpy", dtype="float64", dropout=0.0, **options):
+    G = nn.Sequential(
+        nn.Linear(LATENT, 7), nn.LeakyReLU(0.2), nn.Linear(7, FEATURES), nn.Sigmoid(),
+        seed=1, dtype=dtype,
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Linear(FEATURES, 8), nn.LeakyReLU(0.2), nn.Dropout(dropout), nn.Linear(8, 1),
+        seed=2, dtype=dtype,
+    )  # fmt: skip
+    return nn.GAN(G, D, seed=3, backend=backend, **options)
+
+
+class NoStep(nn.SGD):
+    """An optimizer that leaves the parameters alone, so that gradients can be looked at."""
+
+    def __init__(self):
+        super().__init__(1.0)
+
+    def step(self):
+        pass
+
+
+def batch(seed=0, n=N):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 1, (n, FEATURES)), rng.standard_normal((n, LATENT))
+
+
+@pytest.mark.parametrize("trained", [0, 20])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("loss", OBJECTIVES)
+def test_the_generators_whole_gradient_is_right(loss, dropout, trained):
+    """dL_G/dtheta_G, through D(G(z)), against a numerical derivative."""
+    gan = make(loss=loss, dropout=dropout)
+    x, z = batch()
+    for _ in range(trained):
+        gan.discriminator_step(x, z)
+        gan.generator_step(z)
+    gan.g_optimizer = NoStep().bind(gan.G)
+    gan.D.grads.fill(7)
+    gan.generator_step(z)
+    assert (gan.D.grads == 7).all()  # D takes no part
+    numerical = numerical_gradient(lambda: gan.generator_step(z), gan.G.params, h=1e-5)
+    gan.generator_step(z)
+    assert relative_error(gan.G.grads, numerical) < 1e-6
+    assert np.abs(gan.G.grads).max() > 1e-6
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_discriminators_whole_gradient_is_right(smoothing, dropout):
+    gan = make(label_smoothing=smoothing, dropout=dropout, d_optimizer=NoStep())
+    x, z = batch()
+    gan.G.grads.fill(7)
+    numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
+    gan.discriminator_step(x, z)
+    assert relative_error(gan.D.grads, numerical) < 1e-6
+    assert (gan.G.grads == 7).all()
+
+
+def test_each_step_moves_one_player_in_the_right_direction():
+    for loss in OBJECTIVES:
+        gan = make(loss=loss, g_optimizer=nn.SGD(0.1), d_optimizer=nn.SGD(0.1))
+        x, z = batch()
+        G, D = gan.G.params.copy(), gan.D.params.copy()
+        before = gan.discriminator_step(x, z)[0]
+        np.testing.assert_array_equal(gan.G.params, G)
+        assert (gan.D.params != D).any()
+        after = gan.discriminator_step(x, z)[0]
+        assert after < before
+        D = gan.D.params.copy()
+        before = gan.generator_step(z)
+        np.testing.assert_array_equal(gan.D.params, D)
+        assert (gan.G.params != G).any()
+        assert gan.generator_step(z) < before
+
+
+def test_what_the_steps_return():
+    gan = make()
+    x, z = batch()
+    fake = gan.G(z)
+    p_real, p_fake = (nn.Sigmoid()(gan.D(a)) for a in (x, fake))
+    loss, d_real, d_fake = gan.discriminator_step(x, z)
+    np.testing.assert_allclose(d_real, p_real.mean())
+    np.testing.assert_allclose(d_fake, p_fake.mean())
+    np.testing.assert_allclose(loss, -(np.log(p_real) + np.log(1 - p_fake)).mean())
+
+
+def test_dropout_masks_of_real_and_fake_data_and_of_two_steps_differ():
+    gan = make(dropout=0.5, g_optimizer=NoStep(), d_optimizer=NoStep())
+    x, z = batch(n=64)
+    losses = {float(gan.discriminator_step(x, z, i)[0]) for i in (0, 1)}
+    gan.clock += 1
+    losses |= {float(gan.discriminator_step(x, z, i)[0]) for i in (0, 1)}
+    assert len(losses) == 4
+    gan.clock -= 1
+    assert float(gan.discriminator_step(x, z, 0)[0]) in losses
+
+
+# -- backends ----------------------------------------------------------------------------------
+
+
+def play(backend, steps=30, dtype="float64", data="float", **options):
+    gan = make(backend, dtype, dropout=0.3, k=2, **options)
+    x = batch(n=40)[0]
+    x = np.rint(x * 255).astype(np.uint8) if data == "uint8" else x.astype(dtype)
+    gan.log = gan.backend.xp.zeros((steps, 4), dtype=dtype)
+    order = gan.backend.asarray(np.tile(np.arange(40), steps))
+    step = make_step(gan, gan.backend.asarray(x), order, batch_size=4)
+    return gan, step
+
+
+@pytest.mark.parametrize("loss", OBJECTIVES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_backends_play_the_same_game(backend, dtype, loss):
+    results = []
+    for b in (nn.NumpyBackend(), backend):
+        gan, step = play(b, dtype=dtype, loss=loss)
+        for _ in range(30):
+            step()
+        results.append([b.to_numpy(a) for a in (gan.G.params, gan.D.params, gan.log)])
+    rtol = 1e-4 if dtype == "float32" else 1e-10
+    for reference, result in zip(*results, strict=True):
+        assert reference.dtype == result.dtype == dtype
+        np.testing.assert_allclose(result, reference, rtol=rtol, atol=rtol * 1e-2)
+
+
+@pytest.mark.parametrize("data", ["float", "uint8"])
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_a_step_can_be_captured(strict, data, latent):
+    """Nothing goes to the host or comes from it, so that a CUDA graph can replay the step."""
+    gan, step = play(
+        strict, data=data, latent=latent, data_range=(-1, 1), label_smoothing=0.1,
+        g_optimizer=nn.SGD(0.1, 0.9),
+    )  # fmt: skip
+    step()
+    with capturing():
+        step()
+    assert strict.to_numpy(gan.clock)[0] == 2
+    assert np.isfinite(strict.to_numpy(gan.log)[:2]).all()
+
+
+def test_a_step_updates_all_state_in_place(backend):
+    gan, step = play(backend)
+
+    def arrays():
+        states = gan.g_optimizer.state, gan.d_optimizer.state
+        moments = [array for state in states for array in state.values()]
+        return [gan.G.params, gan.G.grads, gan.D.params, gan.D.grads, gan.clock, gan.log, *moments]
+
+    before = arrays()
+    step()
+    assert all(a is b for a, b in zip(before, arrays(), strict=True))
+
+
+def test_two_games_on_two_backends_live_side_by_side(backend):
+    (a, step_a), (b, step_b), (c, step_c) = play("numpy"), play(backend), play("numpy")
+    for _ in range(3):
+        step_a(), step_b()
+    for _ in range(3):
+        step_c()
+    np.testing.assert_array_equal(a.G.params, c.G.params)
+    np.testing.assert_allclose(b.backend.to_numpy(b.G.params), a.G.params, rtol=1e-10)
+
+
+# -- sampling ----------------------------------------------------------------------------------
+
+
+def test_samples(backend):
+    gan = make(backend, "float32")
+    y = gan.sample(64)
+    assert isinstance(y, np.ndarray)
+    assert y.shape == (64, FEATURES)
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(gan.sample(64), y)
+    np.testing.assert_allclose(gan.sample(5), y[:5], rtol=1e-6)
+    assert (gan.sample(64, seed=1) != y).any()
+    assert len(np.unique(y, axis=0)) == 64
+
+
+def test_samples_are_mapped_back_to_the_range_of_the_data():
+    gan = make(data_range=(-1, 1))
+    z = batch()[1]
+    np.testing.assert_allclose(gan.generate(z), (gan.G(z) + 1) / 2)
+
+
+def test_latent_priors():
+    normal, uniform = make(), make(latent="uniform")
+    z = normal.noise(10_000)
+    assert abs(z.std() - 1) < 0.03
+    z = uniform.noise(10_000)
+    assert -1 <= z.min() < -0.99
+    assert 0.99 < z.max() <= 1
+    assert (normal.noise(4, 0) != normal.noise(4, 1)).all()
+    first = normal.noise(4)
+    normal.clock += 1
+    assert (normal.noise(4) != first).all()
+
+
+def test_a_config_makes_the_same_game():
+    gan = make(loss="minimax", k=3, label_smoothing=0.1, latent="uniform", data_range=(-1, 1),
+               g_optimizer=nn.SGD(0.1), d_optimizer=nn.Adam(1e-3, 0.9))  # fmt: skip
+    again = nn.GAN.from_config(gan.config())
+    assert again.config() == gan.config()
+    np.testing.assert_array_equal(again.sample(3), gan.sample(3))
+
+
+# -- mistakes of the caller --------------------------------------------------------------------
+
+
+def networks(g_out=6, d_in=6, d_out=1, dtype="float32"):
+    return (
+        nn.Sequential(nn.Linear(3, g_out)),
+        nn.Sequential(nn.Linear(d_in, d_out), dtype=dtype),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: nn.GAN(*networks(g_out=5)), "G maps 3 to 5 in float32, D maps 6 to 1 in float32"),
+        (lambda: nn.GAN(*networks(d_out=2)), r"D \(N, features\) to \(N, 1\)"),
+        (lambda: nn.GAN(*networks(dtype="float64")), "in one dtype"),
+        (lambda: make(loss="hinge"), "loss must be one of minimax, non_saturating, got 'hinge'"),
+        (lambda: make(latent="cauchy"), "latent must be one of normal, uniform, got 'cauchy'"),
+        (lambda: make(k=0), "k must be a positive whole number, got 0"),
+        (lambda: make(label_smoothing=1.0), r"label_smoothing must lie in \[0, 1\), got 1.0"),
+        (lambda: make(data_range=(1, 0)), r"data_range must be \(low, high\) with low < high"),
+        (lambda: make().sample(0), "n must be a positive whole number, got 0"),
+        (lambda: make().sample(2.5), "n must be a positive whole number, got 2.5"),
+    ],
+)
+def test_mistakes_get_one_clear_sentence(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()

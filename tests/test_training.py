@@ -1,0 +1,232 @@
+"""The loop: every sample once an epoch, one seed one run, interrupts and bad losses."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan.training import TrainingDiverged
+
+
+def make(backend="numpy", seed=0, **options):
+    G = nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(), nn.Linear(8, 4), nn.Sigmoid(), seed=1)
+    D = nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(), nn.Dropout(0.2), nn.Linear(8, 1), seed=2)
+    return nn.GAN(G, D, seed=seed, backend=backend, **options)
+
+
+def data(n=50, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, (n, 4)).astype(np.float32)
+
+
+def state(gan):
+    arrays = (gan.G.params, gan.D.params, *gan.g_optimizer.state.values(), gan.clock, gan.log)
+    return [gan.backend.to_numpy(a).tobytes() for a in arrays] + [repr(gan.history)]
+
+
+def fit(gan, x=None, epochs=3, **options):
+    return gan.fit(
+        data() if x is None else x, epochs, **{"batch_size": 8, "progress": False, **options}
+    )
+
+
+def seen(gan):
+    """Record the minibatches that D is shown."""
+    batches, step = [], gan.discriminator_step
+
+    def spy(x, z, i=0):
+        batches.append(gan.backend.to_numpy(x).copy())
+        return step(x, z, i)
+
+    gan.discriminator_step = spy
+    return batches
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_an_epoch_goes_once_through_the_data_in_a_new_order(k):
+    gan = make(k=k)
+    batches = seen(gan)
+    fit(gan, epochs=2)
+    per_epoch = 50 // (8 * k) * k
+    assert len(batches) == 2 * per_epoch
+    first, second = np.concatenate(batches[:per_epoch]), np.concatenate(batches[per_epoch:])
+    rows = {row.tobytes() for row in data()}
+    for epoch in (first, second):
+        shown = [row.tobytes() for row in epoch]
+        assert len(set(shown)) == len(shown)
+        assert set(shown) <= rows
+    assert (first != second).any()
+
+
+def test_history_has_the_mean_of_each_epoch():
+    gan = make()
+    logs = []
+    history = fit(gan, callbacks=[lambda g: logs.append(g.log.astype(np.float64).mean(axis=0))])
+    assert history is gan.history
+    assert gan.epoch == 3
+    np.testing.assert_array_equal(
+        [history[name] for name in ("d_loss", "g_loss", "d_real", "d_fake")], np.transpose(logs)
+    )
+    assert int(gan.clock[0]) == 3 * (50 // 8)
+
+
+def test_one_seed_gives_one_run_and_another_seed_another():
+    a, b, c = make(seed=1), make(seed=1), make(seed=2)
+    for gan in (a, b, c):
+        fit(gan)
+    assert state(a) == state(b)
+    assert state(a)[0] != state(c)[0]
+
+
+def test_training_in_parts_is_training_at_once():
+    whole, parts = make(), make()
+    fit(whole, epochs=4)
+    fit(parts, epochs=1)
+    fit(parts, epochs=3)
+    assert state(whole) == state(parts)
+
+
+def test_backends_learn_the_same(backend):
+    a, b = make(), make(backend)
+    fit(a)
+    fit(b)
+    np.testing.assert_allclose(b.backend.to_numpy(b.G.params), a.G.params, rtol=1e-3, atol=1e-6)
+    for name, values in a.history.items():
+        np.testing.assert_allclose(b.history[name], values, rtol=1e-4)
+
+
+def test_bytes_are_the_same_data():
+    x = np.random.default_rng(1).integers(0, 256, (50, 4), dtype=np.uint8)
+    for data_range in ((0, 1), (-1, 1)):
+        a, b = make(data_range=data_range), make(data_range=data_range)
+        batches = seen(b)
+        fit(a, x.astype(np.float32) / 255)
+        fit(b, x)
+        assert state(a) == state(b)
+        low, high = data_range
+        assert batches[0].dtype == np.float32
+        assert low <= min(map(np.min, batches)) < max(map(np.max, batches)) <= high
+        assert min(map(np.min, batches)) < low + 0.02
+
+
+def test_the_game_learns():
+    """A cloud in a corner of the cube: G moves there and stays about it, and D loses track."""
+    x = (0.8 + 0.05 * np.random.default_rng(2).standard_normal((256, 4))).clip(0, 1)
+    adam = {"lr": 5e-3, "beta1": 0.5}
+    gan = make(g_optimizer=nn.Adam(**adam), d_optimizer=nn.Adam(**adam))
+    before = np.abs(gan.sample(500).mean(axis=0) - 0.8).max()
+    history = fit(gan, x, epochs=60, batch_size=32)
+    after = np.abs(gan.sample(500).mean(axis=0) - 0.8).max()
+    assert before > 0.25
+    assert after < 0.125
+    assert abs(history["d_loss"][-1] - 2 * np.log(2)) < 0.2
+
+
+# -- interrupts --------------------------------------------------------------------------------
+
+
+def interrupt_at(gan, step):
+    """Send Ctrl-C to this process in the middle of the generator's part of one step."""
+    original = gan.generator_step
+
+    def spy(z):
+        if int(gan.clock[0]) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(z)
+
+    gan.generator_step = spy
+
+
+@pytest.mark.parametrize("step", [0, 3, 5, 8])
+def test_ctrl_c_finishes_the_step_and_fit_goes_on_from_there(step):
+    whole, stopped = make(), make()
+    fit(whole)
+    interrupt_at(stopped, step)
+    with pytest.raises(KeyboardInterrupt):
+        fit(stopped)
+    assert int(stopped.clock[0]) == step + 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    fit(stopped, epochs=3 - stopped.epoch)
+    assert state(whole) == state(stopped)
+
+
+def test_training_outside_the_main_thread_works():
+    gan = make()
+    thread = threading.Thread(target=fit, args=(gan,))
+    thread.start()
+    thread.join()
+    assert gan.epoch == 3
+
+
+def test_another_batch_size_begins_a_new_epoch():
+    gan = make()
+    interrupt_at(gan, 2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(gan)
+    batches = seen(gan)
+    fit(gan, epochs=1, batch_size=10)
+    assert len(batches) == 5
+    assert gan.epoch == 1
+
+
+# -- losses that are no numbers ----------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(backend):
+    gan = make(backend, d_optimizer=nn.SGD(1e30), g_optimizer=nn.SGD(1e30))
+    with pytest.raises(
+        TrainingDiverged, match=r"no longer finite at step (\d+) \(epoch 1\)"
+    ) as error:
+        fit(gan)
+    step = int(str(error.value).split("step ")[1].split(" ")[0])
+    log = gan.backend.to_numpy(gan.log)
+    assert np.isfinite(log[: step - 1]).all()
+    assert not np.isfinite(log[step - 1]).all()
+    assert gan.epoch == 0
+
+
+def test_callbacks_do_not_see_an_epoch_that_diverged():
+    gan, called = make(d_optimizer=nn.SGD(1e30), g_optimizer=nn.SGD(1e30)), []
+    with pytest.raises(TrainingDiverged):
+        fit(gan, callbacks=[called.append])
+    assert called == []
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+
+def test_each_epoch_gets_a_line_with_the_chance_values(capsys):
+    fit(make(), epochs=2, progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("epoch   2/2")
+    for part in ("(chance 1.386)", "(chance 0.693)", "D(x) 0.", "D(G(z)) 0.", "images/s"):
+        assert part in lines[1]
+    fit(make(), epochs=2)
+    assert capsys.readouterr() == ("", "")
+
+
+# -- mistakes of the caller --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (data()[:, :3], {}, r"x must be an array of shape \(n, 4\).* got \(50, 3\)"),
+        ([[1, 2, 3, 4]], {}, "got list"),
+        (data(5), {}, "x has 5 samples, fewer than one step takes: lower batch_size"),
+        (data() * np.nan, {}, "NaN or infinite"),
+        (data(), {"epochs": 0}, "epochs must be a positive whole number, got 0"),
+        (data(), {"batch_size": -1}, "batch_size must be a positive whole number, got -1"),
+    ],
+)
+def test_mistakes_get_one_clear_sentence(x, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(make(), x, **options)
+
+
+def test_data_outside_0_1_cannot_be_mapped_to_a_range():
+    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\] to be mapped to \(-1.0, 1.0\)"):
+        fit(make(data_range=(-1, 1)), 2 * data())
