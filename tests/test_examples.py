@@ -1,0 +1,327 @@
+"""The command line as a person uses it: files, resume, kill -9, Ctrl-C, every bad input."""
+
+import csv
+import gzip
+import importlib.util
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nngan as nn
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SMALL = ["--data", "digits", "--batch-size", "256", "--latent-dim", "8"]
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    """Run ``train_mnist.py`` in this process; return its exit status."""
+    spec = importlib.util.spec_from_file_location("train_mnist", EXAMPLES / "train_mnist.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "train_mnist", module)
+    spec.loader.exec_module(module)
+    monkeypatch.chdir(tmp_path)
+    # An empty data root, so that no file of the person who runs the tests plays a part.
+    monkeypatch.setenv("NNGAN_DATA", str(tmp_path / "no-data"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["train_mnist.py", *map(str, arguments)])
+        try:
+            return module.main()
+        except SystemExit as stop:
+            return stop.code
+
+    return run
+
+
+def final(folder):
+    return (folder / "checkpoint.npz").read_bytes()
+
+
+# -- what a run leaves behind ------------------------------------------------------------------
+
+
+def test_a_run_leaves_what_it_promises(train, tmp_path, capsys):
+    assert train(*SMALL, "--epochs", 36, "--out", "run") == 0
+    run = tmp_path / "run"
+    assert sorted(p.name for p in run.iterdir()) == [
+        "checkpoint.npz", "config.json", "history.csv", "losses.png", "progress.gif", "samples",
+    ]  # fmt: skip
+    # Epochs 1 and 34: a sheet after as many steps as on MNIST; 36 is the last.
+    sheets = [p.name for p in sorted((run / "samples").iterdir())]
+    assert sheets == ["epoch_0001.png", "epoch_0034.png", "epoch_0036.png"]
+    with (run / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    gan = nn.GAN.load(run / "checkpoint.npz")
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 37))
+    assert [float(row["g_loss"]) for row in rows] == gan.history["g_loss"]
+    config = json.loads((run / "config.json").read_text())
+    assert config["recipe"] == "default"
+    assert config["batch_size"] == 256
+    assert config["gan"] == gan.config()
+    assert gan.latent_dim == 8
+    out = capsys.readouterr().out
+    assert "Pictures: run/samples" in out
+    assert "(chance 1.386)" in out
+
+
+def test_options_reach_the_game(train, tmp_path):
+    options = ["--recipe", "tf_basic", "--loss", "minimax", "--lr", "0.001", "--seed", "5"]
+    assert train(*SMALL, *options, "--epochs", 1, "--out", "run") == 0
+    gan = nn.GAN.load(tmp_path / "run/checkpoint.npz")
+    assert gan.loss == "minimax"
+    assert gan.g_optimizer.lr == gan.d_optimizer.lr == 0.001
+    assert gan.seed == 15
+    assert isinstance(gan.G.layers[-1], nn.ReLU)
+
+
+def test_one_seed_gives_one_run_and_another_seed_another(train, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert train(*SMALL, "--epochs", 3, "--seed", seed, "--out", name) == 0
+    assert final(tmp_path / "a") == final(tmp_path / "b")
+    params = [nn.GAN.load(tmp_path / name / "checkpoint.npz").G.params for name in "ac"]
+    assert (params[0] != params[1]).any()
+    for name in ("samples/epoch_0001.png", "losses.png", "progress.gif", "history.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_resume_goes_on_to_a_new_total(train, tmp_path):
+    assert train(*SMALL, "--epochs", 5, "--out", "whole") == 0
+    assert train(*SMALL, "--epochs", 2, "--out", "parts") == 0
+    assert train("--out", "parts", "--resume", "--epochs", 5) == 0
+    assert final(tmp_path / "whole") == final(tmp_path / "parts")
+    assert json.loads((tmp_path / "parts/config.json").read_text())["epochs"] == 5
+
+
+def test_resuming_a_finished_run_changes_nothing(train, tmp_path, capsys):
+    assert train(*SMALL, "--epochs", 2, "--out", "run") == 0
+    before = final(tmp_path / "run")
+    assert train("--out", "run", "--resume") == 0
+    assert "Nothing to do: the run has 2 epochs" in capsys.readouterr().out
+    assert final(tmp_path / "run") == before
+
+
+def test_a_run_without_out_gets_a_folder_of_its_own(train, tmp_path):
+    assert train(*SMALL, "--epochs", 1) == 0
+    assert len(list(tmp_path.glob("runs/digits-default-*/checkpoint.npz"))) == 1
+
+
+def test_auto_takes_the_digits_where_mnist_cannot_be_had(train, tmp_path, capsys, monkeypatch):
+    def offline(**_):
+        raise nn.datasets.DatasetError("no connection: check it")
+
+    monkeypatch.setattr(nn.datasets, "mnist", offline)
+    assert train("--epochs", 1, "--out", "run") == 0
+    assert "No MNIST here, so the 8x8 digits" in capsys.readouterr().out
+    assert train("--data", "mnist", "--epochs", 1, "--out", "other") == 2
+
+
+def test_recipes_are_listed(train, capsys):
+    assert train("--list-recipes") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(nn.recipes.RECIPES)
+    assert all(len(line) < 100 for line in lines)
+
+
+# -- killed, interrupted, diverged -------------------------------------------------------------
+
+
+def start(*arguments):
+    command = [sys.executable, EXAMPLES / "train_mnist.py", *arguments]
+    return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, process):
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.001)
+
+
+def test_kill_9_at_any_moment_and_resume_ends_with_the_same_bytes(train, tmp_path):
+    options = [*SMALL, "--epochs", "80", "--out"]
+    assert train(*options, tmp_path / "whole") == 0
+    run, moments = tmp_path / "run", random.Random()  # not seeded: any moment has to do
+    checkpoint = run / "checkpoint.npz"
+    kills = 0
+    arguments = [*options, run]
+    while kills < 6:
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+        process = start(*arguments)
+        # Once this process has saved something, at any moment of the epochs that follow.
+        wait_for(
+            lambda: checkpoint.exists() and checkpoint.stat().st_mtime_ns != before,
+            process,
+        )
+        time.sleep(moments.uniform(0, 0.3))
+        process.kill()
+        if process.wait() != -signal.SIGKILL:
+            break  # it was done before the blow fell
+        process.stdout.close()
+        kills += 1
+        arguments = ["--out", run, "--resume"]
+        assert nn.GAN.load(checkpoint).epoch <= 80  # whatever the moment, a whole checkpoint
+    assert kills >= 3
+    assert train("--out", run, "--resume") == 0
+    assert final(run) == final(tmp_path / "whole")
+    for name in ("history.csv", "losses.png", "progress.gif"):
+        assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not [p for p in run.rglob("*") if p.name.endswith(".part")]
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(train, tmp_path):
+    options = [*SMALL, "--epochs", "60", "--out"]
+    assert train(*options, tmp_path / "whole") == 0
+    run = tmp_path / "run"
+    process = start(*options, run)
+    wait_for(lambda: (run / "history.csv").exists(), process)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "nothing is lost" in out
+    command = next(line for line in out.splitlines() if "--resume" in line).split()
+    assert command[0] == "python"
+    assert Path(command[1]).resolve() == EXAMPLES / "train_mnist.py"
+    gan = nn.GAN.load(run / "checkpoint.npz")
+    assert 0 < gan.epoch < 60
+    assert (run / "losses.png").exists()
+    assert train(*command[2:]) == 0
+    assert final(run) == final(tmp_path / "whole")
+
+
+def test_a_run_that_diverges_keeps_the_last_good_checkpoint(train, tmp_path, capsys):
+    assert train(*SMALL, "--lr", "1e30", "--epochs", 3, "--out", "run") == 1
+    captured = capsys.readouterr()
+    assert "no longer finite at step" in captured.out
+    assert "checkpoint.npz is as it was after epoch 0" in captured.out
+    assert "Traceback" not in captured.out + captured.err
+    gan = nn.GAN.load(tmp_path / "run/checkpoint.npz")
+    assert np.isfinite(gan.G.params).all()
+
+
+# -- bad input ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(train, tmp_path):
+    assert train(*SMALL, "--epochs", 1, "--out", "finished") == 0
+    return tmp_path / "finished"
+
+
+def files_of(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--recipe nope", "argument --recipe: invalid choice: 'nope'"),
+        ("--loss hinge", "argument --loss: invalid choice: 'hinge'"),
+        ("--data cifar", "argument --data: invalid choice: 'cifar'"),
+        ("--backend jax", "argument --backend: invalid choice: 'jax'"),
+        ("--epochs 0", "argument --epochs: must be a positive whole number, got '0'"),
+        ("--epochs many", "argument --epochs: must be a positive whole number, got 'many'"),
+        ("--batch-size -3", "argument --batch-size: must be a positive whole number, got '-3'"),
+        ("--latent-dim 1.5", "argument --latent-dim: must be a positive whole number, got '1.5'"),
+        ("--lr nan", "argument --lr: must be a positive number, got 'nan'"),
+        ("--lr 0", "argument --lr: must be a positive number, got '0'"),
+        ("--seed -1", "argument --seed: must be a whole number"),
+        ("--data digits --batch-size 5000", "--batch-size 5000 is more than the 1797 images"),
+        ("--data digits --out finished", "already holds a run (checkpoint.npz): add --resume"),
+        ("--out finished --resume --recipe tf_basic", "has recipe default, not tf_basic"),
+        ("--out finished --resume --latent-dim 9", "has latent dim 8, not 9: leave --latent-dim"),
+        ("--out finished --resume --data mnist", "has data digits, not mnist"),
+        ("--out nowhere --resume", "nowhere has no checkpoint.npz"),
+        ("--resume", "--resume needs --out"),
+        ("--data mnist --data-dir nowhere", "is neither in nowhere/mnist nor in nowhere"),
+        ("--data-dir nowhere", "is neither in nowhere/mnist nor in nowhere"),
+        ("--wrong", "unrecognized arguments: --wrong"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_nothing_is_lost(
+    train, finished, tmp_path, capsys, arguments, message
+):
+    before = files_of(tmp_path)
+    capsys.readouterr()
+    assert train(*arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+    assert files_of(tmp_path) == before
+
+
+def test_no_gpu(train, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as where CuPy is not installed
+    assert train(*SMALL, "--backend", "cupy", "--out", "run") == 2
+    error = capsys.readouterr().err
+    assert "pip install 'nngan[cuda13]'" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("damage", ["wrong content", "truncated"])
+def test_a_damaged_data_file(train, capsys, tmp_path, damage):
+    name = "train-images-idx3-ubyte.gz"
+    content = gzip.compress(b"\0\0\x08\x03" + bytes(100))
+    (tmp_path / name).write_bytes(content if damage == "wrong content" else content[:20])
+    before = files_of(tmp_path)
+    assert train("--data-dir", tmp_path, "--out", "run") == 2
+    error = capsys.readouterr().err
+    assert f"{name} is not {name} of MNIST (wrong check-sum)" in error
+    assert error.count("\n") == 1
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "not a checkpoint"])
+def test_a_damaged_checkpoint(train, finished, capsys, damage):
+    path = finished / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:5000] if damage == "truncated" else b"hello")
+    before = files_of(finished)
+    capsys.readouterr()
+    assert train("--out", finished, "--resume", "--epochs", 2) == 2
+    error = capsys.readouterr().err
+    assert "checkpoint.npz is not a whole checkpoint of nngan" in error
+    assert error.count("\n") == 1
+    assert files_of(finished) == before
+
+
+def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
+    """The checkpoint of one run in the folder of another: told by its settings."""
+    assert train(*SMALL, "--recipe", "tf_basic", "--epochs", 1, "--out", "other") == 0
+    shutil.copy(tmp_path / "other/checkpoint.npz", finished / "checkpoint.npz")
+    capsys.readouterr()
+    assert train("--out", finished, "--resume", "--recipe", "default", "--epochs", 2) == 2
+    assert "has recipe tf_basic, not default" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert train(*SMALL, "--epochs", 1, "--out", tmp_path / "file" / "run") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+# -- the other examples ------------------------------------------------------------------------
+
+
+def test_the_minimal_game_fits_on_a_page_and_runs(tmp_path):
+    source = (EXAMPLES / "minimal_gan.py").read_text()
+    assert len(source.splitlines()) < 80
+    assert "STEPS, BATCH, LATENT = 8000" in source
+    (tmp_path / "minimal_gan.py").write_text(source.replace("= 8000,", "= 2000,"))
+    result = subprocess.run(
+        [sys.executable, "minimal_gan.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert "step 2000  D loss 1." in result.stdout
+    assert (tmp_path / "minimal_gan.png").stat().st_size > 1000
+
