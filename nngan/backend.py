@@ -217,8 +217,8 @@ class CupyBackend(NumpyBackend):
             import cupy
         except ImportError as error:
             raise BackendUnavailable(
-                "CuPy is not installed: pip install 'nngan[cuda13]' (or 'nngan[cuda12]'; "
-                f"nvidia-smi shows the CUDA version of your driver), {instead}"
+                f"CuPy cannot be imported ({error}): pip install 'nngan[cuda13]' (or "
+                f"'nngan[cuda12]'; nvidia-smi shows the CUDA version of your driver), {instead}"
             ) from error
         if not cupy.is_available():
             try:
@@ -232,7 +232,7 @@ class CupyBackend(NumpyBackend):
             )
         try:
             cupy.arange(2) + 1  # the first kernel: compiled here, where its failure has a name
-        except RuntimeError as error:
+        except Exception as error:  # CuPy has several types for it
             raise BackendUnavailable(
                 f"CuPy cannot compile a kernel ({error}): install the CUDA headers with "
                 f"pip install 'cupy-cuda13x[ctk]' (or cuda12x, as your CuPy), {instead}"
@@ -269,7 +269,7 @@ def get_backend(backend: str | NumpyBackend) -> NumpyBackend:
     if isinstance(backend, NumpyBackend):
         return backend
     backends = {"numpy": NumpyBackend, "cupy": CupyBackend}
-    if backend not in backends:
+    if not isinstance(backend, str) or backend not in backends:
         raise ValueError(f"backend must be one of {', '.join(backends)}, got {backend!r}")
     return backends[backend]()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .backend import NumpyBackend
 from .gan import GAN
-from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sigmoid, Tanh
+from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Tanh
 from .network import Sequential
 from .optim import optimizer_from_config
 
@@ -81,21 +81,22 @@ SMALL = ("normal", 0.01)
 
 RECIPES = {
     "default": Recipe(
-        summary="readable digits in minutes: LeakyReLU, dropout in D, Adam with beta1 0.5",
+        summary="readable digits in minutes: small weights, LeakyReLU, tanh, dropout in D",
         latent_dim=64,
         generator=lambda z, x: (
-            Linear(z, 256), LeakyReLU(0.2),
-            Linear(256, 512), LeakyReLU(0.2),
-            Linear(512, x), Sigmoid(),
+            Linear(z, 256, "fan_in"), LeakyReLU(0.2),
+            Linear(256, 512, "fan_in"), LeakyReLU(0.2),
+            Linear(512, x, "fan_in"), Tanh(),
         ),
         discriminator=lambda x: (
-            Linear(x, 512), LeakyReLU(0.2), Dropout(0.3),
-            Linear(512, 256), LeakyReLU(0.2), Dropout(0.3),
-            Linear(256, 1),
+            Linear(x, 512, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
+            Linear(512, 256, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
+            Linear(256, 1, "fan_in"),
         ),
         optimizer={"type": "Adam", "lr": 2e-4, "beta1": 0.5},
         batch_size=64,
         epochs=20,
+        data_range=(-1.0, 1.0),
     ),
     "tf_basic": Recipe(
         summary="the two-layer game of TensorFlow's early examples: ReLU, weights N(0, 0.01)",

@@ -1,0 +1,30 @@
+# Everything from a fresh clone with Python 3.10 or newer and make; each target installs what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: train test lint clean
+
+train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
+	$(BIN)/python examples/train_mnist.py
+
+test: .venv/test.stamp  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the environment and caches; runs/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/train.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/test.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@

@@ -1,0 +1,115 @@
+"""Elementwise functions: y_i depends on x_i alone."""
+
+from __future__ import annotations
+
+from ..backend import Array, Key, array_module
+from .base import Layer, check_like
+
+
+class ReLU(Layer):
+    """y = max(x, 0).
+
+    Elementwise, dy/dx = 1 where x > 0 and 0 where x < 0; at the kink x = 0 we take 0.
+
+    References
+    ----------
+    Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+    """
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, Array]:
+        return array_module(x).maximum(x, 0), x
+
+    def backward(
+        self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        x = cache
+        check_like(self, dy, x)
+        return dy * (x > 0) if input_grad else None
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, slope * x elsewhere.
+
+    Elementwise, dy/dx = 1 where x > 0 and slope where x < 0; at the kink x = 0 we take slope.
+
+    Parameters
+    ----------
+    slope : float
+        0 <= slope <= 1. GANs use 0.2 (Radford et al. 2016).
+
+    References
+    ----------
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
+    ICML 2013.
+    """
+
+    def __init__(self, slope: float = 0.2) -> None:
+        if not 0 <= slope <= 1:
+            raise ValueError(f"slope must lie in [0, 1], got {slope!r}")
+        self.slope = float(slope)
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, Array]:
+        # Of x and slope * x the larger is x exactly where x > 0, because slope <= 1.
+        return array_module(x).maximum(x, self.slope * x), x
+
+    def backward(
+        self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        x = cache
+        check_like(self, dy, x)
+        return array_module(x).where(x > 0, dy, self.slope * dy) if input_grad else None
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)), see `sigmoid`.
+
+    Elementwise, dy/dx = exp(-x) / (1 + exp(-x))**2 = y (1 - y).
+    """
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, Array]:
+        y = sigmoid(x)
+        return y, y
+
+    def backward(
+        self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        y = cache
+        check_like(self, dy, y)
+        return dy * y * (1 - y) if input_grad else None
+
+
+class Tanh(Layer):
+    """y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
+
+    Elementwise, by the quotient rule, dy/dx = 1 - y**2.
+    """
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, Array]:
+        y = array_module(x).tanh(x)
+        return y, y
+
+    def backward(
+        self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        y = cache
+        check_like(self, dy, y)
+        return dy * (1 - y * y) if input_grad else None
+
+
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), elementwise, for any finite x without overflow."""
+    # Naive: 1 / (1 + exp(-x)), where exp(-x) overflows for x below -88.7 in float32. With
+    # e = exp(-|x|) <= 1 the same number is 1 / (1 + e) for x >= 0 and, multiplying above and
+    # below by exp(x), e / (1 + e) for x < 0.
+    xp = array_module(x)
+    e = xp.exp(-xp.abs(x))
+    y: Array = xp.where(x >= 0, 1, e) / (1 + e)
+    return y

@@ -1,0 +1,110 @@
+"""What all layers share."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, Key, NumpyBackend
+
+
+class Layer:
+    """What all layers share: the contract above, and parameters that are views.
+
+    A layer with parameters lists their `shapes`; `bind` then makes an attribute of each (``W``) and
+    of its gradient (``dW``), both views of two flat buffers that a `Sequential` owns. A layer of
+    your own needs `forward` and `backward`; it stores its constructor's arguments under their own
+    names, so that it can be written to a checkpoint.
+
+    Attributes
+    ----------
+    shapes : dict of str to tuple of int
+        Shape of each parameter, by name.
+    backend : NumpyBackend
+        Where the parameters live and the products are computed.
+    """
+
+    shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
+    backend: NumpyBackend = NumpyBackend()
+
+    def forward(self, x: Array, training: bool = True, key: Key | None = None) -> tuple[Array, Any]:
+        """Return the output for input `x` and the cache that `backward` needs.
+
+        Parameters
+        ----------
+        x : array of shape (N, features)
+            Input.
+        training : bool
+            True while learning: Dropout drops only then.
+        key : Key, optional
+            Address of the random numbers of this call, for layers that draw some.
+        """
+        raise NotImplementedError
+
+    def backward(
+        self, dy: Array, cache: Any, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        """Add the gradients of the parameters to ``dW, db, ...`` and return that of the input.
+
+        Parameters
+        ----------
+        dy : array of the output's shape
+            dL/dy.
+        cache : object
+            What the `forward` call in question returned.
+        input_grad : bool
+            Whether dL/dx is wanted; None is returned instead where it is not.
+        param_grads : bool
+            Whether the gradients of the parameters are wanted.
+        """
+        raise NotImplementedError
+
+    def __call__(self, x: Array) -> Array:
+        """Return the output in inference: no dropout, nothing kept alive."""
+        return self.forward(x, training=False)[0]
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def bind(self, params: Array, grads: Array, backend: NumpyBackend) -> None:
+        """Make the parameters and their gradients views of flat buffers of `size` elements."""
+        self.backend = backend
+        start = 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            setattr(self, name, params[start:stop].reshape(shape))
+            setattr(self, "d" + name, grads[start:stop].reshape(shape))
+            start = stop
+
+    def initialize(self, key: Key) -> None:
+        """Fill the parameters with their initial values, drawn at `key`."""
+
+    def values(self) -> Array:
+        """Return a copy of all parameters, one after the other, as a flat NumPy array."""
+        arrays = [self.backend.to_numpy(getattr(self, name)).reshape(-1) for name in self.shapes]
+        return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name, for a checkpoint."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        parameters = inspect.signature(type(self)).parameters
+        shown = []
+        for name, value in self.config().items():
+            if parameters[name].default is inspect.Parameter.empty:
+                shown.append(repr(value))
+            elif value != parameters[name].default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def check_like(layer: Layer, dy: Array, cached: Array) -> None:
+    """Refuse a `dy` of another shape than its output's: (N, 1) would be broadcast in silence."""
+    if dy.shape != cached.shape:
+        raise ValueError(f"{layer!r} wants dy of its output's shape {cached.shape}, got {dy.shape}")

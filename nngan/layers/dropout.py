@@ -1,0 +1,49 @@
+"""The layer that is different while learning: Dropout."""
+
+from __future__ import annotations
+
+from ..backend import Array, Key, Stream
+from .base import Layer, check_like
+
+
+class Dropout(Layer):
+    """y = x m / (1 - rate): each m is 0 with probability `rate`, else 1; y = x in inference.
+
+    The division keeps the mean: E[y] = x. The mask m does not depend on x, so, elementwise,
+    dy/dx = m / (1 - rate). The mask is a function of the key that `forward` is handed: the same
+    key, the same mask.
+
+    Parameters
+    ----------
+    rate : float
+        Share of the features that is dropped, 0 <= rate < 1.
+
+    References
+    ----------
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+    JMLR 2014 (there the factor is applied in inference instead).
+    """
+
+    def __init__(self, rate: float = 0.5) -> None:
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must lie in [0, 1), got {rate!r}")
+        self.rate = float(rate)
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, Array | None]:
+        if not training or self.rate == 0:
+            return x, None
+        if key is None:
+            key = Key(0).fold_in(Stream.DROPOUT)
+        m = self.backend.bernoulli(key, x.shape, 1 - self.rate)
+        scaled = m.astype(x.dtype) / (1 - self.rate)
+        return x * scaled, scaled
+
+    def backward(
+        self, dy: Array, cache: Array | None, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        if not input_grad or cache is None:
+            return dy if input_grad else None
+        check_like(self, dy, cache)
+        return dy * cache

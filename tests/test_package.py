@@ -1,0 +1,76 @@
+"""The package as a whole: a light import, an honest README, a complete public face."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nngan as nn
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_import_is_light():
+    """Heavy libraries are imported where they are used."""
+    program = (
+        "import sys, numpy, time; t = time.perf_counter(); import nngan; "
+        "print(time.perf_counter() - t); "
+        "print([m for m in ('matplotlib', 'sklearn', 'cupy', 'scipy', 'pooch', 'tqdm', 'PIL') "
+        "if m in sys.modules])"
+    )
+    seconds, heavy = [], None
+    for _ in range(5):
+        result = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        first, heavy = result.stdout.splitlines()
+        seconds.append(float(first))
+        assert heavy == "[]"
+    assert min(seconds) < 0.1
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in nn.__all__:
+        assert getattr(nn, name).__doc__, name
+    assert re.fullmatch(r"\d+\.\d+\.\d+", nn.__version__)
+    assert f'version = "{nn.__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_readme_states_the_size_of_the_library():
+    files = sorted((ROOT / "nngan").rglob("*.py"))
+    lines = sum(len(file.read_text().splitlines()) for file in files)
+    stated = int(re.search(r"([\d,]+) lines", README).group(1).replace(",", ""))
+    assert abs(stated - lines) <= 0.03 * lines, f"the README says {stated}, there are {lines}"
+
+
+def test_the_readmes_example_runs(monkeypatch, tmp_path):
+    """The public face, on a stand-in for MNIST that needs no download."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(blocks) == 1
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (300, 784)).astype(np.float32)
+    labels = rng.integers(0, 10, 300, dtype=np.uint8)
+    monkeypatch.setattr(nn.datasets, "mnist", lambda split: (x, labels))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(blocks[0], names)
+    assert names["images"].shape == (64, 784)
+    assert len(names["history"]["d_loss"]) == 20
+    assert names["dx"].shape == (8, 784)
+    assert (tmp_path / "gan.npz").exists()
+
+
+def test_what_the_readme_names_exists():
+    for name in re.findall(r"\]\((?!http)([^)#]+)", README):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`(\w+\.py)`", README):
+        assert list(ROOT.rglob(name)) or list(ROOT.rglob(name.removesuffix(".py"))), name
+
+
+@pytest.mark.parametrize("name", ["Makefile", ".ci/run", "LICENSE", "CHANGELOG.md"])
+def test_the_customary_files_are_there(name):
+    assert (ROOT / name).stat().st_size > 100
