@@ -93,7 +93,7 @@ RECIPES = {
             Linear(512, 256, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
             Linear(256, 1, "fan_in"),
         ),
-        optimizer={"type": "Adam", "lr": 2e-4, "beta1": 0.5},
+        optimizer={"type": "Adam", "lr": 4e-4, "beta1": 0.5},
         batch_size=64,
         epochs=20,
         data_range=(-1.0, 1.0),

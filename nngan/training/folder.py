@@ -88,7 +88,8 @@ class RunFolder:
         if last or (gan.epoch - 1) % self.sample_every == 0:
             sheets = self.path / "samples"
             sheets.mkdir(exist_ok=True)
-            plotting.save_sheet(sheets / f"epoch_{gan.epoch:04d}.png", gan.sample(SHEET))
+            with checkpoint.atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
+                plotting.save_sheet(file, gan.sample(SHEET))
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["epoch", *METRICS])
@@ -101,11 +102,13 @@ class RunFolder:
         """Draw the curves and the animation of all sheets so far."""
         if gan.epoch:
             chance = gan.objective.g_chance
-            plotting.plot_losses(gan.history, self.path / "losses.png", g_chance=chance)
+            with checkpoint.atomic_write(self.path / "losses.png") as file:
+                plotting.plot_losses(gan.history, file, g_chance=chance)
         sheets = sorted((self.path / "samples").glob("epoch_*.png"))
         if sheets:
             captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]
-            plotting.save_gif(self.path / "progress.gif", sheets, captions)
+            with checkpoint.atomic_write(self.path / "progress.gif") as file:
+                plotting.save_gif(file, sheets, captions)
 
     def write_config(self, gan: GAN) -> None:
         """Write ``config.json``: the settings, and the game in full."""

@@ -1,0 +1,23 @@
+"""Where a picture goes: to a path, whose ending tells the format, or into an open file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+Target: TypeAlias = "PathLike | IO[bytes]"
+
+
+def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **options: Any) -> None:
+    """Call ``write(target, format=..., **options)``; an open file gets the first of `formats`."""
+    if isinstance(target, str | os.PathLike):
+        chosen = Path(target).suffix[1:]
+        if chosen not in formats:
+            endings = " or ".join(f".{name}" for name in formats)
+            raise ValueError(f"path must end in {endings}, got {os.fspath(target)!r}")
+    else:
+        chosen = formats[0]
+    write(target, format=chosen, **options)

@@ -1,0 +1,199 @@
+"""Sheets of images, and their animation."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from ..backend import Array
+from .saving import PathLike, Target, save
+
+GREY = 0.3  # between the images of a sheet
+
+
+def tile(
+    images: Array,
+    columns: int | None = None,
+    shape: tuple[int, int] | None = None,
+    padding: int = 1,
+) -> Array:
+    """Lay N images out as a grid, row by row: one picture.
+
+    Parameters
+    ----------
+    images : float array of shape (N, features)
+        Values outside [0, 1] are clipped.
+    columns : int, optional
+        Images side by side; by default the grid is about square.
+    shape : (height, width), optional
+        Of one image; by default it is square.
+    padding : int
+        Grey pixels between two images. Places without an image are grey, too.
+
+    Returns
+    -------
+    picture : 2-D array of the dtype of `images`, in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        When `images` has another shape, holds integers or NaN, or does not fit `shape`.
+
+    Examples
+    --------
+    >>> tile(np.ones((4, 784))).shape
+    (57, 57)
+    """
+    images = _images(images, shape)
+    n, height, width = images.shape
+    columns = math.ceil(math.sqrt(n)) if columns is None else columns
+    if columns < 1 or padding < 0:
+        raise ValueError(f"columns must be >= 1 and padding >= 0, got {columns} and {padding}")
+    rows = math.ceil(n / columns)
+    grid = np.full((rows, columns, height + padding, width + padding), GREY, images.dtype)
+    grid.reshape(-1, height + padding, width + padding)[:n, :height, :width] = images
+    picture = grid.swapaxes(1, 2).reshape(rows * (height + padding), -1)
+    return cast(Array, picture[: len(picture) - padding, : picture.shape[1] - padding])
+
+
+def save_sheet(
+    path: Target,
+    images: Array,
+    columns: int | None = None,
+    shape: tuple[int, int] | None = None,
+    scale: int | None = None,
+) -> None:
+    """Write N images as one PNG: white ink on black, two grey pixels between them.
+
+    Parameters
+    ----------
+    path : path ending in .png, or binary file
+    images, columns, shape
+        As in `tile`.
+    scale : int, optional
+        Every pixel becomes a square this wide; by default an image comes out about 56 pixels
+        wide: the scale is 2 for 28x28, 7 for 8x8.
+
+    Raises
+    ------
+    ValueError
+        As `tile`, and when `scale` is below 1.
+
+    Examples
+    --------
+    >>> save_sheet("samples.png", gan.sample(64))  # doctest: +SKIP
+    """
+    images = _images(images, shape)
+    n, height, width = images.shape
+    scale = max(1, round(56 / width)) if scale is None else scale
+    if scale < 1:
+        raise ValueError(f"scale must be >= 1, got {scale}")
+    large = images.repeat(scale, axis=1).repeat(scale, axis=2).reshape(n, -1)
+    sheet = _grey_image(tile(large, columns, (height * scale, width * scale), padding=2))
+    save(path, ("png",), sheet.save, optimize=True)
+
+
+def save_gif(
+    path: Target,
+    frames: Sequence[PathLike | Array],
+    captions: Sequence[str] | None = None,
+    duration: int = 200,
+) -> None:
+    """Write an animation that loops for ever and rests on its last frame for two seconds more.
+
+    Parameters
+    ----------
+    path : path ending in .gif, or binary file
+    frames : sequence of paths, or of float arrays of shape (height, width)
+        Pictures of one size: files of `save_sheet` or `plot_2d`, or what `tile` returns. Greys
+        are rounded to 16 levels, which halves the file.
+    captions : sequence of str, optional
+        One for each frame, such as "epoch 12", in a strip of its own below the picture.
+    duration : int
+        Milliseconds a frame.
+
+    Raises
+    ------
+    ValueError
+        When there are no frames, when they differ in size, or from `captions` in number.
+
+    Examples
+    --------
+    >>> sheets = sorted(Path("samples").glob("epoch_*.png"))
+    >>> save_gif("progress.gif", sheets, [sheet.stem for sheet in sheets])  # doctest: +SKIP
+    """
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    images = [_frame(frame) for frame in frames]
+    sizes = sorted({image.size for image in images})
+    if len(sizes) != 1:
+        raise ValueError(f"frames must be pictures of one size, at least one, got sizes {sizes}")
+    if duration < 20:
+        raise ValueError(f"duration must be >= 20 milliseconds, got {duration}")
+    if captions is not None:
+        if len(captions) != len(images):
+            raise ValueError(f"captions must be {len(images)}, as frames, got {len(captions)}")
+        font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
+        ruler = ImageDraw.Draw(images[0])
+        boxes = [ruler.multiline_textbbox((0, 0), text, font) for text in captions]
+        (width, height), margin = sizes[0], 6
+        full_width = max(width, *(math.ceil(box[2]) + 2 * margin for box in boxes))
+        full_height = height + math.ceil(max(box[3] for box in boxes)) + 2 * margin
+        for i, (image, text) in enumerate(zip(images, captions, strict=True)):
+            images[i] = Image.new(image.mode, (full_width, full_height))
+            images[i].paste(image)
+            draw = ImageDraw.Draw(images[i])
+            draw.multiline_text((margin, height + margin), text, "white", font)
+    levels = [round(v / 17) * 17 for v in range(256)]
+    images = [image.point(levels) if image.mode == "L" else image for image in images]
+    times = [duration] * len(images)
+    times[-1] += 2000
+    save(
+        path,
+        ("gif",),
+        images[0].save,
+        save_all=True,
+        append_images=images[1:],
+        duration=times,
+        loop=0,
+    )
+
+
+def _images(images: Array, shape: tuple[int, int] | None) -> Array:
+    """Return `images`, checked and clipped, as an array of shape (N, height, width)."""
+    images = np.asarray(images)
+    if images.ndim != 2 or images.size == 0:
+        raise ValueError(f"images must have shape (N, features), N >= 1, got {images.shape}")
+    if not np.issubdtype(images.dtype, np.floating) or np.isnan(images).any():
+        raise ValueError(f"images must be floats in [0, 1], without NaN, got {images.dtype}")
+    features = images.shape[1]
+    if shape is None:
+        shape = (math.isqrt(features), math.isqrt(features))
+    if len(shape) != 2 or math.prod(shape) != features:
+        raise ValueError(
+            f"shape must be (height, width) of images with {features} features, got {shape}"
+        )
+    clipped: Array = np.clip(images, 0, 1)
+    return clipped.reshape(-1, *shape)
+
+
+def _grey_image(picture: Array) -> Any:
+    """Return a picture in [0, 1] as an 8-bit Pillow image."""
+    from PIL import Image
+
+    return Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+
+
+def _frame(frame: PathLike | Array) -> Any:
+    """Return one frame of an animation as a Pillow image, grey or in colour."""
+    from PIL import Image
+
+    if isinstance(frame, str | os.PathLike):
+        with Image.open(frame) as image:
+            return image.convert("L" if image.mode == "L" else "RGB")
+    return _grey_image(tile(np.reshape(frame, (1, -1)), shape=np.shape(frame)))

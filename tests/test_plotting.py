@@ -1,0 +1,245 @@
+"""Pictures: exact pixels where they are data, honest lines where they are curves."""
+
+import io
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from nngan.plotting import plot_2d, plot_losses, save_gif, save_sheet, tile
+from nngan.plotting.figures import BLUE, VERMILION
+
+GREY = 0.3
+
+
+def history(n=20):
+    t = np.arange(n) / 10
+    return {
+        "d_loss": list(1.386 - np.exp(-t)),
+        "g_loss": list(0.693 + np.exp(-t)),
+        "d_real": list(0.5 + 0.4 * np.exp(-t)),
+        "d_fake": list(0.5 - 0.4 * np.exp(-t)),
+    }
+
+
+# -- sheets ------------------------------------------------------------------------------------
+
+
+def test_tile_lays_images_out_row_by_row():
+    images = np.repeat(np.array([0.0, 0.25, 0.5, 0.75, 1.0]), 4).reshape(5, 4)
+    picture = tile(images, columns=3)
+    assert picture.shape == (5, 8)
+    a, b, c, d, e, g = 0.0, 0.25, 0.5, 0.75, 1.0, GREY
+    expected = [
+        [a, a, g, b, b, g, c, c],
+        [a, a, g, b, b, g, c, c],
+        [g, g, g, g, g, g, g, g],
+        [d, d, g, e, e, g, g, g],
+        [d, d, g, e, e, g, g, g],
+    ]
+    np.testing.assert_array_equal(picture, expected)
+
+
+def test_tile_keeps_the_order_of_the_pixels():
+    image = np.arange(6) / 6
+    np.testing.assert_array_equal(tile(image[None], shape=(2, 3)), image.reshape(2, 3))
+
+
+@pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (4, 2, 2), (5, 2, 3), (64, 8, 8)])
+def test_a_grid_is_about_square(n, rows, columns):
+    assert tile(np.ones((n, 9)), padding=0).shape == (3 * rows, 3 * columns)
+
+
+@pytest.mark.parametrize(("side", "scale"), [(28, 2), (8, 7), (100, 1)])
+def test_a_sheet_has_exact_pixels(tmp_path, side, scale):
+    images = np.random.default_rng(0).uniform(-0.5, 1.5, (4, side**2)).astype("float32")
+    save_sheet(tmp_path / "sheet.png", images, columns=2)
+    with Image.open(tmp_path / "sheet.png") as file:
+        pixels = np.asarray(file)
+    width = side * scale
+    assert pixels.shape == (2 * width + 2, 2 * width + 2)
+    for i, image in enumerate(images):
+        row, column = (i // 2) * (width + 2), (i % 2) * (width + 2)
+        cell = pixels[row : row + width, column : column + width]
+        exact = np.rint(255 * image.clip(0, 1)).reshape(side, side)
+        np.testing.assert_array_equal(cell, np.kron(exact, np.ones((scale, scale))))
+    np.testing.assert_array_equal(pixels[width : width + 2], np.rint(255 * GREY))
+
+
+def test_a_picture_can_go_into_an_open_file(tmp_path):
+    images, buffer = np.eye(4), io.BytesIO()
+    save_sheet(buffer, images)
+    save_sheet(tmp_path / "sheet.png", images)
+    assert buffer.getvalue() == (tmp_path / "sheet.png").read_bytes()
+
+
+# -- animation ---------------------------------------------------------------------------------
+
+
+def test_a_gif_shows_every_frame_above_its_caption(tmp_path):
+    frames = []
+    for i in range(5):
+        frames.append(tmp_path / f"{i}.png")
+        save_sheet(frames[-1], np.full((4, 784), i / 5))
+    save_gif(tmp_path / "out.gif", frames, [f"epoch {i}" for i in range(5)], duration=100)
+    with Image.open(tmp_path / "out.gif") as gif, Image.open(frames[0]) as sheet:
+        width, height = sheet.size
+        assert gif.n_frames == 5
+        assert gif.info["loop"] == 0
+        assert gif.size[0] == width
+        assert gif.size[1] >= height + 16
+        for i in range(5):
+            gif.seek(i)
+            assert gif.info["duration"] == (100 if i < 4 else 2100)
+            pixels = np.asarray(gif.convert("L")).astype(int)
+            assert abs(pixels[20, 20] - 255 * i / 5) <= 9  # 16 levels of grey
+            caption = pixels[height:]
+            assert caption.max() > 150  # something is written
+            assert caption[-2:].max() == caption[:2].max() == 0  # and it is not cut off
+    assert (tmp_path / "out.gif").stat().st_size < 20_000
+
+
+def test_frames_may_be_arrays_without_captions(tmp_path):
+    save_gif(tmp_path / "out.gif", [np.zeros((6, 8)), np.ones((6, 8))])
+    with Image.open(tmp_path / "out.gif") as gif:
+        assert (gif.n_frames, gif.size) == (2, (8, 6))
+
+
+# -- curves ------------------------------------------------------------------------------------
+
+
+def lines(axes):
+    return {line.get_label(): line for line in axes.get_lines()}
+
+
+def test_losses_are_drawn_with_the_lines_of_chance():
+    figure = plot_losses(history())
+    top, bottom = (lines(axes) for axes in figure.axes)
+    np.testing.assert_array_equal(top["D"].get_ydata(), history()["d_loss"])
+    np.testing.assert_array_equal(top["G"].get_ydata(), history()["g_loss"])
+    np.testing.assert_array_equal(top["G"].get_xdata(), range(1, 21))
+    np.testing.assert_allclose(top["D at chance: 2 ln 2 = 1.386"].get_ydata(), 2 * math.log(2))
+    np.testing.assert_allclose(top["G at chance: ln 2 = 0.693"].get_ydata(), math.log(2))
+    np.testing.assert_array_equal(bottom["D(x), real"].get_ydata(), history()["d_real"])
+    np.testing.assert_array_equal(bottom["D(G(z)), generated"].get_ydata(), history()["d_fake"])
+    np.testing.assert_array_equal(bottom["chance: 0.500"].get_ydata(), 0.5)
+    assert top["D"].get_color() == top["D at chance: 2 ln 2 = 1.386"].get_color() == BLUE
+    assert top["G"].get_color() == VERMILION
+
+
+def test_the_axes_are_honest():
+    top, bottom = plot_losses(history()).axes
+    low, high = bottom.get_ylim()
+    assert low <= 0
+    assert high >= 1
+    assert top.get_ylim()[0] <= 0
+    assert top.get_ylabel() == "loss"
+    assert bottom.get_xlabel() == "epoch"
+
+
+def test_chance_of_another_objective():
+    top = lines(plot_losses(history(), d_chance=None, g_chance=-math.log(2)).axes[0])
+    assert "G at chance: -ln 2 = -0.693" in top
+    assert not any(label.startswith("D at") for label in top)
+
+
+@pytest.mark.parametrize("n", [1, 20, 500])
+def test_curves_of_any_length_are_drawn_inside_the_picture(tmp_path, n):
+    figure = plot_losses(history(n), tmp_path / "losses.png")
+    with Image.open(tmp_path / "losses.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert (border == 255).all()
+    assert (pixels < 128).any()
+    assert all(tick == int(tick) for tick in figure.axes[1].get_xticks())
+
+
+# -- the plane ---------------------------------------------------------------------------------
+
+
+def plane(points):
+    """Return D(x) = 1 right of the y axis, 0 left of it."""
+    return (points[:, 0] > 0).astype(points.dtype)
+
+
+def test_the_heat_map_is_d_where_the_axes_say():
+    real, fake = np.array([[-1.0, 0], [1, 0]], np.float32), np.zeros((1, 2), np.float32)
+    seen = []
+
+    def discriminator(points):
+        seen.append(points.dtype)
+        return plane(points) * (points[:, 1] > 0)
+
+    axes, colorbar = plot_2d(discriminator, real, fake, extent=(-2, 2, -2, 2)).axes
+    heat = axes.get_images()[0]
+    d = heat.get_array()
+    assert heat.get_extent() == [-2, 2, -2, 2]
+    assert heat.origin == "lower"
+    assert d[150, 150] == 1  # upper right
+    assert d[50, 150] == d[150, 50] == d[50, 50] == 0
+    assert heat.get_clim() == (0, 1)
+    assert colorbar.get_ylabel() == "D(x)"
+    assert axes.get_aspect() == 1
+    assert seen == [np.float32]
+
+
+def test_points_and_arrows_are_where_they_should_be():
+    rng = np.random.default_rng(0)
+    real, fake, arrows = rng.uniform(-1, 1, (3, 5, 2))
+    axes = plot_2d(None, real, fake, arrows=arrows[:3], title="t").axes[0]
+    assert axes.get_title() == "t"
+    drawn_real, drawn_fake, quiver = axes.collections
+    np.testing.assert_allclose(drawn_real.get_offsets(), real)
+    np.testing.assert_allclose(drawn_fake.get_offsets(), fake)
+    assert (drawn_real.get_label(), drawn_fake.get_label()) == ("real", "generated")
+    np.testing.assert_allclose(quiver.get_offsets(), fake[:3])
+    np.testing.assert_allclose(np.transpose([quiver.U, quiver.V]), arrows[:3])
+
+
+def test_points_outside_are_counted():
+    fake = np.array([[0.0, 0], [9, 9]])
+    axes = plot_2d(None, np.eye(2), fake).axes[0]
+    assert axes.collections[1].get_label() == "generated (1 of 2 outside)"
+
+
+def test_nothing_global_moves():
+    before = dict(matplotlib.rcParams)
+    plot_losses(history(2))
+    plot_2d(plane, np.eye(2), np.eye(2))
+    assert dict(matplotlib.rcParams) == before
+
+
+# -- mistakes of the caller --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: tile(np.ones((2, 5))), r"shape must be \(height, width\) of images with 5"),
+        (lambda: tile(np.ones((2, 6)), shape=(2, 2)), r"with 6 features, got \(2, 2\)"),
+        (lambda: tile(np.ones(4)), r"images must have shape \(N, features\)"),
+        (lambda: tile(np.ones((1, 4), np.uint8)), "images must be floats"),
+        (lambda: tile(np.full((1, 4), np.nan)), "without NaN"),
+        (lambda: tile(np.ones((1, 4)), columns=0), "columns must be >= 1"),
+        (lambda: save_sheet("sheet.jpg", np.ones((1, 4))), "path must end in .png"),
+        (lambda: save_sheet("sheet.png", np.ones((1, 4)), scale=0), "scale must be >= 1"),
+        (lambda: save_gif("a.gif", []), "at least one"),
+        (lambda: save_gif("a.gif", [np.ones((2, 2)), np.ones((3, 2))]), "of one size"),
+        (lambda: save_gif("a.gif", [np.ones((2, 2))], ["a", "b"]), "captions must be 1"),
+        (lambda: save_gif("a.gif", [np.ones((2, 2))], duration=1), "duration must be >= 20"),
+        (lambda: plot_losses({"d_loss": [1.0]}), "history must hold four lists of one length"),
+        (lambda: plot_2d(None, np.ones((2, 3)), np.eye(2)), r"real must be .* shape \(N, 2\)"),
+        (lambda: plot_2d(None, np.eye(2), np.eye(2) * np.nan), "fake must be finite"),
+        (lambda: plot_2d(lambda x: x, np.eye(2), np.eye(2)), "discriminator must return 40000"),
+        (lambda: plot_2d(None, np.eye(2), np.eye(2), arrows=np.ones((3, 2))), "at most 2"),
+        (lambda: plot_2d(None, np.eye(2), np.eye(2), extent=(1, 0, 0, 1)), "extent must be"),
+    ],
+)
+def test_mistakes_get_one_clear_sentence(mistake, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message) as error:
+        mistake()
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
