@@ -8,6 +8,7 @@ python examples/train_mnist.py --out runs/first --resume --epochs 40
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -109,6 +110,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     settings = {
         "nngan": nn.__version__,
         "data": data,
+        "data_dir": options.data_dir and os.path.abspath(options.data_dir),
         "recipe": recipe_name,
         "loss": recipe.loss,
         "epochs": options.epochs or recipe.epochs * repeats,
@@ -145,10 +147,11 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
                 f"the run in {options.out} has {name.replace('_', ' ')} {settings[name]}, not "
                 f"{value}: leave --{name.replace('_', '-')} out, or choose another --out"
             )
-    if options.epochs is not None:
-        settings["epochs"] = options.epochs
-    _, x = load(settings["data"], options.data_dir)
-    return folder, gan, x
+    for name in ("epochs", "data_dir"):  # these may change
+        settings[name] = getattr(options, name) or settings[name]
+    if settings["epochs"] < gan.epoch:
+        raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
+    return folder, gan, load(settings["data"], settings["data_dir"])[1]
 
 
 def main() -> int:
@@ -179,11 +182,12 @@ def main() -> int:
         gan.save(folder.checkpoint, settings)
         step = int(gan.backend.to_numpy(gan.clock)[0])
         print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
-        print(f"  python {sys.argv[0]} --out {folder.path} --resume")
+        backend = "" if gan.backend.name == "numpy" else f" --backend {gan.backend.name}"
+        print(f"  python {sys.argv[0]} --out {folder.path} --resume{backend}")
         status = 130
-    except TrainingDiverged as error:
-        print(f"\n{error}; {folder.checkpoint} is as it was after epoch {gan.epoch}")
-        status = 1
+    except (TrainingDiverged, OSError) as error:
+        print(f"\n{error}; {folder.checkpoint} has the state after the last epoch that was saved")
+        return 1
     folder.draw(gan)
     print(f"Pictures: {folder.path}/samples, {folder.path}/progress.gif, {folder.path}/losses.png")
     return status

@@ -66,7 +66,7 @@ class Key(NamedTuple):
     seed : int
         The run's seed, 0 <= seed < 2**64.
     stream : int
-        What the numbers are for; `fold_in` makes one for each purpose.
+        What the numbers are for, 0 <= stream < 2**192; `fold_in` makes one for each purpose.
     step : int or int64 array of shape (1,)
         When: the training step. On a GPU it is an array there, so that a step reads nothing back.
     """
@@ -76,10 +76,16 @@ class Key(NamedTuple):
     step: int | Array = 0
 
     def fold_in(self, i: int) -> Key:
-        """Return the key of the `i`-th purpose below this one (0 <= i < 65535, four levels)."""
-        if not 0 <= i < 0xFFFF or self.stream >> 48:
-            raise ValueError(f"no stream {i} below stream {self.stream:#x}: four levels of 65535")
+        """Return the key of the `i`-th purpose below this one (0 <= i < 65535, twelve levels)."""
+        if not 0 <= i < 0xFFFF or self.stream >> 176:
+            raise ValueError(f"no stream {i} below stream {self.stream:#x}: 12 levels of 65535")
         return self._replace(stream=(self.stream << 16) | (i + 1))
+
+    @property
+    def stream_words(self) -> tuple[int, int, int]:
+        """The stream in 64-bit words, the lowest first."""
+        mask = 2**64 - 1
+        return self.stream & mask, (self.stream >> 64) & mask, self.stream >> 128
 
 
 class NumpyBackend:
@@ -123,16 +129,19 @@ class NumpyBackend:
     def bits(self, key: Key, n: int) -> Array:
         """Return `n` random words, uint64 of shape (n,): word i of Philox4x64-10.
 
-        The generator is NumPy's own `numpy.random.Philox` with key (seed, stream) and counter
-        (block, step, 0, 0), where one block is four words.
+        The generator is NumPy's own `numpy.random.Philox`. Its key is (seed, s0) and its counter
+        (block, step, s1, s2), where one block is four words and s0, s1, s2 are the stream's words.
 
         References
         ----------
         Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
         """
-        counter = np.array([0, int(np.asarray(key.step).item()), 0, 0], np.uint64)
-        words = np.array([key.seed, key.stream], np.uint64)
-        bits: Array = np.random.Philox(key=words, counter=counter).random_raw(n)
+        s0, s1, s2 = key.stream_words
+        step = int(np.asarray(key.step).item())
+        generator = np.random.Philox(
+            key=np.array([key.seed, s0], np.uint64), counter=np.array([0, step, s1, s2], np.uint64)
+        )
+        bits: Array = generator.random_raw(n)
         return bits
 
     def uniform(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
@@ -252,8 +261,9 @@ class CupyBackend(NumpyBackend):
             step = xp.full(1, key.step, dtype=np.uint64)
         else:
             step = key.step.astype(np.uint64)
-        zero = xp.zeros(1, dtype=np.uint64)
-        words = philox4x64(block, step, zero, zero, (key.seed, key.stream))
+        s0, s1, s2 = key.stream_words
+        s1, s2 = (xp.full(1, word, dtype=np.uint64) for word in (s1, s2))
+        words = philox4x64(block, step, s1, s2, (key.seed, s0))
         bits: Array = xp.stack(words, axis=1).reshape(-1)[:n]
         return bits
 

@@ -324,9 +324,14 @@ def test_fold_in_has_65535_purposes(i):
         Key(0).fold_in(i)
 
 
-def test_fold_in_has_four_levels():
-    key = Key(0).fold_in(0).fold_in(0).fold_in(0).fold_in(0)
-    with pytest.raises(ValueError, match="four levels"):
+def test_fold_in_has_twelve_levels(backend):
+    key, draws = Key(0), []
+    for _ in range(12):
+        key = key.fold_in(65534)
+        draws.append(backend.to_numpy(backend.bits(key, 8)))
+        np.testing.assert_array_equal(draws[-1], NumpyBackend().bits(key, 8))
+    assert len(np.unique(draws)) == 12 * 8
+    with pytest.raises(ValueError, match="12 levels"):
         key.fold_in(0)
 
 
@@ -397,7 +402,7 @@ def fails(*_):
 @pytest.mark.parametrize(
     ("cupy", "message"),
     [
-        (None, r"CuPy is not installed: pip install 'nngan\[cuda13\]'"),
+        (None, r"CuPy cannot be imported .*: pip install 'nngan\[cuda13\]'"),
         (
             SimpleNamespace(
                 is_available=lambda: False,

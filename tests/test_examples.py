@@ -109,6 +109,21 @@ def test_resuming_a_finished_run_changes_nothing(train, tmp_path, capsys):
     assert final(tmp_path / "run") == before
 
 
+def test_resume_finds_the_data_where_it_was(train, tmp_path, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 256, (300, 784), dtype=np.uint8)
+    asked = []
+
+    def mnist(data_dir, dtype):
+        asked.append(data_dir)
+        return x, None
+
+    monkeypatch.setattr(nn.datasets, "mnist", mnist)
+    assert train("--data-dir", "data", "--epochs", 1, "--out", "run") == 0
+    assert train("--out", "run", "--resume", "--epochs", 2) == 0
+    assert train("--out", "run", "--resume", "--epochs", 3, "--data-dir", "elsewhere") == 0
+    assert asked == ["data", str(tmp_path / "data"), "elsewhere"]
+
+
 def test_a_run_without_out_gets_a_folder_of_its_own(train, tmp_path):
     assert train(*SMALL, "--epochs", 1) == 0
     assert len(list(tmp_path.glob("runs/digits-default-*/checkpoint.npz"))) == 1
@@ -202,10 +217,20 @@ def test_a_run_that_diverges_keeps_the_last_good_checkpoint(train, tmp_path, cap
     assert train(*SMALL, "--lr", "1e30", "--epochs", 3, "--out", "run") == 1
     captured = capsys.readouterr()
     assert "no longer finite at step" in captured.out
-    assert "checkpoint.npz is as it was after epoch 0" in captured.out
+    assert "run/checkpoint.npz has the state after the last epoch" in captured.out
     assert "Traceback" not in captured.out + captured.err
     gan = nn.GAN.load(tmp_path / "run/checkpoint.npz")
     assert np.isfinite(gan.G.params).all()
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(train, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(nn.plotting, "save_sheet", full)
+    assert train(*SMALL, "--epochs", 3, "--out", "run") == 1
+    assert "No space left on device; run/checkpoint.npz has" in capsys.readouterr().out
+    assert nn.GAN.load(tmp_path / "run/checkpoint.npz").epoch == 0
 
 
 # -- bad input ---------------------------------------------------------------------------------
@@ -213,7 +238,7 @@ def test_a_run_that_diverges_keeps_the_last_good_checkpoint(train, tmp_path, cap
 
 @pytest.fixture
 def finished(train, tmp_path):
-    assert train(*SMALL, "--epochs", 1, "--out", "finished") == 0
+    assert train(*SMALL, "--epochs", 2, "--out", "finished") == 0
     return tmp_path / "finished"
 
 
@@ -242,6 +267,7 @@ def files_of(folder):
         ("--out finished --resume --data mnist", "has data digits, not mnist"),
         ("--out nowhere --resume", "nowhere has no checkpoint.npz"),
         ("--resume", "--resume needs --out"),
+        ("--out finished --resume --epochs 1", "has 2 epochs already: --epochs N must be more"),
         ("--data mnist --data-dir nowhere", "is neither in nowhere/mnist nor in nowhere"),
         ("--data-dir nowhere", "is neither in nowhere/mnist nor in nowhere"),
         ("--wrong", "unrecognized arguments: --wrong"),
@@ -288,7 +314,7 @@ def test_a_damaged_checkpoint(train, finished, capsys, damage):
     path.write_bytes(path.read_bytes()[:5000] if damage == "truncated" else b"hello")
     before = files_of(finished)
     capsys.readouterr()
-    assert train("--out", finished, "--resume", "--epochs", 2) == 2
+    assert train("--out", finished, "--resume", "--epochs", 3) == 2
     error = capsys.readouterr().err
     assert "checkpoint.npz is not a whole checkpoint of nngan" in error
     assert error.count("\n") == 1
@@ -300,7 +326,7 @@ def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
     assert train(*SMALL, "--recipe", "tf_basic", "--epochs", 1, "--out", "other") == 0
     shutil.copy(tmp_path / "other/checkpoint.npz", finished / "checkpoint.npz")
     capsys.readouterr()
-    assert train("--out", finished, "--resume", "--recipe", "default", "--epochs", 2) == 2
+    assert train("--out", finished, "--resume", "--recipe", "default", "--epochs", 3) == 2
     assert "has recipe tf_basic, not default" in capsys.readouterr().err
 
 

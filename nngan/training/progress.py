@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -94,6 +95,7 @@ class Progress:
                 f"D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}  "
                 f"{seconds:.1f} s  {speed:,.0f} images/s"
             )
+            sys.stdout.flush()  # a log file shows it now
 
     def _images(self, done: int) -> int:
         return (self.gan.epoch * self.steps + done) * self.images_per_step
