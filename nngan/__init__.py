@@ -3,6 +3,7 @@
 from . import datasets
 from .backend import BackendUnavailable, CupyBackend, NumpyBackend
 from .gan import GAN
+from .gradcheck import assert_gradients, check_gradients
 from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sigmoid, Tanh
 from .losses import bce, bce_with_logits
 from .network import Sequential
@@ -23,8 +24,10 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "assert_gradients",
     "bce",
     "bce_with_logits",
+    "check_gradients",
     "datasets",
 ]
 
