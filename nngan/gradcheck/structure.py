@@ -150,7 +150,7 @@ def _buffers(
     subject: Subject, dy: Array, first: dict[str, Array], rng: np.random.Generator, add: bool
 ) -> list[Finding]:
     """See whether the gradients of the parameters are added or put in place."""
-    start = {n: rng.standard_normal(a.shape) for n, a in subject.parameters.items()}
+    start = {n: np.asarray(rng.standard_normal(a.shape)) for n, a in subject.parameters.items()}
     _, cache = subject.forward()
     after = subject.backward(dy, cache, start)
     for name in subject.parameters:
