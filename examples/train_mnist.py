@@ -53,9 +53,19 @@ def positive(kind: type) -> Callable[[str], float]:
 
 def seed(text: str) -> int:
     """Convert a seed, for argparse; a run takes three seeds, 3 seed to 3 seed + 2."""
-    if not text.isdecimal() or int(text) >= 2**64 // 3:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, got {text!r}")
+    largest = 2**64 // 3 - 1
+    if not text.isdecimal() or int(text) > largest:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 0 to {largest}, got {text!r}"
+        )
     return int(text)
+
+
+def folder(text: str) -> Path:
+    """Convert the name of a folder, for argparse; the empty one would be where one stands."""
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder, got ''")
+    return Path(text)
 
 
 def parser() -> Parser:
@@ -74,7 +84,7 @@ def parser() -> Parser:
     p.add_argument("--latent-dim", type=positive(int), metavar="N")
     p.add_argument("--lr", type=positive(float), metavar="X", help="of both optimizers")
     p.add_argument("--seed", type=seed, metavar="N", help="default: 0")
-    p.add_argument("--out", type=Path, metavar="DIR", help="default: a new folder in runs/")
+    p.add_argument("--out", type=folder, metavar="DIR", help="default: a new folder in runs/")
     p.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
     return p
 
@@ -121,14 +131,14 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
         "sample_every": recipe.sample_every * repeats,
     }
     out = options.out or Path("runs") / f"{data}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = RunFolder(out, settings, settings["sample_every"])
+    run = RunFolder(out, settings, settings["sample_every"])
     try:
-        folder.create(gan)
+        run.create(gan)
     except FileExistsError as error:
         raise ValueError(
             f"{error}: add --resume to go on with it, or choose another --out"
         ) from None
-    return folder, gan, x
+    return run, gan, x
 
 
 def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
@@ -136,10 +146,10 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     if options.out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
     try:
-        folder, gan = RunFolder.resume(options.out, options.backend)
+        run, gan = RunFolder.resume(options.out, options.backend)
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
-    settings = folder.settings
+    settings = run.settings
     for name in ("recipe", "loss", "batch_size", "latent_dim", "lr", "seed", "data"):
         value = getattr(options, name)
         if value not in (None, settings[name], "auto"):
@@ -151,7 +161,7 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
         settings[name] = getattr(options, name) or settings[name]
     if settings["epochs"] < gan.epoch:
         raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
-    return folder, gan, load(settings["data"], settings["data_dir"])[1]
+    return run, gan, load(settings["data"], settings["data_dir"])[1]
 
 
 def main() -> int:
@@ -163,35 +173,41 @@ def main() -> int:
             print(f"{name:<12} {recipe.summary}")
         return 0
     try:
-        folder, gan, x = old_run(options) if options.resume else new_run(options)
-        folder.write_config(gan)
+        run, gan, x = old_run(options) if options.resume else new_run(options)
+        run.write_config(gan)
     except (ValueError, OSError, DatasetError, nn.BackendUnavailable) as error:
-        command.error(" ".join(str(error).split()))
+        reason = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"{error.filename}: {error.strerror}"
+        command.error(" ".join(reason.split()))
 
-    settings, status = folder.settings, 0
+    settings, status = run.settings, 0
     print(
         f"{settings['recipe']} on {len(x):,} images ({settings['data']}), {gan.backend.name}: "
-        f"G {gan.G.size:,} and D {gan.D.size:,} parameters; into {folder.path}"
+        f"G {gan.G.size:,} and D {gan.D.size:,} parameters; into {run.path}"
     )
     try:
         if gan.epoch < settings["epochs"]:
-            gan.fit(x, settings["epochs"] - gan.epoch, settings["batch_size"], callbacks=[folder])
+            gan.fit(x, settings["epochs"] - gan.epoch, settings["batch_size"], callbacks=[run])
         else:
             print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
     except KeyboardInterrupt:
-        gan.save(folder.checkpoint, settings)
+        gan.save(run.checkpoint, settings)
         step = int(gan.backend.to_numpy(gan.clock)[0])
         print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
         backend = "" if gan.backend.name == "numpy" else f" --backend {gan.backend.name}"
-        print(f"  python {sys.argv[0]} --out {folder.path} --resume{backend}")
+        print(f"  python {sys.argv[0]} --out {run.path} --resume{backend}")
         status = 130
     except (TrainingDiverged, OSError) as error:
-        print(f"\n{error}; {folder.checkpoint} has the state after the last epoch that was saved")
+        print(f"\n{error}; {run.checkpoint} has the state after the last epoch that was saved")
         return 1
-    folder.draw(gan)
-    print(f"Pictures: {folder.path}/samples, {folder.path}/progress.gif, {folder.path}/losses.png")
+    run.draw(gan)
+    print(f"Pictures: {run.path}/samples, {run.path}/progress.gif, {run.path}/losses.png")
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before there was anything to save
+        sys.exit(130)

@@ -80,10 +80,10 @@ class SGD(Optimizer):
     def step(self) -> None:
         network = self.network
         for part in network.backend.blocks(network.params.size):
-            g, v = network.grads[part], self.state["v"][part]
+            params, g, v = network.params[part], network.grads[part], self.state["v"][part]
             v *= self.momentum
             v += g
-            network.params[part] -= self.lr * v
+            params -= self.lr * v
 
 
 class Adam(Optimizer):
@@ -131,14 +131,15 @@ class Adam(Optimizer):
         correct1 = (1 - beta1**t).astype(dtype)
         correct2 = (1 - beta2**t).astype(dtype)
         for part in network.backend.blocks(network.params.size):
-            g, m, v = network.grads[part], self.state["m"][part], self.state["v"][part]
+            params, g = network.params[part], network.grads[part]
+            m, v = self.state["m"][part], self.state["v"][part]
             m *= beta1
             m += (1 - beta1) * g
             v *= beta2
             v += (1 - beta2) * (g * g)
             m_hat = m / correct1
             v_hat = v / correct2
-            network.params[part] -= self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+            params -= self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
 
 
 OPTIMIZERS = {"SGD": SGD, "Adam": Adam}

@@ -5,7 +5,11 @@ skipped with the reason where it cannot run. Tests hand it NumPy arrays through 
 and compare what comes back from `backend.to_numpy`.
 """
 
+import os
 import socket
+
+# The matrices of the tests are small, and threads that wait for each other make them slower.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 import strict_cupy

@@ -259,7 +259,9 @@ def files_of(folder):
         ("--latent-dim 1.5", "argument --latent-dim: must be a positive whole number, got '1.5'"),
         ("--lr nan", "argument --lr: must be a positive number, got 'nan'"),
         ("--lr 0", "argument --lr: must be a positive number, got '0'"),
-        ("--seed -1", "argument --seed: must be a whole number"),
+        ("--seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
+        ("--seed 6148914691236517205", "argument --seed: must be a whole number from 0 to 61489"),
+        ("--out=", "argument --out: must name a folder, got ''"),
         ("--data digits --batch-size 5000", "--batch-size 5000 is more than the 1797 images"),
         ("--data digits --out finished", "already holds a run (checkpoint.npz): add --resume"),
         ("--out finished --resume --recipe tf_basic", "has recipe default, not tf_basic"),
@@ -333,7 +335,10 @@ def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
 def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):
     (tmp_path / "file").write_text("mine")
     assert train(*SMALL, "--epochs", 1, "--out", tmp_path / "file" / "run") == 2
+    assert "file: Not a directory" in capsys.readouterr().err
+    assert train(*SMALL, "--epochs", 1, "--out", tmp_path / "file") == 2
     error = capsys.readouterr().err
+    assert "file is a file, a run needs a folder" in error
     assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -231,7 +231,9 @@ def test_dropout_does_nothing_in_inference():
     ],
 )
 def test_initial_weights(init, std, limit):
-    W = nn.Sequential(nn.Linear(200, 300, init), seed=5).layers[0].W
+    layer = nn.Sequential(nn.Linear(200, 300, init), seed=5).layers[0]
+    W = layer.W
+    assert (layer.b == 0).all()
     assert W.dtype == np.float32
     assert abs(W.mean()) < 5 * std / np.sqrt(W.size)
     # The standard error of a std is at most std / sqrt(2 n).

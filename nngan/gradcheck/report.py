@@ -52,8 +52,13 @@ class ArrayResult:
         Where it is, and there `analytic`, what backward says, and `numerical`.
     kinks : int
         Coordinates left out because no derivative exists there.
+    checked : int
+        Coordinates that were compared.
     wrong : bool array, optional
         Where a matrix disagrees.
+    complex_error, complex_tolerance : float
+        The relative error against the complex step, where forward takes complex numbers (else
+        None), and what it may be.
     """
 
     name: str
@@ -68,11 +73,17 @@ class ArrayResult:
     checked: int = 0
     wrong: Array | None = field(default=None, repr=False)
     complex_error: float | None = None
+    complex_tolerance: float = 1e-11
 
     @property
     def ok(self) -> bool:
         """Whether backward agrees with the numerical derivative."""
-        return bool(self.error <= self.tolerance)
+        return bool(self.error <= self.tolerance) and not self.is_inexact
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether the complex step, where there is one, disagrees."""
+        return self.complex_error is not None and self.complex_error > self.complex_tolerance
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,22 @@ class Report:
     def __bool__(self) -> bool:
         return self.ok
 
+    def footnotes(self) -> list[str]:
+        """Return what stands below the table: where the tolerance is from, a second opinion."""
+        if not self.arrays:
+            return []
+        notes = [f"tolerance: {self.precision}"]
+        sure = [
+            a
+            for a in self.arrays
+            if a.ok and a.complex_error is not None and a.complex_tolerance < 1e-6
+        ]
+        if sure:
+            largest = max(a.complex_error or 0.0 for a in sure)
+            names = ", ".join(gradient_name(a.name) for a in sure)
+            notes.append(f"the complex step confirms {names} to {largest:.0e}")
+        return notes
+
     def rows(self) -> list[tuple[str, ...]]:
         """Return the table: a heading, then a row for each array."""
         rows: list[tuple[str, ...]] = [
@@ -114,7 +141,7 @@ class Report:
             numbers = f"{a.error:.1e}", f"{a.tolerance:.0e}"
             values = f"{a.analytic:.6g}", f"{a.numerical:.6g}"
             verdict = "ok" if a.ok else "WRONG"
-            rows.append((f"d{a.name}", str(a.shape), *numbers, where, *values, verdict))
+            rows.append((gradient_name(a.name), str(a.shape), *numbers, where, *values, verdict))
         return rows
 
     def __str__(self) -> str:
@@ -125,7 +152,7 @@ class Report:
             for row in rows:
                 cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
                 lines.append(("  " + "  ".join(cells)).rstrip())
-            lines.append(f"  (tolerance: {self.precision})")
+        lines += [f"  ({note})" for note in self.footnotes()]
         for finding in self.findings:
             lines.append(f"  {'->' if finding.mistake else 'note:'} {finding}")
         return "\n".join(lines)
@@ -143,21 +170,29 @@ class Report:
             parts.append(
                 "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             )
-        parts.append("</table><ul>")
+        parts.append("</table>")
+        parts += [f"<p><small>{html.escape(note)}</small></p>" for note in self.footnotes()]
+        parts.append("<ul>")
         for f in self.findings:
             parts.append(
                 f"<li>{html.escape(f.sentence)} <code>{html.escape(f.kind)}</code>"
-                f"<br><small>{html.escape(f.evidence)}</small></li>"
+                f"<br/><small>{html.escape(f.evidence)}</small></li>"
             )
         parts.append("</ul>")
         parts += [_picture(a) for a in self.arrays if not a.ok and a.wrong is not None]
         return "".join(parts)
 
 
+def gradient_name(label: str) -> str:
+    """Return what the gradient of an array is called: layers[0].W -> layers[0].dW."""
+    owner, dot, name = label.rpartition(".")
+    return f"{owner}{dot}d{name}"
+
+
 def _picture(result: ArrayResult) -> str:
     """Return an SVG of a matrix, a cell for each element, red where it is wrong."""
     assert result.wrong is not None
-    wrong = np.atleast_2d(result.wrong)
+    wrong, name = np.atleast_2d(result.wrong), gradient_name(result.name)
     wrong = wrong.reshape(-1, wrong.shape[-1])[:64, :64]
     size = 8
     cells = "".join(
@@ -168,6 +203,6 @@ def _picture(result: ArrayResult) -> str:
     height, width = (n * size for n in wrong.shape)
     return (
         f"<figure><svg width='{width}' height='{height}' role='img' "
-        f"aria-label='where d{result.name} is wrong'>{cells}</svg>"
-        f"<figcaption>d{html.escape(result.name)}: red where it is wrong</figcaption></figure>"
+        f"aria-label='where {html.escape(name)} is wrong'>{cells}</svg>"
+        f"<figcaption>{html.escape(name)}: red where it is wrong</figcaption></figure>"
     )

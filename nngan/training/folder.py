@@ -58,7 +58,11 @@ class RunFolder:
         ------
         FileExistsError
             When another run is there.
+        NotADirectoryError
+            When the path is a file.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(f"{self.path} is a file, a run needs a folder")
         for name in ("checkpoint.npz", "config.json", "history.csv", "samples"):
             if (self.path / name).exists():
                 raise FileExistsError(f"{self.path} already holds a run ({name})")

@@ -1,0 +1,367 @@
+"""The gradient checker's command line, as students and graders use it: whatever a file does."""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nngan.gradcheck.__main__ import main
+
+PAGE = Path(__file__).parents[1] / "docs" / "gradcheck.md"
+
+RIGHT = """
+import numpy as np
+
+class Linear:
+    def __init__(self, n_in=3, n_out=2):
+        self.W = np.random.randn(n_in, n_out)
+        self.b = np.zeros(n_out)
+        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
+
+    def forward(self, x):
+        return x @ self.W + self.b, x
+
+    def backward(self, dy, x):
+        self.dW += x.T @ dy
+        self.db += dy.sum(axis=0)
+        return dy @ self.W.T
+"""
+WRONG = RIGHT.replace("return dy @", "return -dy @")
+TWICE = """
+class Twice:
+    def forward(self, x):
+        return 2 * x, None
+
+    def backward(self, dy, cache):
+        return 2 * dy
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch, capfd):
+    """Write a file, check it in this process, return exit status, output and error output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(source, *options, target="layer.py"):
+        Path("layer.py").write_text(source, encoding="utf-8")
+        try:
+            status = main([target, *map(str, options)])
+        except SystemExit as stop:
+            status = stop.code
+        assert multiprocessing.active_children() == []
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def command(*arguments, **options):
+    """Return what ``python -m nngan.gradcheck`` says in a process of its own."""
+    line = [sys.executable, "-W", "error", "-m", "nngan.gradcheck", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, **options)
+
+
+# -- verdicts ---------------------------------------------------------------------------------
+
+
+def test_a_right_class_in_a_path_with_spaces_that_imports_a_neighbour(tmp_path):
+    folder = tmp_path / "home work"
+    folder.mkdir()
+    (folder / "beside.py").write_text("import nngan\n" + WRONG)
+    (folder / "my layer.py").write_text(
+        "import abc\nfrom dataclasses import dataclass\n"
+        "from beside import Linear\n"  # wrong, but not defined here
+        "from nngan import Tanh\n" + TWICE + "class Helper:\n    def backward(self): pass\n"
+        "class Base(abc.ABC):\n    backward = None\n"
+        "    @abc.abstractmethod\n    def forward(self, x): pass\n"
+        '@dataclass\nclass Thrice:\n    n: "float" = 3.0\n'  # needs its module to be known
+        "    def forward(self, x): return self.n * x, None\n"
+        "    def backward(self, dy, cache): return self.n * dy\n"
+        "def typed(n: int): ...\nassert typed.__annotations__['n'] is int\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = command(folder / "my layer.py", cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^(\w+): gradients (.*)$", done.stdout, re.M) == [
+        ("Twice", "agree"),
+        ("Thrice", "agree"),
+    ]
+    assert done.stdout.endswith("\n\n2 classes checked: 2 right, 0 wrong.\n")
+    assert sorted(p.name for p in folder.iterdir()) == ["beside.py", "my layer.py"]
+
+
+def test_a_wrong_class_on_a_terminal_without_its_alphabet(tmp_path):
+    (tmp_path / "layer.py").write_text(WRONG.replace("Linear", "Слой"), encoding="utf-8")
+    done = command("layer.py", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith(r"\u0421\u043b\u043e\u0439: gradients are WRONG")
+    assert done.stdout.endswith("\n\n1 class checked: 0 right, 1 wrong.\n")
+
+
+def test_one_wrong_class_of_two_decides(check):
+    status, out, err = check(WRONG + TWICE)
+    assert (status, err) == (1, "")
+    assert "Linear: gradients are WRONG" in out
+    assert "Twice: gradients agree" in out
+    assert out.endswith("2 classes checked: 1 right, 1 wrong.\n")
+
+
+def test_a_class_can_be_chosen(check):
+    status, out, _ = check(WRONG + TWICE, target="layer.py:Twice")
+    assert status == 0
+    assert "Linear" not in out
+    assert out.endswith("1 class checked: 1 right, 0 wrong.\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "shape"),
+    [
+        (RIGHT.replace("self.b =", "self.n_in = 'three'; self.b ="), (), "(5, 3)"),
+        (RIGHT.replace("n_in=3", "n_in=5"), (), "(7, 5)"),  # not square
+        (TWICE, ("--width", 6, "--batch", 2), "(2, 6)"),
+    ],
+)
+def test_the_shape_of_the_input(check, source, options, shape):
+    status, out, _ = check(source, *options)
+    assert status == 0
+    assert re.search(rf"dx +{re.escape(shape)}", out)
+
+
+def test_n_in_goes_before_W_and_width_before_both(check):
+    transposed = RIGHT.replace("(n_in, n_out)", "(n_out, n_in)").replace("self.W +", "self.W.T +")
+    transposed = transposed.replace("x.T @ dy", "dy.T @ x").replace("self.W.T\n", "self.W\n")
+    status, out, _ = check(transposed)
+    assert status == 1
+    assert "x had shape (5, 2), its width from W.shape[0]; --width N sets another" in out
+    assert check(transposed, "--width", 3)[0] == 0
+    assert check(transposed.replace("self.b =", "self.n_in = np.int64(n_in); self.b ="))[0] == 0
+
+
+def test_overwriting_is_wrong_unless_it_is_asked_for(check):
+    overwrites = RIGHT.replace("+=", "=")
+    assert check(overwrites)[0] == 1
+    assert check(overwrites, "--overwrite")[0] == 0
+    assert check(RIGHT, "--overwrite")[0] == 1
+
+
+def test_a_gradient_that_nobody_wrote_is_wrong(check):
+    forgets = RIGHT.replace("self.dW +=", "self.gradient_of_W =")
+    status, out, _ = check(forgets.replace("self.dW,", "_,"))
+    assert status == 1
+    assert re.search(r"-> W .*\bdW\b", out)
+    twos = "import numpy\nclass Twice:\n    twos = numpy.full(4, 2.0)"  # the class's: a constant
+    assert check(TWICE.replace("2 *", "self.twos *").replace("class Twice:", twos))[0] == 0
+
+
+def test_the_seed_decides_everything_and_thorough_compares_elements(check):
+    _, first, _ = check(RIGHT, "--seed", 0)
+    assert check(RIGHT)[1] == first
+    assert check(RIGHT, "--seed", 1)[1] != first
+    assert check(RIGHT, "--thorough")[1] != first
+
+
+def test_parameters_that_begin_at_one_hide_nothing(check):
+    scale = """
+import numpy as np
+
+class Scale:
+    def __init__(self):
+        self.g, self.dg = np.ones(4), np.zeros(4)
+
+    def forward(self, x):
+        return x * self.g, x
+
+    def backward(self, dy, x):
+        self.dg += (x * dy).sum(axis=0)
+        return dy
+"""
+    status, out, _ = check(scale)
+    assert status == 1
+    assert "Seen at random values of g only: those that it begins with hide it." in out
+    assert check(scale.replace("return dy", "return dy * self.g"))[0] == 0
+
+
+def test_a_parameter_may_have_a_domain(check):
+    status, out, _ = check("""
+import numpy as np
+
+class Root:
+    def __init__(self):
+        self.g, self.dg = np.full(4, 0.01), np.zeros(4)
+
+    def forward(self, x):
+        assert (self.g > 0).all()
+        return x * np.sqrt(self.g), x
+
+    def backward(self, dy, x):
+        self.dg += (x * dy).sum(axis=0) / (2 * np.sqrt(self.g))
+        return dy * np.sqrt(self.g)
+""")
+    assert (status, "hide" in out) == (0, False)
+
+
+# -- classes that misbehave: a diagnosis each, and the others are still checked ------------------
+
+MISBEHAVING = {
+    "Arguments": ("def __init__(self, n_in): pass", ["without arguments", "'n_in'"]),
+    "InsideConstructor": (
+        "def __init__(self): np.linalg.inv(1)",
+        [
+            "LinAlgError",
+            "at layer.py, line ",
+            ", in __init__: def __init__(self): np.linalg.inv(1)",
+        ],
+    ),
+    "TypeErrorInside": ("def __init__(self): len(3)", ["TypeError", "int", "at layer.py"]),
+    "Raises": ("def forward(self, x): return undefined, x", ["NameError", "'undefined'"]),
+    "RaisesInBackward": ("def backward(self, dy, x): return dy / [], x", ["backward", "Error"]),
+    "Exits": ("def __init__(self): raise SystemExit(0)", ["sys.exit", "SystemExit: 0"]),
+    "ExitsInForward": ("def forward(self, x): raise SystemExit(0)", ["SystemExit"]),
+    "Dies": ("def forward(self, x): os._exit(0)", ["os._exit", "it ended with status 0"]),
+    "Asks": ("def forward(self, x): input()", ["EOFError"]),
+    "Speechless": ("def __init__(self): raise Mute", ["Mute"]),
+    "Nothing": ("def forward(self, x): pass", ["None"]),
+    "Nonsense": ("def forward(self, x): return 'hello', 1", ["hello"]),
+    "NaN": ("def forward(self, x): return x / 0 - x / 0, x", ["NaN"]),
+}
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """Check all of `MISBEHAVING` in one run; return status, reports by name, and the last line."""
+    file = tmp_path_factory.mktemp("misbehaving") / "layer.py"
+    source = RIGHT + "\nimport os\n"
+    source += "class Mute(Exception):\n    def __str__(self): return 1 / 0\n"
+    for name, (body, _) in MISBEHAVING.items():
+        source += f"class {name}(Linear):\n    {body}\n"
+    chatty = "print('noise' * 10**6); os.write(2, b'noise'); return super().forward(x)"
+    source += f"class Chatty(Linear):\n    def forward(self, x): {chatty}\n"
+    file.write_text(source)
+    done = command(file)
+    assert done.stderr == ""
+    *blocks, last = done.stdout.split("\n\n")
+    return done.returncode, {block.split(":")[0]: block for block in blocks}, last
+
+
+@pytest.mark.parametrize("name", MISBEHAVING)
+def test_a_class_that_misbehaves_gets_a_diagnosis(reports, name):
+    report = reports[1][name]
+    assert report.startswith(f"{name}: gradients are WRONG\n")
+    for part in MISBEHAVING[name][1]:
+        assert part in report
+    assert "Traceback" not in report
+
+
+def test_the_others_are_still_checked_and_what_they_print_is_dropped(reports):
+    status, by_name, last = reports
+    assert list(by_name) == ["Linear", *MISBEHAVING, "Chatty"]
+    assert "Linear: gradients agree" in by_name["Linear"]
+    assert "Chatty: gradients agree" in by_name["Chatty"]
+    assert last == f"{len(by_name)} classes checked: 2 right, {len(MISBEHAVING)} wrong.\n"
+    assert status == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("while True: pass", "at layer.py, line 4, in forward: while True: pass"),
+        ("sum(itertools.repeat(0))", "in a call that cannot be interrupted"),
+    ],
+)
+def test_a_class_that_hangs_is_ended(check, body, place):
+    source = f"import itertools\nclass Loop:\n    def forward(self, x):\n        {body}\n"
+    source += "    def backward(self, dy, cache): pass\n"
+    begin = time.monotonic()
+    status, out, err = check(source + TWICE, "--timeout", 0.5)
+    assert time.monotonic() - begin < 10
+    assert (status, err) == (1, "")
+    assert "Loop: gradients are WRONG\n  -> It did not end within 0.5 s" in out
+    assert f"after 0.5 s it was {place}" in out
+    assert "Twice: gradients agree" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send on Windows")
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path):
+    (tmp_path / "layer.py").write_text(
+        "import pathlib\nclass Loop:\n    def backward(self, dy, cache): pass\n"
+        "    def forward(self, x):\n        pathlib.Path('begun').touch()\n"
+        "        while True: pass\n"
+    )
+    line = [sys.executable, "-m", "nngan.gradcheck", "layer.py"]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(200):
+            if (tmp_path / "begun").exists():
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(10), process.stderr.read()) == (130, "")
+
+
+# -- files that cannot be used: one sentence, status 2 --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "sentence"),
+    [
+        ("a = (1,\n", {}, "layer.py cannot be imported: SyntaxError: '(' was never closed, "
+         "at layer.py, line 1"),
+        ("\nif 1:\na = 1\n", {}, "layer.py cannot be imported: IndentationError: expected an "
+         "indented block after 'if' statement on line 2, at layer.py, line 3"),
+        ("import os\n1 / 0\n", {}, "layer.py cannot be imported: ZeroDivisionError: division by "
+         "zero, at layer.py, line 2, in <module>: 1 / 0"),
+        ("import os\nos._exit(3)", {}, "layer.py cannot be imported: it ended with status 3"),
+        ("import time\ntime.sleep(99)", {"--timeout": "0.5"}, "layer.py cannot be imported: after "
+         "0.5 s it was at layer.py, line 2, in <module>: time.sleep(99)"),
+        ("from nngan import Tanh\nclass A:\n  def forward(self, x): pass", {},
+         "layer.py defines no class with forward and backward"),
+        (TWICE, {"target": "layer.py:Linear"}, "layer.py defines no class Linear with forward and "
+         "backward; it has Twice"),
+        ("from nngan import Linear" + TWICE, {"target": "layer.py:Linear"}, "layer.py defines no "
+         "class Linear with forward and backward; it has Twice"),
+        ("", {"target": "other.py"}, "there is no file other.py"),
+        ("", {"target": "."}, "there is no file ."),
+        ("", {"target": "C:\\other.py:A"}, "there is no file C:\\other.py"),
+        ("", {"--width": "0"}, "argument --width: must be a whole number from 1, got '0'"),
+        ("", {"--timeout": "nan"}, "argument --timeout: must be a number from 0.1, got 'nan'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said_in_one_sentence(check, source, options, sentence):
+    target = options.get("target", "layer.py")
+    words = [word for pair in options.items() if pair[0] != "target" for word in pair]
+    status, out, err = check(source, *words, target=target)
+    assert (status, out, err) == (2, "", f"python -m nngan.gradcheck: error: {sentence}\n")
+
+
+# -- the page ---------------------------------------------------------------------------------
+
+
+def test_the_session_in_the_documentation_is_what_happens(check):
+    """Every transcript of the page, in order, with the numbers left out: they differ by machine."""
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    source, statuses = "", []
+
+    def words(text):
+        return re.sub(r"[-+\d.e]*\d", "#", text).split()
+
+    for kind, text in blocks:
+        if kind == "python" and "class Linear" in text:
+            source = text
+        if kind == "diff":
+            removed, added = (
+                "".join(line[1:] for line in text.splitlines(True) if line[0] == sign)
+                for sign in "-+"
+            )
+            assert source.count(removed) == 1
+            source = source.replace(removed, added)
+        if kind == "console":
+            line, shown = text.split("\n", 1)
+            assert line == "$ python -m nngan.gradcheck linear.py"
+            status, out, _ = check(source)
+            assert words(out) == words(shown), out
+            statuses.append(status)
+    assert statuses == [1, 1, 0]

@@ -1,0 +1,163 @@
+"""The library under its own checker: every layer, loss, network and both players' whole paths.
+
+At the initial weights and after some steps of training, on every backend, down to one sample and
+one feature.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan.losses import OBJECTIVES
+from nngan.recipes import RECIPES
+
+LAYERS = {
+    "Linear": lambda n: nn.Linear(n, 3),
+    "Linear to one": lambda n: nn.Linear(n, 1, "he"),
+    "ReLU": lambda n: nn.ReLU(),
+    "LeakyReLU": lambda n: nn.LeakyReLU(0.2),
+    "LeakyReLU 0": lambda n: nn.LeakyReLU(0.0),
+    "LeakyReLU 1": lambda n: nn.LeakyReLU(1.0),
+    "Sigmoid": lambda n: nn.Sigmoid(),
+    "Tanh": lambda n: nn.Tanh(),
+    "Dropout": lambda n: nn.Dropout(0.4),
+}
+
+
+def inputs(n, features, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, features))
+
+
+@pytest.mark.parametrize("features", [1, 4])
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer(name, n, features, backend):
+    net = nn.Sequential(LAYERS[name](features), backend=backend)
+    nn.assert_gradients(net.layers[0], inputs(n, features), thorough=True)
+
+
+@pytest.mark.parametrize("activation", ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout"])
+def test_every_pair_of_layers(activation, backend):
+    for other in ("ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout"):
+        net = nn.Sequential(
+            nn.Linear(4, 5), LAYERS[activation](5), LAYERS[other](5), nn.Linear(5, 2),
+            seed=1, backend=backend,
+        )  # fmt: skip
+        nn.assert_gradients(net, inputs(3, 4))
+
+
+def test_networks_in_networks(backend):
+    inner = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+    net = nn.Sequential(inner, nn.Sequential(nn.Dropout(0.2), nn.Linear(4, 2)), backend=backend)
+    nn.assert_gradients(net, inputs(3, 3), thorough=True)
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_every_loss(n):
+    logits, rng = 2 * inputs(n, 1), np.random.default_rng(1)
+    for target in (rng.uniform(0, 1, (n, 1)), 0.0, 0.9, 1.0):
+        nn.assert_gradients(nn.bce_with_logits, logits, target, thorough=True)
+        nn.assert_gradients(nn.bce, rng.uniform(0.05, 0.95, (n, 1)), target, thorough=True)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("n", [1, 6])
+def test_every_objective(name, n):
+    real, fake = inputs(n, 1), inputs(n, 1, seed=1)
+    for smoothing in (0.0, 0.1):
+        nn.assert_gradients(OBJECTIVES[name].discriminator, real, fake, smoothing, thorough=True)
+    nn.assert_gradients(OBJECTIVES[name].generator, fake, thorough=True)
+
+
+class Still(nn.SGD):
+    """An optimizer that leaves the parameters where they are."""
+
+    def __init__(self):
+        super().__init__(1.0)
+
+    def step(self):
+        pass
+
+
+def small_game(loss, backend, dropout=0.3):
+    G = nn.Sequential(
+        nn.Linear(2, 5), nn.LeakyReLU(0.2), nn.Linear(5, 4), nn.Sigmoid(), seed=1, dtype="float64"
+    )
+    D = nn.Sequential(
+        nn.Linear(4, 6), nn.LeakyReLU(0.2), nn.Dropout(dropout), nn.Linear(6, 1),
+        seed=2, dtype="float64",
+    )  # fmt: skip
+    adam = {"lr": 1e-2, "beta1": 0.5}
+    return nn.GAN(
+        G, D, loss=loss, label_smoothing=0.1, seed=3, backend=backend,
+        g_optimizer=nn.Adam(**adam), d_optimizer=nn.Adam(**adam),
+    )  # fmt: skip
+
+
+def whole_paths(gan, x, z):
+    """Return (function, parameters) of G's and of D's loss, as functions of their parameters."""
+    gan.g_optimizer, gan.d_optimizer = Still().bind(gan.G), Still().bind(gan.D)
+    to_numpy, asarray = gan.backend.to_numpy, gan.backend.asarray
+    x, z = asarray(x), asarray(z)
+
+    def path(network, step):
+        def loss(parameters):
+            network.params[...] = asarray(parameters)
+            value = step()
+            return to_numpy(value), to_numpy(network.grads).copy()
+
+        return loss, to_numpy(network.params).copy()
+
+    return (
+        path(gan.G, lambda: gan.generator_step(z)),
+        path(gan.D, lambda: gan.discriminator_step(x, z)[0]),
+    )
+
+
+@pytest.mark.parametrize("steps", [0, 10])
+@pytest.mark.parametrize("n", [1, 6])
+@pytest.mark.parametrize("loss", OBJECTIVES)
+def test_both_players_whole_paths(loss, n, steps, backend):
+    """dL_G/dtheta_G goes through D(G(z)); dL_D/dtheta_D adds real and fake data."""
+    gan = small_game(loss, backend)
+    x, z = np.random.default_rng(0).uniform(0, 1, (n, 4)), inputs(n, 2)
+    for _ in range(steps):
+        gan.discriminator_step(gan.backend.asarray(x), gan.backend.asarray(z))
+        gan.generator_step(gan.backend.asarray(z))
+    for path, parameters in whole_paths(gan, x, z):
+        nn.assert_gradients(path, parameters, thorough=True)
+
+
+@pytest.mark.parametrize("loss", OBJECTIVES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipes_whole_paths(name, loss):
+    """The real layers at the real widths, on 8x8 images, in float64: a random direction each."""
+    recipe, features = RECIPES[name], 64
+    G = nn.Sequential(*recipe.generator(recipe.latent_dim, features), seed=1, dtype="float64")
+    D = nn.Sequential(*recipe.discriminator(features), seed=2, dtype="float64")
+    gan = nn.GAN(G, D, loss=loss, seed=3)
+    x = np.random.default_rng(0).uniform(*recipe.data_range, (4, features))
+    z = inputs(4, recipe.latent_dim)
+    for path, parameters in whole_paths(gan, x, z):
+        report = nn.check_gradients(path, parameters)
+        # Where a ReLU bends within the step of the direction, elements are compared instead.
+        assert report.ok, report
+
+
+def test_after_training_with_adam_on_data(backend):
+    """Weights that have moved, units that have died, logits that have grown."""
+    gan = small_game("non_saturating", backend, dropout=0.0)
+    x = np.random.default_rng(0).uniform(0, 1, (64, 4))
+    gan.fit(x, 20, 16, progress=False)
+    for path, parameters in whole_paths(gan, x[:8], inputs(8, 2)):
+        nn.assert_gradients(path, parameters, thorough=True)
+
+
+def test_the_generators_step_leaves_ds_gradients_alone():
+    for loss, n in itertools.product(OBJECTIVES, (1, 5)):
+        gan = small_game(loss, "numpy")
+        gan.D.grads.fill(7)
+        gan.generator_step(inputs(n, 2))
+        assert (gan.D.grads == 7).all()
