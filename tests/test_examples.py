@@ -335,7 +335,7 @@ def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
 def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):
     (tmp_path / "file").write_text("mine")
     assert train(*SMALL, "--epochs", 1, "--out", tmp_path / "file" / "run") == 2
-    assert "file: Not a directory" in capsys.readouterr().err
+    assert "file/run: Not a directory" in capsys.readouterr().err
     assert train(*SMALL, "--epochs", 1, "--out", tmp_path / "file") == 2
     error = capsys.readouterr().err
     assert "file is a file, a run needs a folder" in error

@@ -421,6 +421,18 @@ def test_backward_may_not_change_its_shapes():
     assert "another shape in a later call" in str(report)
 
 
+@pytest.mark.parametrize("x", [42.87, 743.3, 800.0, -745.0])
+def test_gradients_too_small_for_the_format_are_no_mistake(x):
+    report = check_gradients(nn.Sigmoid(), np.array([[x], [-x]]))
+    assert report.ok, str(report)
+    assert "complex" not in str(report)  # which would confirm nothing here
+
+
+@pytest.mark.parametrize("x", [[3.78106764, -10.45496883], [6.31404612, -16.53786658]])
+def test_a_loss_near_zero_has_lost_digits_and_no_mistake(x):
+    assert_gradients(cross_entropy, np.array([x]), np.array([0]))
+
+
 # -- no false alarm: 2,000 draws -------------------------------------------------------------------
 
 

@@ -99,8 +99,8 @@ class Difference(NamedTuple):
 def rounding(forward: Forward, y: Array, arrays: Iterable[Array], eps: float) -> Array:
     """Return how far rounding may take each element of the output.
 
-    That is eps |y|, eps at least for a loss, or more where large numbers cancel inside: then the output jitters from point
-    to point. Third differences over tiny steps are the jitter alone.
+    That is eps |y|, eps at least for a loss, or more where large numbers cancel inside: then the
+    output jitters from point to point. Third differences over tiny steps are the jitter alone.
 
     References
     ----------

@@ -155,7 +155,9 @@ def _linear(subject: Subject, dy: Array, first: dict[str, Array], find: Findings
     double = subject.backward(2 * dy, cache)
     _, cache = subject.forward()
     opposite = subject.backward(-dy, cache)
-    deaf = [f"{gradient_name(n)}" for n, g in first.items() if same(double[n], g) and g.any()]
+    deaf = [
+        f"{gradient_name(n)}" for n, g in first.items() if same(double[n], g) and not same(g, 0 * g)
+    ]
     if deaf:
         find(
             "ignores_upstream",
