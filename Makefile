@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint clean
+.PHONY: train test test-torch lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
 
 test: .venv/test.stamp  ## run the tests
 	$(BIN)/python -m pytest
+
+test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
+	$(BIN)/python -m pytest tests/test_torch.py
 
 lint: .venv/dev.stamp  ## check style and types
 	$(BIN)/ruff check .
@@ -23,6 +26,10 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/train.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/torch.stamp: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet torch==2.13.0
 	touch $@
 
 .venv/test.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
