@@ -3,12 +3,13 @@
 import copy
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from zoo import W53, ZOO, Linear, X, leaky, sigmoid
+from zoo import W53, ZOO, Linear, X, leaky, sigmoid, table
 
 import nngan as nn
 from nngan.gradcheck import Finding, Report, assert_gradients, check_gradients
@@ -38,6 +39,11 @@ def test_the_zoo_is_large_and_covers_every_mistake():
         "contract", "shape", "not_repeatable", "cache_consumed", "strided", "inexact", "unknown",
         "not_linear", "writes_parameters", "replaced", "region", "unchecked",
     }  # fmt: skip
+
+
+def test_the_table_in_the_documentation_is_what_the_checker_prints():
+    page = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text()
+    assert table() in page, "put the output of `python tests/zoo.py` there"
 
 
 @pytest.mark.parametrize("name", ZOO)

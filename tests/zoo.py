@@ -713,3 +713,17 @@ add(
     (X,),
     "other_activation",
 )
+
+
+def table():
+    """Return the table of mistakes for the documentation: what is wrong, what the report prints."""
+    rows = ["| mistake | what the report prints |", "|---|---|"]
+    for name, e in ZOO.items():
+        findings = nn.check_gradients(e.target, *e.inputs, **e.options).findings
+        words = " ".join(f"{f.sentence} `[{f.kind}]`" for f in findings).replace("|", "\\|")
+        rows.append(f"| {name.rstrip('.')} | {words} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())
