@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from test_network import Double
 from test_training import data, fit, interrupt_at, make, state
 
 import nngan as nn
@@ -59,6 +60,16 @@ def test_a_run_goes_on_on_another_backend(backend, tmp_path):
     np.testing.assert_allclose(
         backend.to_numpy(back.G.params), other.G.params, rtol=1e-3, atol=1e-6
     )
+
+
+def test_a_game_with_a_layer_of_your_own(tmp_path):
+    G = nn.Sequential(nn.Linear(2, 4), Double())
+    gan = nn.GAN(G, nn.Sequential(nn.Linear(4, 1)))
+    gan.save(tmp_path / "gan.npz")
+    with pytest.raises(ValueError, match="unknown layer 'Double': pass its class"):
+        nn.GAN.load(tmp_path / "gan.npz")
+    again = nn.GAN.load(tmp_path / "gan.npz", layers=[Double])
+    np.testing.assert_array_equal(again.sample(3), gan.sample(3))
 
 
 def test_two_runs_of_one_seed_write_the_same_file(tmp_path):

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 import nngan as nn
+import nngan.plotting
+import nngan.recipes
+import nngan.training
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = ["--data", "digits", "--batch-size", "256", "--latent-dim", "8"]
@@ -73,6 +76,19 @@ def test_a_run_leaves_what_it_promises(train, tmp_path, capsys):
     assert "(chance 1.386)" in out
 
 
+def test_the_sheets_show_one_fixed_noise_and_gs_chance(train, tmp_path, monkeypatch):
+    drawn = []
+    original = nn.plotting.plot_losses
+    monkeypatch.setattr(
+        nn.plotting, "plot_losses", lambda *a, **k: (drawn.append(k), original(*a, **k))
+    )
+    assert train(*SMALL, "--loss", "minimax", "--epochs", 3, "--out", "run") == 0
+    nn.plotting.save_sheet("last.png", nn.GAN.load("run/checkpoint.npz").sample(64))
+    last = (tmp_path / "run/samples/epoch_0003.png").read_bytes()
+    assert last == (tmp_path / "last.png").read_bytes()
+    assert drawn == [{"g_chance": -np.log(2)}]
+
+
 def test_options_reach_the_game(train, tmp_path):
     options = ["--recipe", "tf_basic", "--loss", "minimax", "--lr", "0.001", "--seed", "5"]
     assert train(*SMALL, *options, "--epochs", 1, "--out", "run") == 0
@@ -99,6 +115,9 @@ def test_resume_goes_on_to_a_new_total(train, tmp_path):
     assert train("--out", "parts", "--resume", "--epochs", 5) == 0
     assert final(tmp_path / "whole") == final(tmp_path / "parts")
     assert json.loads((tmp_path / "parts/config.json").read_text())["epochs"] == 5
+    assert train("--out", "parts", "--resume", "--epochs", 36) == 0
+    sheets = [int(p.stem[-4:]) for p in sorted((tmp_path / "parts/samples").iterdir())]
+    assert sheets == [1, 2, 5, 34, 36]  # the last of each total, and every 33rd
 
 
 def test_resuming_a_finished_run_changes_nothing(train, tmp_path, capsys):
@@ -286,6 +305,31 @@ def test_bad_input_gets_one_sentence_and_nothing_is_lost(
     assert error.count("\n") == 1
     assert "Traceback" not in error
     assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", "history.csv", "samples"])
+def test_what_looks_like_a_run_is_not_written_over(train, tmp_path, capsys, name):
+    (tmp_path / "run" / name).mkdir(parents=True)
+    assert train(*SMALL, "--epochs", 1, "--out", "run") == 2
+    assert f"run already holds a run ({name})" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "run").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["history.csv", "config.json", "losses.png", "progress.gif"])
+def test_a_file_that_cannot_be_finished_is_left_as_it_was(finished, monkeypatch, name):
+    run, gan = nn.training.RunFolder.resume(finished)
+    before = (finished / name).read_bytes()
+
+    def full(_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("nngan.checkpoint.os.fsync", full)
+    write = {"history.csv": run, "config.json": run.write_config}.get(name, run.draw)
+    gan.history["d_loss"][0] = 9.0
+    with pytest.raises(OSError, match="No space"):
+        write(gan)
+    assert (finished / name).read_bytes() == before
+    assert not list(finished.rglob("*.part"))
 
 
 def test_no_gpu(train, capsys, monkeypatch, tmp_path):

@@ -207,6 +207,13 @@ def test_dropout_depends_on_the_key_alone():
         assert (layer.forward(x, key=other)[0] != a).any()
 
 
+def test_a_networks_masks_follow_its_seed_and_differ_between_layers():
+    x = np.ones((10, 100), np.float32)
+    masks = [nn.Sequential(nn.Dropout(0.5), seed=seed).forward(x)[0] for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(masks[0], masks[1])
+    assert (masks[0] != masks[2]).any()
+
+
 def test_dropout_does_nothing_in_inference():
     x = np.ones((10, 100), np.float32)
     np.testing.assert_array_equal(nn.Dropout(0.5)(x), x)
@@ -240,6 +247,14 @@ def test_initial_weights(init, std, limit):
     assert abs(W.std() - std) < 5 * std / np.sqrt(2 * W.size)
     if limit:
         assert 0.99 * limit < np.abs(W).max() <= limit * (1 + 1e-6)
+
+
+def test_a_network_begins_from_its_seed_whatever_its_layers_were():
+    layer = nn.Linear(3, 2)
+    layer.W.fill(5)
+    layer.b.fill(5)
+    fresh = nn.Sequential(nn.Linear(3, 2), seed=4)
+    np.testing.assert_array_equal(nn.Sequential(layer, seed=4).params, fresh.params)
 
 
 def test_initial_weights_come_from_the_seed(backend):

@@ -88,6 +88,16 @@ def test_bce_is_finite_where_p_is_certain():
     assert loss.dtype == dp.dtype == np.float32
 
 
+def test_bce_is_the_textbooks_formula_near_certainty_too():
+    p = np.array([[1e-12], [1 - 1e-12], [1e-12], [1 - 1e-12]])
+    target = np.array([[1.0], [1.0], [0.0], [0.0]])
+    for i in range(4):
+        loss, dp = nn.bce(p[i : i + 1], target[i : i + 1])
+        t, q = target[i, 0], p[i, 0]
+        assert math.isclose(loss, -(t * math.log(q) + (1 - t) * math.log(1 - q)), rel_tol=1e-12)
+        assert math.isclose(dp[0, 0], -t / q + (1 - t) / (1 - q), rel_tol=1e-12)
+
+
 def test_softplus(backend):
     x = np.array([-1e4, -100, -1, 0, 1, 100, 1e4], np.float32)
     y = backend.to_numpy(softplus(backend.asarray(x)))

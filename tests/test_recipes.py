@@ -1,5 +1,7 @@
 """Recipes: each is what its name promises, builds for any data, and follows its seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,17 @@ def test_the_seed_decides_everything():
     assert (a.sample(2) != c.sample(2)).any()
     seeds = {s for g in (a, c) for s in (g.seed, g.G.seed, g.D.seed)}
     assert len(seeds) == 6
+
+
+def test_every_field_reaches_the_game():
+    recipe = replace(
+        RECIPES["default"], loss="minimax", label_smoothing=0.1, data_range=(-2.0, 2.0),
+        optimizer={"type": "SGD", "lr": 0.5}, latent_dim=3,
+    )  # fmt: skip
+    gan = recipe.with_lr(0.25).build(64)
+    assert (gan.loss, gan.label_smoothing, gan.data_range) == ("minimax", 0.1, (-2.0, 2.0))
+    assert repr(gan.g_optimizer) == repr(gan.d_optimizer) == "SGD(lr=0.25, momentum=0.0)"
+    assert gan.latent_dim == 3
 
 
 def test_tf_basic_is_what_it_says():

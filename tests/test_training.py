@@ -1,5 +1,7 @@
 """The loop: every sample once an epoch, one seed one run, interrupts and bad losses."""
 
+import io
+import itertools
 import os
 import signal
 import threading
@@ -8,7 +10,8 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan.training import TrainingDiverged
+from nngan.training import TrainingDiverged, loop, progress
+from nngan.training.loop import deferred_interrupt
 
 
 def make(backend="numpy", seed=0, **options):
@@ -111,6 +114,35 @@ def test_bytes_are_the_same_data():
         assert min(map(np.min, batches)) < low + 0.02
 
 
+def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
+    x, seen = np.zeros((50, 4), np.uint8), []
+    original = loop.make_step
+
+    def make_step(gan, data, order, batch_size):
+        seen.append(data)
+        return original(gan, data, order, batch_size)
+
+    monkeypatch.setattr(loop, "make_step", make_step)
+    fit(make(), x, epochs=1)
+    assert seen[0] is x  # not even copied
+
+
+def test_each_of_the_k_steps_has_masks_and_noise_of_its_own():
+    gan, calls = make(k=3), []
+    original = gan.discriminator_step
+
+    def spy(x, z, i=0):
+        calls.append((i, z.copy(), gan.D.forward(x, key=gan._key(4, 3 * i + 1))[1][2]))
+        return original(x, z, i)
+
+    gan.discriminator_step = spy
+    fit(gan, epochs=1)
+    assert [i for i, _, _ in calls[:3]] == [0, 1, 2]
+    for a, b in itertools.combinations(calls, 2):
+        assert (a[1] != b[1]).all()
+        assert (a[2] != b[2]).any()
+
+
 def test_the_game_learns():
     """A cloud in a corner of the cube: G moves there and stays about it, and D loses track."""
     x = (0.8 + 0.05 * np.random.default_rng(2).standard_normal((256, 4))).clip(0, 1)
@@ -139,7 +171,7 @@ def interrupt_at(gan, step):
     gan.generator_step = spy
 
 
-@pytest.mark.parametrize("step", [0, 3, 5, 8])
+@pytest.mark.parametrize("step", [0, 3, 5, 8, 17])
 def test_ctrl_c_finishes_the_step_and_fit_goes_on_from_there(step):
     whole, stopped = make(), make()
     fit(whole)
@@ -148,8 +180,17 @@ def test_ctrl_c_finishes_the_step_and_fit_goes_on_from_there(step):
         fit(stopped)
     assert int(stopped.clock[0]) == step + 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    fit(stopped, epochs=3 - stopped.epoch)
+    if step < 17:  # the last step of all leaves nothing to go on with
+        fit(stopped, epochs=3 - stopped.epoch)
     assert state(whole) == state(stopped)
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    with deferred_interrupt() as interrupted:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_training_outside_the_main_thread_works():
@@ -206,6 +247,35 @@ def test_each_epoch_gets_a_line_with_the_chance_values(capsys):
         assert part in lines[1]
     fit(make(), epochs=2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_counts_images_over_the_whole_run_and_shows_the_losses(monkeypatch):
+    screen, bars = io.StringIO(), []
+
+    def tqdm(**options):
+        bars.append(real_tqdm(**{**options, "disable": False, "file": screen, "mininterval": 0}))
+        return bars[-1]
+
+    real_tqdm = progress.tqdm
+    monkeypatch.setattr(progress, "tqdm", tqdm)
+    monkeypatch.setattr(progress, "LOOK_EVERY", 0)
+    gan = make(k=2)
+    fit(gan, epochs=2, progress=True)
+    assert bars[0].n == bars[0].total == 2 * 3 * 16
+    for part in ("epoch 1/2", "epoch 2/2", "D loss", "D(G(z))", "100%", "images/s"):
+        assert part in screen.getvalue()
+    fit(gan, epochs=1, progress=True)
+    assert (bars[1].initial, bars[1].total) == (2 * 3 * 16, 3 * 3 * 16)
+
+
+def test_the_line_tells_images_per_second(capsys, monkeypatch):
+    clock = itertools.count(0, 2.0)  # every look at the clock finds it two seconds later
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(progress.Progress, "look", lambda self, done: None)
+    fit(make(k=2), epochs=1, progress=True)
+    line = capsys.readouterr().out
+    seconds = float(line.split(" s  ")[0].split()[-1])
+    assert f"{3 * 16 / seconds:,.0f} images/s" in line
 
 
 # -- mistakes of the caller --------------------------------------------------------------------
