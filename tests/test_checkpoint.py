@@ -104,14 +104,21 @@ def test_a_save_that_fails_leaves_the_old_file(trained, tmp_path, monkeypatch):
 
 
 def test_the_new_file_is_on_the_disk_before_it_gets_the_name(trained, tmp_path, monkeypatch):
-    events = []
+    events, sizes = [], []
     fsync, replace = os.fsync, type(tmp_path).replace
-    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), fsync(fd)))
+
+    def spy(fd):
+        events.append("fsync")
+        sizes.append(os.fstat(fd).st_size)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", spy)
     monkeypatch.setattr(
         type(tmp_path), "replace", lambda a, b: (events.append("rename"), replace(a, b))
     )
     trained.save(tmp_path / "gan.npz")
     assert events[:2] == ["fsync", "rename"]
+    assert sizes[0] == (tmp_path / "gan.npz").stat().st_size  # nothing was left in a buffer
 
 
 @pytest.mark.parametrize("keep", [0, 10, 1000, -1])
