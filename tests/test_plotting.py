@@ -47,6 +47,10 @@ def test_tile_keeps_the_order_of_the_pixels():
     np.testing.assert_array_equal(tile(image[None], shape=(2, 3)), image.reshape(2, 3))
 
 
+def test_tile_keeps_the_dtype():
+    assert tile(np.ones((3, 4), np.float32)).dtype == np.float32
+
+
 @pytest.mark.parametrize(("n", "rows", "columns"), [(1, 1, 1), (4, 2, 2), (5, 2, 3), (64, 8, 8)])
 def test_a_grid_is_about_square(n, rows, columns):
     assert tile(np.ones((n, 9)), padding=0).shape == (3 * rows, 3 * columns)
@@ -107,6 +111,29 @@ def test_frames_may_be_arrays_without_captions(tmp_path):
         assert (gif.n_frames, gif.size) == (2, (8, 6))
 
 
+def test_greys_of_an_animation_have_16_levels(tmp_path):
+    save_gif(tmp_path / "out.gif", [np.linspace(0, 1, 256).reshape(16, 16)])
+    with Image.open(tmp_path / "out.gif") as gif:
+        levels = np.unique(np.asarray(gif.convert("L")))
+    np.testing.assert_array_equal(levels, 17 * np.arange(16))
+
+
+def test_a_caption_wider_than_the_picture_is_not_cut_off(tmp_path):
+    save_gif(tmp_path / "out.gif", [np.zeros((8, 8))], ["epoch 12"])
+    with Image.open(tmp_path / "out.gif") as gif:
+        pixels = np.asarray(gif.convert("L"))
+    assert pixels.shape[1] > 60
+    assert pixels.max() > 150
+    assert pixels[:, -3:].max() == 0
+
+
+def test_frames_keep_their_colours(tmp_path):
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "red.png")
+    save_gif(tmp_path / "out.gif", [tmp_path / "red.png"])
+    with Image.open(tmp_path / "out.gif") as gif:
+        assert gif.convert("RGB").getpixel((1, 1)) == (255, 0, 0)
+
+
 # -- curves ------------------------------------------------------------------------------------
 
 
@@ -139,10 +166,41 @@ def test_the_axes_are_honest():
     assert bottom.get_xlabel() == "epoch"
 
 
+@pytest.mark.parametrize(("n", "marker"), [(1, "o"), (30, "o"), (31, "")])
+def test_few_epochs_are_marked_and_all_are_shown(n, marker):
+    top, bottom = plot_losses(history(n)).axes
+    assert lines(top)["D"].get_marker() == lines(bottom)["D(x), real"].get_marker() == marker
+    assert bottom.get_xlim() == top.get_xlim() == (0.5, n + 0.5)
+
+
+def test_every_line_has_its_name_above_the_panel():
+    figure = plot_losses(history())
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        names = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert names == list(lines(axes))
+        assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+    top, bottom = figure.axes  # the lower names do not reach into the upper panel
+    assert bottom.get_legend().get_window_extent().y1 <= top.get_window_extent().y0
+
+
 def test_chance_of_another_objective():
     top = lines(plot_losses(history(), d_chance=None, g_chance=-math.log(2)).axes[0])
     assert "G at chance: -ln 2 = -0.693" in top
     assert not any(label.startswith("D at") for label in top)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_ending_is_the_format(tmp_path, ending):
+    plot_losses(history(1), tmp_path / f"losses.{ending}")
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
+    assert (tmp_path / f"losses.{ending}").read_bytes().startswith(start)
+
+
+def test_a_figure_in_an_open_file_is_a_png():
+    buffer = io.BytesIO()
+    plot_losses(history(1), buffer)
+    assert buffer.getvalue().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("n", [1, 20, 500])
@@ -159,6 +217,10 @@ def test_curves_of_any_length_are_drawn_inside_the_picture(tmp_path, n):
 # -- the plane ---------------------------------------------------------------------------------
 
 
+def half(points):
+    return np.full(len(points), 0.5)
+
+
 def plane(points):
     """Return D(x) = 1 right of the y axis, 0 left of it."""
     return (points[:, 0] > 0).astype(points.dtype)
@@ -170,6 +232,8 @@ def test_the_heat_map_is_d_where_the_axes_say():
 
     def discriminator(points):
         seen.append(points.dtype)
+        np.testing.assert_allclose(points[0], -1.99, rtol=1e-6)  # the centre of the first cell
+        np.testing.assert_allclose(points[-1], 1.99, rtol=1e-6)
         return plane(points) * (points[:, 1] > 0)
 
     axes, colorbar = plot_2d(discriminator, real, fake, extent=(-2, 2, -2, 2)).axes
@@ -180,8 +244,9 @@ def test_the_heat_map_is_d_where_the_axes_say():
     assert d[150, 150] == 1  # upper right
     assert d[50, 150] == d[150, 50] == d[50, 50] == 0
     assert heat.get_clim() == (0, 1)
+    assert plot_2d(half, real, fake).axes[0].get_images()[0].get_clim() == (0, 1)
     assert colorbar.get_ylabel() == "D(x)"
-    assert axes.get_aspect() == 1
+    assert plot_2d(None, real, fake, extent=(0, 9, 0, 1)).axes[0].get_aspect() == 1
     assert seen == [np.float32]
 
 
@@ -196,6 +261,31 @@ def test_points_and_arrows_are_where_they_should_be():
     assert (drawn_real.get_label(), drawn_fake.get_label()) == ("real", "generated")
     np.testing.assert_allclose(quiver.get_offsets(), fake[:3])
     np.testing.assert_allclose(np.transpose([quiver.U, quiver.V]), arrows[:3])
+    assert (quiver.angles, quiver.scale_units) == ("xy", "xy")  # in the units of the axes
+    width = np.ptp(axes.get_xlim())
+    assert np.hypot(*arrows[:3].T).max() / quiver.scale == pytest.approx(0.12 * width)
+
+
+def test_legend_and_colours_tell_the_points_apart(tmp_path):
+    figure = plot_2d(half, np.eye(2), np.eye(2), tmp_path / "2d.png", arrows=np.eye(2), title="t")
+    axes, (legend,) = figure.axes[0], figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["real", "generated", "gradient (longest: 1)"]
+    colours = [matplotlib.colors.to_hex(c.get_facecolor()[0]) for c in axes.collections[:2]]
+    assert colours == [BLUE.lower(), VERMILION.lower()]
+    assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0 + 1  # below, not above data
+    panel, bar = axes.get_window_extent(), figure.axes[1].get_window_extent()
+    np.testing.assert_allclose((bar.y0, bar.y1), (panel.y0, panel.y1), atol=2)
+    with Image.open(tmp_path / "2d.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert (border == 255).all()
+
+
+def test_a_vanished_gradient_and_a_single_place_can_be_drawn(tmp_path):
+    place = np.ones((3, 2))
+    axes = plot_2d(None, place, place, tmp_path / "2d.png", arrows=np.zeros((2, 2))).axes[0]
+    assert axes.get_xlim() == axes.get_ylim() == (0, 2)
 
 
 def test_points_outside_are_counted():
@@ -233,6 +323,10 @@ def test_nothing_global_moves():
         (lambda: plot_2d(None, np.ones((2, 3)), np.eye(2)), r"real must be .* shape \(N, 2\)"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2) * np.nan), "fake must be finite"),
         (lambda: plot_2d(lambda x: x, np.eye(2), np.eye(2)), "discriminator must return 40000"),
+        (lambda: plot_2d(lambda x: x[:, 0] * 9, np.eye(2), np.eye(2)), "sigmoid"),
+        (lambda: plot_2d(lambda x: half(x)[1:], np.eye(2), np.eye(2)), "return 40000"),
+        (lambda: plot_2d(lambda x: half(x) * np.nan, np.eye(2), np.eye(2)), "return 40000"),
+        (lambda: plot_2d(None, np.ones((0, 2)), np.eye(2)), "extent must be given"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2), arrows=np.ones((3, 2))), "at most 2"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2), extent=(1, 0, 0, 1)), "extent must be"),
     ],

@@ -137,6 +137,8 @@ def plot_2d(
 
     real, fake = _points("real", real), _points("fake", fake)
     if extent is None:
+        if len(real) == 0:
+            raise ValueError("extent must be given when real is empty, got None")
         half = 0.7 * float(np.ptp(real, axis=0).max()) or 1.0
         x, y = (real.min(axis=0) + real.max(axis=0)).astype(float) / 2
         extent = (x - half, x + half, y - half, y + half)
@@ -144,7 +146,7 @@ def plot_2d(
     if left >= right or low >= high:
         raise ValueError(f"extent must be (left, right, bottom, top) of an area, got {extent}")
 
-    figure = Figure(figsize=(6.5, 6), layout="constrained")
+    figure = Figure(figsize=(6.5, 6), layout="compressed")
     axes = figure.subplots()
     if discriminator is not None:
         centres = (np.arange(200) + 0.5) / 200
@@ -155,7 +157,7 @@ def plot_2d(
                 f"discriminator must return {x.size} probabilities in [0, 1] (of logits: their "
                 f"sigmoid), got shape {d.shape}, values from {d.min():.3g} to {d.max():.3g}"
             )
-        greys = LinearSegmentedColormap.from_list("greys", ["0.45", "1.0"])
+        greys = LinearSegmentedColormap.from_list("greys", ["0.6", "1.0"])
         heat = axes.imshow(
             d.reshape(x.shape), cmap=greys, vmin=0, vmax=1, origin="lower", extent=extent
         )
@@ -167,7 +169,7 @@ def plot_2d(
         outside = ((points < (left, low)) | (points > (right, high))).any(axis=1).sum()
         label += f" ({outside} of {len(points)} outside)" if outside else ""
         axes.scatter(
-            points[:, 0], points[:, 1], s=18, c=colour, marker=marker, ec="w", lw=0.4, label=label
+            points[:, 0], points[:, 1], s=24, c=colour, marker=marker, ec="w", lw=0.3, label=label
         )
     if arrows is not None:
         arrows = _points("arrows", arrows)
@@ -181,8 +183,9 @@ def plot_2d(
             scale_units="xy",
             scale=(longest or 1) / (0.12 * (right - left)),
             width=0.004,
-            label=f"gradient (longest: {longest:.2g})",
         )
+        label = f"gradient (longest: {longest:.2g})"
+        axes.plot([], [], "k", marker=r"$\rightarrow$", ls="", ms=14, label=label)  # for the legend
     axes.set(xlim=(left, right), ylim=(low, high), aspect="equal", title=title)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     if path is not None:
