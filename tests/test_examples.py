@@ -143,6 +143,13 @@ def test_resume_finds_the_data_where_it_was(train, tmp_path, monkeypatch):
     assert asked == ["data", str(tmp_path / "data"), "elsewhere"]
 
 
+def test_fashion_is_not_mnist(train, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 256, (300, 784), dtype=np.uint8)
+    monkeypatch.setattr(nn.datasets, "fashion_mnist", lambda **_: (x, None))
+    assert train("--data", "fashion", "--epochs", 1, "--out", "run") == 0
+    assert json.loads(Path("run/config.json").read_text())["data"] == "fashion"
+
+
 def test_a_run_without_out_gets_a_folder_of_its_own(train, tmp_path):
     assert train(*SMALL, "--epochs", 1) == 0
     assert len(list(tmp_path.glob("runs/digits-default-*/checkpoint.npz"))) == 1

@@ -110,6 +110,40 @@ def test_dropout_masks_of_real_and_fake_data_and_of_two_steps_differ():
     assert float(gan.discriminator_step(x, z, 0)[0]) in losses
 
 
+def test_every_pass_and_every_noise_of_a_step_has_a_key_of_its_own():
+    gan, step = play("numpy", steps=2)
+    passes, draws = [], []
+    for network in (gan.G, gan.D):
+
+        def spy(x, training=True, key=None, forward=network.forward):
+            passes.append((training, key.seed, key.stream, int(key.step[0])))
+            return forward(x, training, key)
+
+        network.forward = spy
+    draw = gan._draw
+    gan._draw = lambda key, n: (draws.append((key.stream, int(key.step[0]))), draw(key, n))[1]
+    step()
+    step()
+    del gan._draw
+    # k = 2: each step of D applies G once and D twice, the step of G applies each once.
+    assert len(passes) == 2 * (2 * 3 + 2)
+    assert len(set(passes)) == len(passes)
+    assert all(training for training, _, _, _ in passes)
+    assert {(seed, when) for _, seed, _, when in passes} == {(3, 0), (3, 1)}
+    assert len(set(draws)) == len(draws) == 2 * 3
+    streams = {stream for _, _, stream, _ in passes} | {stream for stream, _ in draws}
+    assert len(streams) == 8 + 3
+    del gan.G.forward
+    sample = gan.generate(gan.noise(4))
+    assert (gan.sample(4, seed=3) != sample).any()
+
+
+def test_g_and_d_must_be_two_networks():
+    one = nn.Sequential(nn.Linear(1, 1))
+    with pytest.raises(ValueError, match="G must map"):
+        nn.GAN(one, one)
+
+
 # -- backends ----------------------------------------------------------------------------------
 
 
