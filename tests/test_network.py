@@ -123,6 +123,10 @@ def test_nothing_is_computed_below_the_last_gradient_that_is_read():
     assert net.grads.any()
 
 
+def test_the_largest_seed_is_a_seed():
+    assert (make(seed=2**64 - 1).params != make(seed=0).params).any()
+
+
 def test_repr_tells_layers_and_size():
     text = repr(make())
     assert "Linear(3, 4)" in text
@@ -144,6 +148,7 @@ linear = nn.Linear(2, 2)
             r"Linear\(5, 1\) wants 5 features, but Linear\(3, 4\) gives 4",
         ),
         (lambda: make(dtype="int32"), ValueError, "dtype must be float32 or float64, got int32"),
+        (lambda: make(seed=2**64), ValueError, "seed must be a whole number in"),
         (lambda: make(seed=-1), ValueError, "seed must be a whole number in"),
         (lambda: make(backend="jax"), ValueError, "backend must be one of numpy, cupy, got 'jax'"),
         (
