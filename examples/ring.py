@@ -10,12 +10,14 @@ direction in which D's gradient pushes them.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 
 import numpy as np
 
 import nngan as nn
+from nngan.backend import get_backend
 from nngan.datasets import RING
 from nngan.layers import sigmoid
 from nngan.plotting import plot_2d
@@ -26,13 +28,19 @@ BATCH = 256
 def main() -> None:
     """Train, print what was found, draw."""
     parser = argparse.ArgumentParser(description="A GAN on a ring of eight Gaussians.")
-    parser.add_argument("--steps", type=int, default=15_000)
+    parser.add_argument("--steps", type=int, default=15_000, help="in hundreds, rounded up")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--out", type=Path, default=Path("ring.png"))
     options = parser.parse_args()
-    if options.steps < 1 or options.seed < 0:
-        parser.error("--steps must be positive and --seed at least 0")
+    if options.steps < 1 or not 0 <= options.seed < 2**64 // 3:
+        parser.error(f"--steps must be at least 1 and --seed lie in 0 to {2**64 // 3 - 1}")
+    if not options.out.parent.is_dir():
+        parser.error(f"--out: there is no folder {options.out.parent}")
+    try:
+        backend = get_backend(options.backend)
+    except nn.BackendUnavailable as error:
+        parser.error(str(error))
 
     x, _ = nn.datasets.ring(BATCH * 100, seed=options.seed)  # 100 steps an epoch
     G = nn.Sequential(
@@ -48,11 +56,12 @@ def main() -> None:
     adam = {"lr": 1e-3, "beta1": 0.5}
     gan = nn.GAN(
         G, D, g_optimizer=nn.Adam(**adam), d_optimizer=nn.Adam(**adam),
-        seed=3 * options.seed, backend=options.backend,
+        seed=3 * options.seed, backend=backend,
     )  # fmt: skip
     started = time.perf_counter()
-    gan.fit(x, max(1, options.steps // 100), BATCH, progress=False)
-    print(f"{int(gan.backend.to_numpy(gan.clock)[0])} steps, {time.perf_counter() - started:.0f} s")
+    gan.fit(x, math.ceil(options.steps / 100), BATCH, progress=False)
+    steps = int(backend.to_numpy(gan.clock)[0])
+    print(f"{steps} steps, {time.perf_counter() - started:.0f} s")
 
     fake = gan.sample(2500)
     distance = np.linalg.norm(fake[:, None] - RING.centers, axis=2)
@@ -67,7 +76,7 @@ def main() -> None:
     plot_2d(
         lambda points: to_numpy(sigmoid(D(asarray(points, "float32"))))[:, 0],
         x[:1000], fake[:1000], options.out, arrows=arrows[:60],
-        title=f"ring after {options.steps} steps",
+        title=f"ring after {steps} steps",
     )  # fmt: skip
     print(f"picture: {options.out}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import nngan as nn
-from nngan.backend import Array
+from nngan.backend import Array, get_backend
 from nngan.datasets import DatasetError
 from nngan.losses import OBJECTIVES
 from nngan.recipes import RECIPES
@@ -89,6 +90,11 @@ def parser() -> Parser:
     return p
 
 
+def absolute(data_dir: str | None) -> str | None:
+    """Return a path that still holds when the run goes on from another folder."""
+    return os.path.abspath(os.path.expanduser(data_dir)) if data_dir else None
+
+
 def load(data: str, data_dir: str | None) -> tuple[str, Array]:
     """Return the name of the data set that can be had, and its training images."""
     if data == "digits":
@@ -111,16 +117,17 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     recipe = replace(RECIPES[recipe_name], **{k: v for k, v in given.items() if v is not None})
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
+    backend = get_backend(options.backend)  # before a download that would be in vain
     data, x = load(options.data or "auto", options.data_dir)
     if len(x) < recipe.batch_size:
         raise ValueError(f"--batch-size {recipe.batch_size} is more than the {len(x)} images")
-    gan = recipe.build(x.shape[1], options.seed or 0, options.backend)
+    gan = recipe.build(x.shape[1], options.seed or 0, backend)
     # A small data set is gone through more often, so that a recipe takes about as many steps.
     repeats = max(1, round(MNIST_SAMPLES / len(x)))
     settings = {
         "nngan": nn.__version__,
         "data": data,
-        "data_dir": options.data_dir and os.path.abspath(options.data_dir),
+        "data_dir": absolute(options.data_dir),
         "recipe": recipe_name,
         "loss": recipe.loss,
         "epochs": options.epochs or recipe.epochs * repeats,
@@ -150,18 +157,27 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
     settings = run.settings
-    for name in ("recipe", "loss", "batch_size", "latent_dim", "lr", "seed", "data"):
+    fixed = ("recipe", "loss", "batch_size", "latent_dim", "lr", "seed", "data")
+    if not set(fixed) <= set(settings):
+        raise ValueError(f"{run.checkpoint} is not of a run of this script: load it with GAN.load")
+    for name in fixed:
         value = getattr(options, name)
         if value not in (None, settings[name], "auto"):
             raise ValueError(
                 f"the run in {options.out} has {name.replace('_', ' ')} {settings[name]}, not "
                 f"{value}: leave --{name.replace('_', '-')} out, or choose another --out"
             )
-    for name in ("epochs", "data_dir"):  # these may change
-        settings[name] = getattr(options, name) or settings[name]
+    # These two may change.
+    settings["epochs"] = options.epochs or settings["epochs"]
+    settings["data_dir"] = absolute(options.data_dir) or settings["data_dir"]
     if settings["epochs"] < gan.epoch:
         raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
-    return run, gan, load(settings["data"], settings["data_dir"])[1]
+    x = load(settings["data"], settings["data_dir"])[1]
+    if x.shape[1] != gan.D.n_in:
+        raise ValueError(
+            f"the networks in {run.checkpoint} take {gan.D.n_in} pixels, not {x.shape[1]}"
+        )
+    return run, gan, x
 
 
 def main() -> int:
@@ -175,7 +191,7 @@ def main() -> int:
     try:
         run, gan, x = old_run(options) if options.resume else new_run(options)
         run.write_config(gan)
-    except (ValueError, OSError, DatasetError, nn.BackendUnavailable) as error:
+    except (ValueError, OSError, MemoryError, DatasetError, nn.BackendUnavailable) as error:
         reason = str(error)
         if isinstance(error, OSError) and error.strerror:
             reason = f"{error.filename}: {error.strerror}"
@@ -195,8 +211,10 @@ def main() -> int:
         gan.save(run.checkpoint, settings)
         step = int(gan.backend.to_numpy(gan.clock)[0])
         print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
-        backend = "" if gan.backend.name == "numpy" else f" --backend {gan.backend.name}"
-        print(f"  python {sys.argv[0]} --out {run.path} --resume{backend}")
+        command_line = [sys.executable, sys.argv[0], "--out", str(run.path), "--resume"]
+        if gan.backend.name != "numpy":
+            command_line += ["--backend", gan.backend.name]
+        print(f"  {shlex.join(command_line)}")
         status = 130
     except (TrainingDiverged, OSError) as error:
         print(f"\n{error}; {run.checkpoint} has the state after the last epoch that was saved")

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,11 @@ from .gan import GAN, METRICS
 from .layers import Layer
 
 FORMAT = "nngan checkpoint 1"
+# What a damaged file makes NumPy, zipfile, zlib and json raise.
+DAMAGE = (
+    OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,
+    MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -83,7 +89,10 @@ def load(
     """
     path = Path(path)
     arrays, config = _read(path)
-    gan = GAN.from_config(config["gan"], backend, layers)
+    try:
+        gan = GAN.from_config(config["gan"], backend, layers)
+    except (LookupError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: its description is ({error!r})") from error
     for name, array in _state(gan).items():
         found = arrays[name].shape if name in arrays else "nothing"
         if found != array.shape:
@@ -118,7 +127,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         arrays["log"], arrays["history"]
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({error})") from error
     if version != FORMAT:
         raise CheckpointError(f"{path} says it is {version!r}, but this version reads {FORMAT!r}")

@@ -91,6 +91,8 @@ class GAN:
                 f"dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
                 f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
             )
+        if g_optimizer is not None and g_optimizer is d_optimizer:
+            raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
         _one_of("loss", loss, OBJECTIVES)
         _one_of("latent", latent, LATENTS)
         if k != int(k) or k < 1:
@@ -212,6 +214,8 @@ class GAN:
         """
         if n != int(n) or n < 1:
             raise ValueError(f"n must be a positive whole number, got {n!r}")
+        if seed != int(seed) or not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
         return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), int(n)))
 
     def generate(self, z: Array) -> Array:

@@ -51,7 +51,7 @@ def bce(p: Array, target: Array | float) -> tuple[Array, Array]:
     ----------
     Goodfellow, Bengio and Courville, "Deep learning", MIT Press 2016, section 6.2.2.2.
     """
-    _check_target("p", p, target)
+    target = _as_target(target, "p", p)
     xp = array_module(p)
     eps = float(np.finfo(p.dtype).eps)
     p = xp.clip(p, eps, 1 - eps)
@@ -93,7 +93,7 @@ def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]
     >>> dlogits.ravel().tolist()
     [-0.125, -0.125, -0.125, -0.125]
     """
-    _check_target("logits", logits, target)
+    target = _as_target(target, "logits", logits)
     xp = array_module(logits)
     # softplus(o) - t o with softplus(o) = max(o, 0) + ln(1 + exp(-|o|)). In this order max(o, 0)
     # cancels against t o before the small logarithm is added.
@@ -181,8 +181,11 @@ OBJECTIVES = {
 }
 
 
-def _check_target(name: str, outputs: Array, target: Array | float) -> None:
-    if not isinstance(target, int | float) and target.shape != outputs.shape:
-        raise ValueError(
-            f"target must have the shape of {name}, {outputs.shape}, got {target.shape}"
-        )
+def _as_target(target: Array | float, name: str, outputs: Array) -> Array | float:
+    """Return the labels in the dtype of `outputs`, so that the gradient stays in it."""
+    if isinstance(target, int | float):
+        return float(target)
+    if getattr(target, "shape", None) != outputs.shape:
+        got = getattr(target, "shape", type(target).__name__)
+        raise ValueError(f"target must have the shape of {name}, {outputs.shape}, got {got}")
+    return target.astype(outputs.dtype, copy=False)

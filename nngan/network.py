@@ -31,7 +31,8 @@ class Sequential(Layer):
     Parameters
     ----------
     *layers : Layer
-        At least one. A layer belongs to one network.
+        At least one. A layer belongs to one network: putting it into another one moves its
+        parameters there, and the first must no longer be used.
     seed : int or None
         Of the initial weights. None keeps the weights that the layers have.
     dtype : str
@@ -79,9 +80,10 @@ class Sequential(Layer):
         params = backend.asarray(self.values(), dtype)
         self.bind(params, backend.xp.zeros_like(params), backend)
         if seed is not None:
-            if not 0 <= seed < 2**64:
+            if seed != int(seed) or not 0 <= seed < 2**64:
                 raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
-            self.initialize(Key(seed).fold_in(Stream.WEIGHTS))
+            self.seed = int(seed)
+            self.initialize(Key(self.seed).fold_in(Stream.WEIGHTS))
 
     # -- the two passes ------------------------------------------------------------------------
 

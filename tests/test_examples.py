@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import nngan as nn
+import nngan.checkpoint
 import nngan.plotting
 import nngan.recipes
 import nngan.training
@@ -230,7 +231,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(train, tmp_path):
     assert process.returncode == 130
     assert "nothing is lost" in out
     command = next(line for line in out.splitlines() if "--resume" in line).split()
-    assert command[0] == "python"
+    assert command[0] == sys.executable
     assert Path(command[1]).resolve() == EXAMPLES / "train_mnist.py"
     gan = nn.GAN.load(run / "checkpoint.npz")
     assert 0 < gan.epoch < 20
@@ -385,6 +386,19 @@ def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
     capsys.readouterr()
     assert train("--out", finished, "--resume", "--recipe", "default", "--epochs", 3) == 2
     assert "has recipe tf_basic, not default" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_no_run(train, finished, capsys, tmp_path):
+    gan = nn.GAN.load(finished / "checkpoint.npz")
+    settings = nn.checkpoint.load(finished / "checkpoint.npz")[1]
+    gan.save(finished / "checkpoint.npz")
+    capsys.readouterr()
+    assert train("--out", finished, "--resume", "--epochs", 3) == 2
+    assert "is not of a run of this script" in capsys.readouterr().err
+    other = nn.recipes.RECIPES["default"].build(100)
+    other.save(finished / "checkpoint.npz", settings)
+    assert train("--out", finished, "--resume", "--epochs", 3) == 2
+    assert "take 100 pixels, not 64" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):

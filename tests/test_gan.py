@@ -262,12 +262,17 @@ def networks(g_out=6, d_in=6, d_out=1, dtype="float32"):
     )
 
 
+ADAM = nn.Adam()
+
+
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
         (lambda: nn.GAN(*networks(g_out=5)), "G maps 3 to 5 in float32, D maps 6 to 1 in float32"),
         (lambda: nn.GAN(*networks(d_out=2)), r"D \(N, features\) to \(N, 1\)"),
         (lambda: nn.GAN(*networks(dtype="float64")), "in one dtype"),
+        (lambda: make(g_optimizer=ADAM, d_optimizer=ADAM), "must be two"),
+        (lambda: make().sample(3, seed=-1), "seed must be a whole number"),
         (lambda: make(loss="hinge"), "loss must be one of minimax, non_saturating, got 'hinge'"),
         (lambda: make(latent="cauchy"), "latent must be one of normal, uniform, got 'cauchy'"),
         (lambda: make(k=0), "k must be a positive whole number, got 0"),

@@ -154,6 +154,13 @@ def test_label_smoothing_is_one_sided():
 
 
 @pytest.mark.parametrize("loss", [nn.bce, nn.bce_with_logits])
+@pytest.mark.parametrize("target", [np.float64(0.9), 1, np.ones((4, 1)), np.ones((4, 1), int)])
+def test_the_gradient_keeps_the_dtype_of_the_outputs(loss, target):
+    value, gradient = loss(np.full((4, 1), 0.5, np.float32), target)
+    assert value.dtype == gradient.dtype == np.float32
+
+
+@pytest.mark.parametrize("loss", [nn.bce, nn.bce_with_logits])
 def test_shapes_that_differ_are_an_error_not_a_broadcast(loss):
     with pytest.raises(
         ValueError, match=r"target must have the shape of \w+, \(4, 1\), got \(4,\)"

@@ -185,12 +185,18 @@ def test_ctrl_c_finishes_the_step_and_fit_goes_on_from_there(step):
     assert state(whole) == state(stopped)
 
 
-def test_a_second_ctrl_c_does_not_wait():
+def test_ctrl_c_after_a_loss_has_diverged_is_told_as_that():
+    gan = make(d_optimizer=nn.SGD(1e30), g_optimizer=nn.SGD(1e30))
+    interrupt_at(gan, 4)
+    with pytest.raises(TrainingDiverged):
+        fit(gan)
+
+
+def test_a_second_ctrl_c_waits_for_the_step_too():
     with deferred_interrupt() as interrupted:
         os.kill(os.getpid(), signal.SIGINT)
-        assert interrupted
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert len(interrupted) == 2
 
 
 def test_training_outside_the_main_thread_works():

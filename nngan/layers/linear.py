@@ -60,9 +60,9 @@ class Linear(Layer):
         for name, n in (("n_in", n_in), ("n_out", n_out)):
             if n != int(n) or n < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {n!r}")
-        _initial_scale(weight_init, n_in, n_out)
+        law_and_scale = _initial_scale(weight_init, n_in, n_out)
         self.n_in, self.n_out = int(n_in), int(n_out)
-        self.weight_init = weight_init
+        self.weight_init = weight_init if isinstance(weight_init, str) else law_and_scale
         self.shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)
         self.initialize(Key(0).fold_in(Stream.WEIGHTS))

@@ -91,6 +91,7 @@ def fit(
                 done += 1
                 bar.look(done)
             if done < steps:
+                read_log(gan, done)  # what has diverged must not be saved by who catches this
                 raise KeyboardInterrupt
             end_epoch(gan)
             bar.end_epoch()
@@ -152,8 +153,8 @@ def end_epoch(gan: GAN) -> None:
 def deferred_interrupt() -> Iterator[list[int]]:
     """Collect Ctrl-C in the list that is yielded, instead of raising in the middle of a step.
 
-    A second Ctrl-C raises at once. Outside the main thread, where Python delivers no signals,
-    this does nothing.
+    However often it comes, the step is finished first. Outside the main thread, where Python
+    delivers no signals, this does nothing.
     """
     caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -161,8 +162,6 @@ def deferred_interrupt() -> Iterator[list[int]]:
         return
 
     def handler(number: int, frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
         caught.append(number)
 
     previous = signal.signal(signal.SIGINT, handler)
