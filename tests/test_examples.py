@@ -141,7 +141,7 @@ def test_resume_finds_the_data_where_it_was(train, tmp_path, monkeypatch):
     assert train("--data-dir", "data", "--epochs", 1, "--out", "run") == 0
     assert train("--out", "run", "--resume", "--epochs", 2) == 0
     assert train("--out", "run", "--resume", "--epochs", 3, "--data-dir", "elsewhere") == 0
-    assert asked == ["data", str(tmp_path / "data"), "elsewhere"]
+    assert asked == ["data", str(tmp_path / "data"), str(tmp_path / "elsewhere")]
 
 
 def test_fashion_is_not_mnist(train, monkeypatch):
