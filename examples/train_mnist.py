@@ -8,6 +8,7 @@ python examples/train_mnist.py --out runs/first --resume --epochs 40
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -177,7 +178,15 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
         raise ValueError(
             f"the networks in {run.checkpoint} take {gan.D.n_in} pixels, not {x.shape[1]}"
         )
+    config = run.path / "config.json"
+    if config.exists() and json.loads(config.read_text()).get("gan") != as_json(gan.config()):
+        raise ValueError(f"{run.checkpoint} is of another network than {config} describes")
     return run, gan, x
+
+
+def as_json(config: dict[str, object]) -> object:
+    """Return what `config` is once it was written and read."""
+    return json.loads(json.dumps(config))
 
 
 def main() -> int:
@@ -219,7 +228,11 @@ def main() -> int:
     except (TrainingDiverged, OSError) as error:
         print(f"\n{error}; {run.checkpoint} has the state after the last epoch that was saved")
         return 1
-    run.draw(gan)
+    try:
+        run.draw(gan)
+    except (OSError, ValueError) as error:
+        print(f"No pictures drawn: {error}")
+        return status or 1
     print(f"Pictures: {run.path}/samples, {run.path}/progress.gif, {run.path}/losses.png")
     return status
 

@@ -62,7 +62,7 @@ def save(gan: GAN, path: str | os.PathLike[str], extra: dict[str, Any] | None = 
     arrays["log"] = to_numpy(gan.log)
     arrays["config"] = np.array(json.dumps(config))
     with atomic_write(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
 
 
 def load(

@@ -319,7 +319,9 @@ def test_bad_input_gets_one_sentence_and_nothing_is_lost(
     assert files_of(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["checkpoint.npz", "config.json", "history.csv", "samples"])
+@pytest.mark.parametrize(
+    "name", ["checkpoint.npz", "config.json", "history.csv", "samples", "losses.png"]
+)
 def test_what_looks_like_a_run_is_not_written_over(train, tmp_path, capsys, name):
     (tmp_path / "run" / name).mkdir(parents=True)
     assert train(*SMALL, "--epochs", 1, "--out", "run") == 2
@@ -386,6 +388,10 @@ def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
     capsys.readouterr()
     assert train("--out", finished, "--resume", "--recipe", "default", "--epochs", 3) == 2
     assert "has recipe tf_basic, not default" in capsys.readouterr().err
+    before = files_of(finished)
+    assert train("--out", finished, "--resume", "--epochs", 3) == 2
+    assert "is of another network than" in capsys.readouterr().err
+    assert files_of(finished) == before
 
 
 def test_a_checkpoint_of_no_run(train, finished, capsys, tmp_path):

@@ -63,7 +63,14 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file, a run needs a folder")
-        for name in ("checkpoint.npz", "config.json", "history.csv", "samples"):
+        for name in (
+            "checkpoint.npz",
+            "config.json",
+            "history.csv",
+            "samples",
+            "losses.png",
+            "progress.gif",
+        ):
             if (self.path / name).exists():
                 raise FileExistsError(f"{self.path} already holds a run ({name})")
         self.path.mkdir(parents=True, exist_ok=True)
