@@ -1,0 +1,156 @@
+"""The reference backend: NumPy."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .keys import Array, Key
+
+Step = TypeVar("Step", bound=Callable[..., Any])
+
+
+def array_module(x: Array) -> Any:
+    """Return the module that computes with `x`: ``numpy``, or ``cupy`` for a CuPy array.
+
+    Parameters
+    ----------
+    x : array
+        A NumPy array or scalar, or a CuPy array.
+
+    Raises
+    ------
+    TypeError
+        When `x` is not an array (a list, say).
+    """
+    if isinstance(x, np.ndarray | np.generic):
+        return np
+    module = sys.modules[type(x).__module__.partition(".")[0]]
+    if not hasattr(module, "ndarray"):
+        raise TypeError(f"expected an array, got {type(x).__name__}: pass numpy.asarray(...)")
+    return module
+
+
+class NumpyBackend:
+    """The reference backend. Stateless, so that one instance serves any number of networks."""
+
+    name = "numpy"
+    xp: Any = np
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NumpyBackend:
+        return self  # stateless; and a module, which CuPy's backend holds, cannot be copied
+
+    # -- arrays --------------------------------------------------------------------------------
+
+    def asarray(self, a: Any, dtype: Any = None) -> Array:
+        """Return `a` as an array of this backend, copied only when it has to be."""
+        array: Array = self.xp.asarray(a, dtype=dtype)
+        return array
+
+    def to_numpy(self, a: Array) -> Array:
+        """Return `a` as a NumPy array on the host."""
+        return np.asarray(a)
+
+    def matmul(
+        self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
+    ) -> Array:
+        """Matrix product ``a @ b``; into `out` if given, added to it if `accumulate`."""
+        if out is None or accumulate:
+            product: Array = self.xp.matmul(a, b)
+            if out is None:
+                return product
+            out += product
+        else:
+            self.xp.matmul(a, b, out=out)
+        return out
+
+    # -- random numbers: pure functions of a key -----------------------------------------------
+
+    def bits(self, key: Key, n: int) -> Array:
+        """Return `n` random words, uint64 of shape (n,): word i of Philox4x64-10.
+
+        The generator is NumPy's own `numpy.random.Philox`. Its key is (seed, s0) and its counter
+        (block, step, s1, s2), where one block is four words and s0, s1, s2 are the stream's words.
+
+        References
+        ----------
+        Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+        """
+        s0, s1, s2 = key.stream_words
+        step = int(np.asarray(key.step).item())
+        generator = np.random.Philox(
+            key=np.array([key.seed, s0], np.uint64), counter=np.array([0, step, s1, s2], np.uint64)
+        )
+        bits: Array = generator.random_raw(n)
+        return bits
+
+    def uniform(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Return uniform numbers in (0, 1], 32 random bits each."""
+        n = math.prod(shape)
+        words = self.bits(key, (n + 1) // 2).view(np.uint32)[:n]
+        u: Array = (words.astype(dtype) + 0.5) * 2.0**-32
+        return u.reshape(shape)
+
+    def normal(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Return standard normal numbers, two from each random word.
+
+        With u1, u2 uniform, ``sqrt(-2 ln u1) * (cos(2 pi u2), sin(2 pi u2))`` is a pair of
+        independent normals. The first n of a longer draw are the draw of n.
+
+        References
+        ----------
+        Box and Muller, "A note on the generation of random normal deviates", 1958.
+        """
+        xp = self.xp
+        n = math.prod(shape)
+        u = self.uniform(key, ((n + 1) // 2, 2), dtype)
+        radius = xp.sqrt(-2.0 * xp.log(u[:, 0]))
+        angle = (2.0 * math.pi) * u[:, 1]
+        pairs = xp.empty_like(u)
+        pairs[:, 0] = radius * xp.cos(angle)
+        pairs[:, 1] = radius * xp.sin(angle)
+        normals: Array = pairs.reshape(-1)[:n].reshape(shape)
+        return normals
+
+    def bernoulli(self, key: Key, shape: tuple[int, ...], p: float) -> Array:
+        """Return booleans that are True with probability `p`, to within 2**-17.
+
+        Integers are compared, 16 bits each, so that every backend draws the same mask.
+        """
+        n = math.prod(shape)
+        words = self.bits(key, (n + 3) // 4).view(np.uint16)[:n]
+        mask: Array = words < self.xp.uint32(round(p * 2**16))
+        return mask.reshape(shape)
+
+    def permutation(self, key: Key, n: int) -> Array:
+        """Return a random order of ``range(n)``, int64 of shape (n,): the sorting of n words."""
+        order: Array = self.xp.argsort(self.bits(key, n), kind="stable")
+        return order.astype(np.int64)
+
+    # -- execution -----------------------------------------------------------------------------
+
+    def blocks(self, n: int) -> list[slice]:
+        """Cut ``range(n)`` into the pieces in which a long element-wise update runs fastest.
+
+        Here: pieces whose operands stay in a core's cache from one operation to the next.
+        """
+        size = 1 << 15
+        return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+    def compile(self, step: Step) -> Step:
+        """Return a function that does what `step` does, faster where the backend knows how.
+
+        The contract: `step` takes no arguments, reads nothing back to the host and updates all
+        state in place.
+        """
+        return step
+
+    def synchronize(self) -> None:
+        """Wait until everything that was asked for has been computed."""
