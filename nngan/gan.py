@@ -3,8 +3,8 @@
 min_G max_D V(D, G) = E_x ln D(x) + E_z ln(1 - D(G(z)))       (Goodfellow et al. 2014, equation 1)
 
 Algorithm 1 of that paper plays it with minibatches: k steps of D up the gradient of V, one step of
-G down. Everything a step needs is a function of the game's state: parameters, optimizers' moments,
-and one clock.
+G down; `simultaneous_step` moves both at once instead. Everything a step needs is a function of the
+game's state: parameters, optimizers' moments, and one clock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .network import Sequential
 from .optim import Adam, Optimizer, optimizer_from_config
 
 LATENTS = ("normal", "uniform")
+UPDATES = ("alternating", "simultaneous")
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")
 
 
@@ -40,6 +41,10 @@ class GAN:
         ``Adam(2e-4, beta1=0.5)`` each if left out.
     k : int
         Steps of D per step of G.
+    update : str
+        "alternating": G's step sees the D that has just moved, as in Algorithm 1. "simultaneous":
+        both move from where both are, which takes one pass through D instead of two (k = 1, and no
+        layer of D may couple samples).
     label_smoothing : float
         One-sided: real data get the label 1 - label_smoothing.
     latent : str
@@ -79,6 +84,7 @@ class GAN:
         g_optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
         k: int = 1,
+        update: str = "alternating",
         label_smoothing: float = 0.0,
         latent: str = "normal",
         data_range: tuple[float, float] = (0.0, 1.0),
@@ -95,8 +101,14 @@ class GAN:
             raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
         _one_of("loss", loss, OBJECTIVES)
         _one_of("latent", latent, LATENTS)
+        _one_of("update", update, UPDATES)
         if k != int(k) or k < 1:
             raise ValueError(f"k must be a positive whole number, got {k!r}")
+        if update == "simultaneous" and (k != 1 or D.couples_samples or not D.weighs_samples):
+            raise ValueError(
+                "update='simultaneous' needs k=1 and a D whose layers leave samples apart "
+                "(couples_samples = False) and know sample_weight: use update='alternating'"
+            )
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
         low, high = map(float, data_range)
@@ -109,7 +121,7 @@ class GAN:
         self.loss, self.objective = loss, OBJECTIVES[loss]
         self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
         self.d_optimizer = (d_optimizer or Adam()).bind(self.D)
-        self.k, self.label_smoothing = int(k), float(label_smoothing)
+        self.k, self.update, self.label_smoothing = int(k), update, float(label_smoothing)
         self.latent, self.data_range, self.seed = latent, (low, high), int(seed)
         self.latent_dim = G.n_in
         xp = self.backend.xp
@@ -139,16 +151,23 @@ class GAN:
         """
         G, D = self.G, self.D
         fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
-        real_logits, real_cache = D.forward(x, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 1))
-        fake_logits, fake_cache = D.forward(
-            fake, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 2)
-        )
+        # One pass over both minibatches, unless a layer must know which of the two it sees.
+        joined = not (D.couples_samples or D.draws)
+        join = self.backend.xp.concatenate
+        passes = [
+            D.forward(batch, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 1 + j))
+            for j, batch in enumerate([join([x, fake])] if joined else [x, fake])
+        ]
+        logits = join([logits for logits, _ in passes])
+        real_logits, fake_logits = logits[: len(x)], logits[len(x) :]
         loss, d_real_logits, d_fake_logits = self.objective.discriminator(
             real_logits, fake_logits, self.label_smoothing
         )
-        D.zero_grad()
-        D.backward(d_real_logits, real_cache, input_grad=False)
-        D.backward(d_fake_logits, fake_cache, input_grad=False)
+        dlogits = [d_real_logits, d_fake_logits]
+        for j, (_, cache) in enumerate(passes):
+            D.backward(
+                join(dlogits) if joined else dlogits[j], cache, input_grad=False, accumulate=j > 0
+            )
         self.d_optimizer.step()
         return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
@@ -174,10 +193,54 @@ class GAN:
         loss, d_fake_logits = self.objective.generator(fake_logits)
         d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
         assert d_fake is not None
-        G.zero_grad()
-        G.backward(d_fake, g_cache, input_grad=False)
+        G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
         self.g_optimizer.step()
         return loss
+
+    def simultaneous_step(self, x: Array, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Move both players at once, each against the other as it was, with one pass through D.
+
+        Samples do not mix in D, so that its backward pass carries one signal per sample: do_n/dx_n
+        times whatever multiplies that sample's logit o_n. It is run with ones. The gradient in D's
+        parameters is then the sum over n of each sample's part times dL_D/do_n, and the gradient
+        that G needs is do_n/dx_n times dL_G/do_n. Nothing is divided by, so that no logit is too
+        large; `docs/performance.md` derives it.
+
+        Parameters
+        ----------
+        x : array of shape (N, features)
+            A minibatch of data.
+        z : array of shape (N, latent_dim)
+            A minibatch of noise.
+
+        Returns
+        -------
+        d_loss, g_loss, d_real, d_fake : 0-d arrays
+            Both losses, the mean of D(x) and the mean of D(G(z)), before the update.
+        """
+        G, D, n = self.G, self.D, len(x)
+        xp = self.backend.xp
+        fake, g_cache = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 0))
+        logits, d_cache = D.forward(
+            xp.concatenate([x, fake]), key=self._key(Stream.DISCRIMINATOR_STEP, 1)
+        )
+        real_logits, fake_logits = logits[:n], logits[n:]
+        d_loss, *dlogits = self.objective.discriminator(
+            real_logits, fake_logits, self.label_smoothing
+        )
+        g_loss, g_dlogits = self.objective.generator(fake_logits)
+        do_dx = D.backward(
+            xp.ones_like(logits),
+            d_cache,
+            input_rows=slice(n, None),
+            accumulate=False,
+            sample_weight=xp.concatenate(dlogits),
+        )
+        assert do_dx is not None
+        G.backward(g_dlogits * do_dx, g_cache, input_grad=False, accumulate=False)
+        self.d_optimizer.step()
+        self.g_optimizer.step()
+        return d_loss, g_loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
     def noise(self, n: int, i: int = 0) -> Array:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
@@ -258,6 +321,7 @@ class GAN:
             "g_optimizer": self.g_optimizer.config(),
             "d_optimizer": self.d_optimizer.config(),
             "k": self.k,
+            "update": self.update,
             "label_smoothing": self.label_smoothing,
             "latent": self.latent,
             "data_range": list(self.data_range),

@@ -45,6 +45,8 @@ class Sequential(Layer):
     layers : list of Layer
     params, grads : array of shape (size,)
         Backward passes *add* to `grads`; `zero_grad` empties it.
+    weighs_samples : bool
+        Whether all layers with parameters know the option `sample_weight` of `backward`.
 
     Raises
     ------
@@ -76,6 +78,14 @@ class Sequential(Layer):
         sizes = [layer.size for layer in layers]
         self.shapes = {"params": (sum(sizes),)}
         self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
+        self._options = [inspect.signature(layer.backward).parameters for layer in layers]
+        self.couples_samples = any(layer.couples_samples for layer in layers)
+        self.draws = any(layer.draws for layer in layers)
+        self.weighs_samples = all(
+            "sample_weight" in options and getattr(layer, "weighs_samples", True)
+            for layer, options in zip(layers, self._options, strict=True)
+            if layer.size
+        )
         backend = get_backend(backend)
         params = backend.asarray(self.values(), dtype)
         self.bind(params, backend.xp.zeros_like(params), backend)
@@ -105,21 +115,50 @@ class Sequential(Layer):
         return x, caches
 
     def backward(
-        self, dy: Array, cache: list[Any], *, input_grad: bool = True, param_grads: bool = True
+        self,
+        dy: Array,
+        cache: list[Any],
+        *,
+        input_grad: bool = True,
+        param_grads: bool = True,
+        accumulate: bool = True,
+        sample_weight: Array | None = None,
+        input_rows: slice = slice(None),
     ) -> Array | None:
-        """Add dL/dparams to `grads` and return dL/dx, each only where it is wanted."""
+        """Add dL/dparams to `grads` and return dL/dx, each only where it is wanted.
+
+        With ``accumulate=False`` dL/dparams replaces what `grads` held, which saves `zero_grad` and
+        the addition. With `sample_weight`, of shape (N, 1), each sample's part of dL/dparams (but
+        not of dL/dx) is multiplied by its weight. `input_rows` are the samples whose dL/dx is
+        wanted.
+        """
         # Below the last layer whose gradient somebody reads there is nothing to compute.
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):
-            dx = self.layers[i].backward(
-                dy, cache[i], input_grad=input_grad or i > last, param_grads=param_grads
+            layer, options = self.layers[i], dict[str, Any]()
+            if layer.size and param_grads:
+                if not accumulate and "accumulate" in self._options[i]:
+                    options["accumulate"] = False
+                elif not accumulate:
+                    layer.zero_grad()
+                if sample_weight is not None:
+                    options["sample_weight"] = sample_weight
+            if i == 0 and (sliced := "input_rows" in self._options[0]):
+                options["input_rows"] = input_rows
+            dx = layer.backward(
+                dy,
+                cache[i],
+                input_grad=input_grad or i > last,
+                param_grads=param_grads,
+                **options,
             )
             if dx is not None:
                 dy = dx
-        return dy if input_grad else None
+        if not input_grad:
+            return None
+        return dy if sliced else dy[input_rows]
 
     def zero_grad(self) -> None:
-        """Set `grads` to zero."""
         self.grads.fill(0)
 
     # -- parameters ----------------------------------------------------------------------------

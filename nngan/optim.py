@@ -95,6 +95,9 @@ class Adam(Optimizer):
         v = beta2 * v + (1 - beta2) * g**2        v_hat = v / (1 - beta2**t)
         params -= lr * m_hat / (sqrt(v_hat) + eps)
 
+    Here `state` holds the sums m / (1 - beta1) and v / (1 - beta2), to which g and g**2 are added
+    as they are; the four factors that are numbers and not arrays are gathered in front.
+
     Parameters
     ----------
     lr : float
@@ -128,18 +131,23 @@ class Adam(Optimizer):
         xp, dtype = network.backend.xp, network.params.dtype
         t = self.state["t"]
         t += 1
-        correct1 = (1 - beta1**t).astype(dtype)
-        correct2 = (1 - beta2**t).astype(dtype)
+        mean1 = (1 - beta1) / (1 - beta1**t)  # m_hat = mean1 * m
+        mean2 = (1 - beta2) / (1 - beta2**t)  # v_hat = mean2 * v
+        lr = (self.lr * mean1 / xp.sqrt(mean2)).astype(dtype)
+        eps = (self.eps / xp.sqrt(mean2)).astype(dtype)
         for part in network.backend.blocks(network.params.size):
             params, g = network.params[part], network.grads[part]
             m, v = self.state["m"][part], self.state["v"][part]
             m *= beta1
-            m += (1 - beta1) * g
+            m += g
             v *= beta2
-            v += (1 - beta2) * (g * g)
-            m_hat = m / correct1
-            v_hat = v / correct2
-            params -= self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+            change = g * g
+            v += change
+            xp.sqrt(v, out=change)
+            change += eps
+            xp.divide(m, change, out=change)
+            change *= lr
+            params -= change  # lr * m / (sqrt(v) + eps)
 
 
 OPTIMIZERS = {"SGD": SGD, "Adam": Adam}

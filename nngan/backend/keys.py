@@ -44,7 +44,7 @@ class Key(NamedTuple):
         """Return the key of the `i`-th purpose below this one (0 <= i < 65535, twelve levels)."""
         if not 0 <= i < 0xFFFF or self.stream >> 176:
             raise ValueError(f"no stream {i} below stream {self.stream:#x}: 12 levels of 65535")
-        return self._replace(stream=(self.stream << 16) | (i + 1))
+        return Key(self.seed, (self.stream << 16) | (i + 1), self.step)
 
     @property
     def stream_words(self) -> tuple[int, int, int]:

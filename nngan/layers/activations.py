@@ -16,23 +16,27 @@ class ReLU(Layer):
     Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
     """
 
+    couples_samples = False
+
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        return array_module(x).maximum(x, 0), x
+        y = array_module(x).maximum(x, 0)
+        return y, y  # y is positive exactly where x is, and the layer above keeps it anyway
 
     def backward(
         self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
     ) -> Array | None:
-        x = cache
-        check_like(self, dy, x)
-        return dy * (x > 0) if input_grad else None
+        y = cache
+        check_like(self, dy, y)
+        return dy * (y > 0) if input_grad else None
 
 
 class LeakyReLU(Layer):
     """y = x where x > 0, slope * x elsewhere.
 
-    Elementwise, dy/dx = 1 where x > 0 and slope where x < 0; at the kink x = 0 we take slope.
+    Elementwise, dy/dx = 1 where x > 0 and slope where x < 0; at the kink x = 0 we take slope. In
+    one formula, dy/dx = slope + (1 - slope) [x > 0].
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ class LeakyReLU(Layer):
     ICML 2013.
     """
 
+    couples_samples = False
+
     def __init__(self, slope: float = 0.2) -> None:
         if not 0 <= slope <= 1:
             raise ValueError(f"slope must lie in [0, 1], got {slope!r}")
@@ -54,14 +60,23 @@ class LeakyReLU(Layer):
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
         # Of x and slope * x the larger is x exactly where x > 0, because slope <= 1.
-        return array_module(x).maximum(x, self.slope * x), x
+        y = self.slope * x
+        array_module(x).maximum(x, y, out=y)
+        return y, y  # y is positive exactly where x is, and the layer above keeps it anyway
 
     def backward(
         self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
     ) -> Array | None:
-        x = cache
-        check_like(self, dy, x)
-        return array_module(x).where(x > 0, dy, self.slope * dy) if input_grad else None
+        y = cache
+        check_like(self, dy, y)
+        if not input_grad:
+            return None
+        # Arithmetic takes a tenth of the time of `where`, which guesses every sign.
+        derivative = (y > 0).astype(y.dtype)
+        derivative *= 1 - self.slope
+        derivative += self.slope
+        derivative *= dy
+        return derivative
 
 
 class Sigmoid(Layer):
@@ -69,6 +84,8 @@ class Sigmoid(Layer):
 
     Elementwise, dy/dx = exp(-x) / (1 + exp(-x))**2 = y (1 - y).
     """
+
+    couples_samples = False
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
@@ -90,6 +107,8 @@ class Tanh(Layer):
     Elementwise, by the quotient rule, dy/dx = 1 - y**2.
     """
 
+    couples_samples = False
+
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
@@ -108,8 +127,8 @@ def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)), elementwise, for any finite x without overflow."""
     # Naive: 1 / (1 + exp(-x)), where exp(-x) overflows for x below -88.7 in float32. With
     # e = exp(-|x|) <= 1 the same number is 1 / (1 + e) for x >= 0 and, multiplying above and
-    # below by exp(x), e / (1 + e) for x < 0.
+    # below by exp(x), e / (1 + e) for x < 0. The numerator is max(e, [x >= 0]).
     xp = array_module(x)
     e = xp.exp(-xp.abs(x))
-    y: Array = xp.where(x >= 0, 1, e) / (1 + e)
+    y: Array = xp.maximum(e, (x >= 0).astype(x.dtype)) / (1 + e)
     return y

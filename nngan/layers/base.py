@@ -23,12 +23,19 @@ class Layer:
     ----------
     shapes : dict of str to tuple of int
         Shape of each parameter, by name.
+    couples_samples : bool
+        Whether what comes out for a sample depends on the others of its minibatch. True unless a
+        layer says that it does not, because then minibatches must not be joined.
+    draws : bool
+        Whether `forward` draws random numbers: two minibatches then need two keys.
     backend : NumpyBackend
         Where the parameters live and the products are computed.
     """
 
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
     backend: NumpyBackend = NumpyBackend()
+    couples_samples = True
+    draws = False
 
     def forward(self, x: Array, training: bool = True, key: Key | None = None) -> tuple[Array, Any]:
         """Return the output for input `x` and the cache that `backward` needs.
@@ -59,6 +66,19 @@ class Layer:
             Whether dL/dx is wanted; None is returned instead where it is not.
         param_grads : bool
             Whether the gradients of the parameters are wanted.
+
+        Notes
+        -----
+        A layer with parameters may take three options more, as `Linear` does; without them it
+        learns just as well, a little slower:
+
+        accumulate : bool
+            True to add to ``dW, db, ...``; False to overwrite them, which saves zeroing them.
+        sample_weight : array of shape (N, 1), optional
+            The gradient of sum_n sample_weight_n L_n in the parameters, where dy belongs to
+            sum_n L_n: each sample's part is scaled, and dL/dx is left alone.
+        input_rows : slice
+            The samples whose dL/dx is wanted.
         """
         raise NotImplementedError
 
@@ -80,6 +100,11 @@ class Layer:
             setattr(self, name, params[start:stop].reshape(shape))
             setattr(self, "d" + name, grads[start:stop].reshape(shape))
             start = stop
+
+    def zero_grad(self) -> None:
+        """Set the gradients of the parameters to zero."""
+        for name in self.shapes:
+            getattr(self, "d" + name).fill(0)
 
     def initialize(self, key: Key) -> None:
         """Fill the parameters with their initial values, drawn at `key`."""

@@ -24,6 +24,9 @@ class Dropout(Layer):
     JMLR 2014 (there the factor is applied in inference instead).
     """
 
+    couples_samples = False
+    draws = True
+
     def __init__(self, rate: float = 0.5) -> None:
         if not 0 <= rate < 1:
             raise ValueError(f"rate must lie in [0, 1), got {rate!r}")

@@ -49,6 +49,7 @@ class Linear(Layer):
     .. [2] He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10.
     """
 
+    couples_samples = False
     W: Array
     b: Array
     dW: Array
@@ -81,14 +82,24 @@ class Linear(Layer):
         return y, x
 
     def backward(
-        self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
+        self,
+        dy: Array,
+        cache: Array,
+        *,
+        input_grad: bool = True,
+        param_grads: bool = True,
+        accumulate: bool = True,
+        sample_weight: Array | None = None,
+        input_rows: slice = slice(None),
     ) -> Array | None:
         x = cache
         self._check("dy", dy, self.n_out)
         if param_grads:
-            self.backend.matmul(x.T, dy, out=self.dW, accumulate=True)
-            self.db += dy.sum(axis=0)
-        return self.backend.matmul(dy, self.W.T) if input_grad else None
+            weighted = dy if sample_weight is None else sample_weight * dy
+            self.backend.matmul(x.T, weighted, out=self.dW, accumulate=accumulate)
+            db = weighted.sum(axis=0)
+            self.db[...] = self.db + db if accumulate else db
+        return self.backend.matmul(dy[input_rows], self.W.T) if input_grad else None
 
     def initialize(self, key: Key) -> None:
         # Drawn on the host whatever the backend, so that both begin with the same bytes.

@@ -104,7 +104,7 @@ def fit(
 
 
 def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[[], None]:
-    """Return the training step: k updates of D, one of G, the log, the clock.
+    """Return the training step: the updates of both players, the log, the clock.
 
     It takes no arguments and reads nothing back to the host, so that a backend may compile it.
     """
@@ -114,18 +114,30 @@ def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[
 
     def minibatch(i: int) -> Array:
         position = (gan.clock - gan.epoch_start) * gan.k + i
-        x: Array = xp.take(data, xp.take(order, position * batch_size + rows), axis=0)
+        at = xp.take(order, position * batch_size + rows)
+        x: Array = xp.take(data, at, axis=0).astype(dtype)
         if data.dtype == np.uint8:
-            x = x.astype(dtype) / 255
-        return x if (low, high) == (0, 1) else low + (high - low) * x
+            x /= 255
+        if (low, high) != (0, 1):
+            x *= high - low
+            x += low
+        return x
 
-    def step() -> None:
+    def alternating() -> Sequence[Array]:
         for i in range(gan.k):
             d_loss, d_real, d_fake = gan.discriminator_step(
                 minibatch(i), gan.noise(batch_size, i), i
             )
         g_loss = gan.generator_step(gan.noise(batch_size, gan.k))
-        gan.log[gan.clock - gan.epoch_start] = xp.stack([d_loss, g_loss, d_real, d_fake])
+        return [d_loss, g_loss, d_real, d_fake]
+
+    def simultaneous() -> Sequence[Array]:
+        return gan.simultaneous_step(minibatch(0), gan.noise(batch_size))
+
+    play = {"alternating": alternating, "simultaneous": simultaneous}[gan.update]
+
+    def step() -> None:
+        gan.log[gan.clock - gan.epoch_start] = xp.stack(play())
         gan.clock += 1
 
     return step

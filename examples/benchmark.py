@@ -1,0 +1,271 @@
+"""Time whole training steps of nngan and of the same game in PyTorch, side by side.
+
+python examples/benchmark.py                          # both cases; without PyTorch, nngan alone
+python examples/benchmark.py --sweep batch --plot batch.png
+python examples/benchmark.py --backend cupy --json gpu.json
+
+A step is everything that one is in training: minibatch, noise, D's update, G's update, both
+optimizers. Networks, minibatch size, dtype and number of threads are the same; digits of MNIST's
+size stand for MNIST. Each contestant has a process of its own and they take turns, a fraction of a
+second each, in an order that changes from round to round: what disturbs the machine disturbs all of
+them alike. Every ratio is taken within a round; medians and quartiles of the rounds are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmark_games import CONTESTANTS, Case
+
+SWEEPS = {
+    "batch": [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+    "width": [128, 256, 512, 1024, 2048, 4096],
+    "depth": [1, 2, 3, 4, 6, 8],
+}
+
+
+def main() -> None:
+    """Parse the options, run the cases, report."""
+    args = parse_options()
+    names = contestants(args)
+    results = []
+    for label, case in cases(args):
+        results.append({"case": label, **vars(case), "contestants": race(case, names, args)})
+        print_table(results[-1])
+    report = {"machine": machine(args.backend), "rounds": args.rounds, "results": results}
+    print(report["machine"])
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    if args.plot:
+        plot(report, args)
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
+    parser.add_argument("--recipe", choices=["tf_basic", "pytorch_mlp"], action="append")
+    parser.add_argument("--sweep", choices=SWEEPS, help="in place of the two cases")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of one turn (default 0.4)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--plot", type=Path, help="draw them into this file")
+    args = parser.parse_args()
+    if args.rounds < 1 or args.threads < 1 or args.seconds <= 0:
+        parser.error("--rounds and --threads must be at least 1, --seconds above 0")
+    return args
+
+
+def contestants(args: argparse.Namespace) -> list[str]:
+    """Return who can run here."""
+    names = list(CONTESTANTS)
+    if args.backend == "numpy" or args.sweep:
+        names.remove("torch CUDA graph")
+    if not args.compile:
+        names.remove("torch.compile")
+    if args.sweep:
+        names = ["nngan", "torch eager", "torch eager, fused Adam", "matrix products"]
+    if find_spec("torch") is None:
+        print("PyTorch is not installed, so nngan runs alone: pip install torch")
+        names = [name for name in names if "torch" not in name]
+    return names
+
+
+def cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
+    """Return the games to time, with a label each."""
+    common: dict[str, Any] = {"backend": args.backend, "threads": args.threads}
+    if args.sweep == "batch":
+        return [(f"batch {n}", Case("tf_basic", n, **common)) for n in SWEEPS["batch"]]
+    if args.sweep == "width":
+        return [(f"width {n}", Case("tf_basic", 100, width=n, **common)) for n in SWEEPS["width"]]
+    if args.sweep == "depth":
+        return [
+            (f"depth {n}", Case("tf_basic", 100, width=256, depth=n, **common))
+            for n in SWEEPS["depth"]
+        ]
+    batches = {"tf_basic": 100, "pytorch_mlp": 128}
+    return [
+        (f"{name}, batch {batches[name]}", Case(name, batches[name], **common))
+        for name in args.recipe or batches
+    ]
+
+
+# -- the race -----------------------------------------------------------------------------------
+
+
+def serve(name: str, case: Case, pipe: Connection) -> None:
+    """In the contestant's process: run as many steps as the parent asks for, return the seconds."""
+    try:
+        step = CONTESTANTS[name](case)
+        synchronize = _synchronizer(case.backend, name)
+        for _ in range(5):
+            step()
+        synchronize()
+        pipe.send(None)
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {error}")
+        return
+    while steps := pipe.recv():
+        # The threads of the process that has just gone to sleep spin on for a while, and the
+        # kernel takes its time to spread ours over the cores: neither is part of a step.
+        for _ in range(steps):
+            step()
+        synchronize()
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        synchronize()
+        pipe.send(time.perf_counter() - start)
+
+
+def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, list[float]]:
+    """Return milliseconds per step of each contestant, one number a round."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    # Libraries read their number of threads when they are loaded.
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[variable] = str(args.threads)
+    for name in names:
+        pipe, end = context.Pipe()
+        context.Process(target=serve, args=(name, case, end), daemon=True).start()
+        if error := pipe.recv():
+            print(f"{name} cannot run here: {error}", file=sys.stderr)
+        else:
+            pipes[name] = pipe
+
+    def turn(name: str, steps: int) -> float:
+        pipes[name].send(steps)
+        return float(pipes[name].recv())
+
+    steps = {name: max(1, round(5 * args.seconds / turn(name, 5))) for name in pipes}
+    times: dict[str, list[float]] = {name: [] for name in pipes}
+    for i in range(args.rounds):
+        order = list(pipes)
+        for name in order[i % len(order) :] + order[: i % len(order)]:
+            times[name].append(1e3 * turn(name, steps[name]) / steps[name])
+    for pipe in pipes.values():
+        pipe.send(0)
+    return times
+
+
+def _synchronizer(backend: str, name: str) -> Any:
+    if backend == "numpy":
+        return lambda: None
+    if "torch" in name:
+        import torch
+
+        return torch.cuda.synchronize
+    from nngan.backend import get_backend
+
+    return get_backend("cupy").synchronize
+
+
+# -- the report ---------------------------------------------------------------------------------
+
+
+def quartiles(values: Any) -> tuple[float, float, float]:
+    """Return the first quartile, the median and the third quartile."""
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return float(low), float(middle), float(high)
+
+
+def ratios(times: dict[str, list[float]], name: str) -> tuple[float, float, float]:
+    """Return the quartiles of (time of `name`) / (time of nngan), taken round by round."""
+    return quartiles(np.array(times[name]) / np.array(times["nngan"]))
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """Print the times of one case and their ratios to nngan's."""
+    times = result["contestants"]
+    print(f"\n{result['case']}: milliseconds per step; time over nngan's (median, quartiles)")
+    for name in times:
+        low, middle, high = quartiles(times[name])
+        r_low, r, r_high = ratios(times, name)
+        print(
+            f"  {name:24} {middle:8.3f} ({low:.3f} to {high:.3f})   "
+            f"{r:5.2f} ({r_low:.2f} to {r_high:.2f})"
+        )
+
+
+def machine(backend: str) -> str:
+    """Return what the figures were taken on, in one line."""
+    if backend == "cupy":
+        import cupy
+
+        device = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    else:
+        cpuinfo = Path("/proc/cpuinfo")
+        lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+        model = next((line.split(":")[1] for line in lines if "model name" in line), "")
+        device = f"{model.strip() or platform.processor()}, {len(os.sched_getaffinity(0))} cores"
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    if find_spec("torch"):
+        import torch
+
+        versions += f", PyTorch {torch.__version__}"
+    return f"{device}; {versions}; {time.strftime('%Y-%m-%d')}"
+
+
+def plot(report: dict[str, Any], args: argparse.Namespace) -> None:
+    """Draw the ratios: bars of the two cases, or curves of a sweep."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    results = report["results"]
+    names = [name for name in results[0]["contestants"] if name != "nngan"]
+    fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    if args.sweep:
+        x = SWEEPS[args.sweep]
+        for name in ["nngan", *names]:
+            ax.plot(x, [quartiles(r["contestants"][name])[1] for r in results], "o-", label=name)
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.set_xticks(x, [str(n) for n in x])
+        ax.set_xlabel(
+            {
+                "batch": "samples per minibatch (networks of tf_basic)",
+                "width": "width of the hidden layers (batch 100)",
+                "depth": "hidden layers of 256 in each network (batch 100)",
+            }[args.sweep]
+        )
+        ax.set_ylabel("milliseconds per training step")
+    else:
+        at = np.arange(len(results))
+        for j, name in enumerate(names):
+            middle = np.array([ratios(r["contestants"], name) for r in results])
+            bars = at + (j - (len(names) - 1) / 2) * 0.8 / len(names)
+            ax.bar(bars, middle[:, 1], 0.75 / len(names), label=name)
+            ax.errorbar(
+                bars,
+                middle[:, 1],
+                np.abs(middle[:, [0, 2]] - middle[:, [1]]).T,
+                fmt="k_",
+                capsize=2,
+            )
+        ax.axhline(1, color="black", linewidth=0.8)
+        ax.set_xticks(at, [r["case"] for r in results])
+        ax.set_ylabel("time of a step, nngan = 1")
+    ax.legend(fontsize="small")
+    ax.set_title(report["machine"], fontsize="small")
+    fig.savefig(args.plot, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

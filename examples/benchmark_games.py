@@ -1,0 +1,257 @@
+"""The contestants of benchmark.py: one training step of the same game, written in each framework.
+
+A contestant is a function ``(case) -> step``; calling ``step()`` once trains D and G on one
+minibatch. It runs in a process of its own, so that no library disturbs another one's threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import nngan as nn
+from nngan.backend import Key, get_backend
+from nngan.layers import Dropout
+from nngan.optim import optimizer_from_config
+from nngan.recipes import RECIPES
+from nngan.training.loop import make_step
+
+FEATURES = 784
+IMAGES = 60_000
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A game to time.
+
+    Attributes
+    ----------
+    name : str
+        The recipe it comes from; dropout is left out.
+    batch : int
+        Samples per minibatch.
+    width, depth : int or None
+        Where given, both networks have `depth` hidden layers of `width` in place of the recipe's.
+    backend : str
+        "numpy" or "cupy"; PyTorch runs on the same device.
+    threads : int
+        Of the matrix products and of PyTorch.
+    """
+
+    name: str
+    batch: int
+    width: int | None = None
+    depth: int = 1
+    backend: str = "numpy"
+    threads: int = 2
+
+    def layers(self) -> tuple[list[Any], list[Any], int]:
+        """Return the layers of G, those of D, and the number of latent features."""
+        recipe = RECIPES[self.name]
+        z = recipe.latent_dim
+        if self.width is None:
+            G = list(recipe.generator(z, FEATURES))
+            D = [
+                layer for layer in recipe.discriminator(FEATURES) if not isinstance(layer, Dropout)
+            ]
+        else:
+            hidden = [self.width] * self.depth
+            G, D = _perceptron([z, *hidden, FEATURES]), _perceptron([FEATURES, *hidden, 1])
+            G.append(nn.ReLU())
+        return G, D, z
+
+    @property
+    def adam(self) -> dict[str, Any]:
+        """The optimizer of both players, as the recipe has it."""
+        return RECIPES[self.name].optimizer
+
+
+def _perceptron(widths: list[int]) -> list[Any]:
+    layers: list[Any] = []
+    for n_in, n_out in itertools.pairwise(widths):
+        layers += [nn.Linear(n_in, n_out, "fan_in"), nn.ReLU()]
+    return layers[:-1]
+
+
+def images() -> np.ndarray[Any, Any]:
+    """Return the 8x8 digits of scikit-learn at MNIST's size: bytes of shape (60000, 784).
+
+    Real images, so that the game stays a game: against noise D wins at once, its gradients vanish,
+    and what is timed is the processor's slow arithmetic with numbers next to zero.
+    """
+    small, _ = nn.datasets.digits()
+    enlarged = np.kron(small.reshape(-1, 8, 8), np.ones((1, 3, 3)))
+    digits = np.pad(np.rint(255 * enlarged).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
+    return digits.reshape(-1, FEATURES)[np.arange(IMAGES) % len(digits)]
+
+
+# -- nngan --------------------------------------------------------------------------------------
+
+
+def nngan_game(case: Case, update: str = "alternating") -> Step:
+    """Return the step that `GAN.fit` runs, and an epoch that never ends around it."""
+    G, D, _ = case.layers()
+    gan = nn.GAN(
+        nn.Sequential(*G, seed=1),
+        nn.Sequential(*D, seed=2),
+        g_optimizer=optimizer_from_config(case.adam),
+        d_optimizer=optimizer_from_config(case.adam),
+        update=update,
+        backend=case.backend,
+    )
+    xp, steps = gan.backend.xp, IMAGES // case.batch
+    gan.log = xp.zeros((steps, 4), dtype=np.float32)
+    order = gan.backend.permutation(Key(0), IMAGES)
+    step = gan.backend.compile(make_step(gan, gan.backend.asarray(images()), order, case.batch))
+    done = 0
+
+    def endless() -> None:
+        nonlocal done
+        step()
+        done += 1
+        if done % steps == 0:
+            gan.epoch_start[...] = gan.clock
+            order[...] = gan.backend.permutation(Key(0, step=done), IMAGES)
+
+    return endless
+
+
+def products(case: Case) -> Step:
+    """Return the matrix products of nngan's alternating step alone: what a step cannot undercut."""
+    backend, n = get_backend(case.backend), case.batch
+    xp = backend.xp
+    G, D = ([layer for layer in net if layer.size] for net in case.layers()[:2])
+    calls: list[tuple[Any, Any, Any]] = []
+
+    def array(rows: int, columns: int) -> Any:
+        # Activations lie by columns on NumPy, as in training: made by the same product.
+        a = xp.full((rows, 2), 0.1, dtype=np.float32)
+        return backend.matmul(a, xp.full((2, columns), 0.1, dtype=np.float32))
+
+    weights = {id(layer): backend.asarray(layer.W) for layer in G + D}
+    grads = {id(layer): backend.asarray(layer.dW) for layer in G + D}
+
+    def forward(net: list[Any], rows: int) -> None:
+        calls.extend((array(rows, layer.n_in), weights[id(layer)], None) for layer in net)
+
+    def backward(net: list[Any], rows: int, input_grad: bool, param_grads: bool) -> None:
+        for i, layer in reversed(list(enumerate(net))):
+            dy = array(rows, layer.n_out)
+            if param_grads:
+                calls.append((array(rows, layer.n_in).T, dy, grads[id(layer)]))
+            if i > 0 or input_grad:
+                calls.append((dy, weights[id(layer)].T, None))
+
+    forward(G, n)  # D's step: fakes, real and fake data through D as one, D's gradient
+    forward(D, 2 * n)
+    backward(D, 2 * n, input_grad=False, param_grads=True)
+    forward(G, n)  # G's step: fakes, D, back to the images, on into G
+    forward(D, n)
+    backward(D, n, input_grad=True, param_grads=False)
+    backward(G, n, input_grad=False, param_grads=True)
+
+    def run() -> None:
+        for a, b, out in calls:
+            backend.matmul(a, b, out=out)
+
+    return run
+
+
+# -- PyTorch, as its users write it -------------------------------------------------------------
+
+
+def torch_game(case: Case, fused: bool = False, mode: str = "eager") -> Step:
+    """Return the step of PyTorch's tutorials: two backward passes, `detach`, `optim.Adam`.
+
+    `mode` is "eager", "compile" (`torch.compile` around the whole step) or "graph" (the step
+    captured as one CUDA graph).
+    """
+    import torch
+
+    torch.set_num_threads(case.threads)
+    torch.manual_seed(0)
+    device = "cuda" if case.backend == "cupy" else "cpu"
+    layers_g, layers_d, z_dim = case.layers()
+    G, D = (_to_torch(layers).to(device) for layers in (layers_g, layers_d))
+    config = case.adam
+    options = {"lr": config["lr"], "betas": (config["beta1"], 0.999), "fused": fused}
+    if mode == "graph":
+        options["capturable"] = True
+    g_optimizer = torch.optim.Adam(G.parameters(), **options)
+    d_optimizer = torch.optim.Adam(D.parameters(), **options)
+    criterion = torch.nn.BCEWithLogitsLoss()
+    real_label = torch.ones(case.batch, 1, device=device)
+    fake_label = torch.zeros(case.batch, 1, device=device)
+    data = torch.from_numpy(images()).to(device).float() / 255
+    rows = torch.zeros(case.batch, dtype=torch.int64, device=device)
+
+    def step() -> Any:
+        x = data[rows]
+        fake = G(torch.randn(case.batch, z_dim, device=device))
+        d_optimizer.zero_grad()
+        d_loss = criterion(D(x), real_label) + criterion(D(fake.detach()), fake_label)
+        d_loss.backward()
+        d_optimizer.step()
+        g_optimizer.zero_grad()
+        g_loss = criterion(D(G(torch.randn(case.batch, z_dim, device=device))), real_label)
+        g_loss.backward()
+        g_optimizer.step()
+        return d_loss.detach(), g_loss.detach()
+
+    if mode == "compile":
+        step = torch.compile(step)
+    if mode == "graph":
+        step = _captured(step)
+    order, at = torch.randperm(IMAGES, device=device), 0
+
+    def endless() -> Any:
+        nonlocal order, at
+        if at + case.batch > IMAGES:
+            order, at = torch.randperm(IMAGES, device=device), 0
+        rows.copy_(order[at : at + case.batch])
+        at += case.batch
+        return step()
+
+    return endless
+
+
+def _to_torch(layers: list[Any]) -> Any:
+    import torch
+
+    kinds = {
+        "Linear": lambda layer: torch.nn.Linear(layer.n_in, layer.n_out),
+        "ReLU": lambda layer: torch.nn.ReLU(),
+        "LeakyReLU": lambda layer: torch.nn.LeakyReLU(layer.slope),
+        "Tanh": lambda layer: torch.nn.Tanh(),
+    }
+    return torch.nn.Sequential(*(kinds[type(layer).__name__](layer) for layer in layers))
+
+
+def _captured(step: Step) -> Step:
+    import torch
+
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+CONTESTANTS: dict[str, Callable[[Case], Step]] = {
+    "nngan": nngan_game,
+    "nngan, simultaneous": lambda case: nngan_game(case, update="simultaneous"),
+    "matrix products": products,
+    "torch eager": torch_game,
+    "torch eager, fused Adam": lambda case: torch_game(case, fused=True),
+    "torch.compile": lambda case: torch_game(case, mode="compile"),
+    "torch CUDA graph": lambda case: torch_game(case, mode="graph"),
+}
