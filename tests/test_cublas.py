@@ -13,8 +13,8 @@ from nngan.backend import cublas
 from nngan.backend.cublas import Gemm, blas_arguments
 
 LAYOUTS = {  # the same numbers, differently in memory
-    "rows": lambda x: np.array(x, order="C"),
-    "columns": lambda x: np.array(x, order="F"),
+    "rows": lambda x: x.copy(order="C"),
+    "columns": lambda x: x.copy(order="F"),
     "part of a row-major matrix": lambda x: np.pad(x, ((1, 1), (2, 1)))[1:-1, 2:-1],
     "part of a column-major matrix": lambda x: np.pad(x.T, ((1, 1), (2, 1))).T[2:-1, 1:-1],
     "view of a flat buffer": lambda x: np.pad(x.reshape(-1), 3)[3:-3].reshape(x.shape),

@@ -6,18 +6,17 @@ recorded with their addresses and host numbers, temporaries belong to a pool.
 
 import gc
 import weakref
-from functools import partial
 
 import numpy as np
 import pytest
 import strict_cupy as cp
+from games import GAMES, play, small_game
 
 import nngan as nn
 from nngan.backend.graph import WARM_UP_CALLS, CudaGraph
-from nngan.recipes import RECIPES
-from nngan.training.loop import make_step
 
 CAPTURE = WARM_UP_CALLS + 1  # the call that captures the step
+STEPS = CAPTURE + 3
 
 
 class Counter:
@@ -267,39 +266,10 @@ def test_no_garbage_is_collected_in_a_capture(step, enabled):
 # -- the training step -----------------------------------------------------------------------------
 
 
-def small_game(backend, k=2, **options):
-    G = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 64), nn.Tanh())
-    D = nn.Sequential(nn.Linear(64, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1))
-    return nn.GAN(G, D, k=k, data_range=(-1, 1), seed=3, backend=backend, **options)
-
-
-GAMES = {
-    **{name: partial(recipe.build, 64) for name, recipe in RECIPES.items()},
-    "k=2, Adam": partial(small_game, label_smoothing=0.1),
-    "k=2, SGD": lambda backend: small_game(
-        backend, latent="uniform", g_optimizer=nn.SGD(0.1, 0.9), d_optimizer=nn.SGD(0.1)
-    ),
-}
-STEPS = CAPTURE + 3
-
-
-def play(backend, game, compiled):
-    """Play some steps; return all state of the game, as NumPy arrays."""
-    gan = GAMES[game](backend=backend)
-    gan.log = gan.backend.xp.zeros((STEPS, 4), dtype=gan.G.dtype)
-    data = np.random.default_rng(0).integers(0, 256, (40, 64)).astype(np.uint8)
-    order = gan.backend.permutation(nn.backend.Key(9), 40)
-    step = make_step(gan, gan.backend.asarray(data), order, batch_size=2)
-    calls(gan.backend.compile(step) if compiled else step, STEPS)
-    states = [*gan.g_optimizer.state.values(), *gan.d_optimizer.state.values()]
-    arrays = gan.clock, gan.log, gan.G.params, gan.G.grads, gan.D.params, gan.D.grads, *states
-    return [gan.backend.to_numpy(a) for a in arrays]
-
-
 @pytest.mark.parametrize("game", GAMES)
 def test_a_captured_game_is_the_game_played_call_by_call(strict, game):
     """Not to a tolerance: the same calls on the same numbers. A fallback would be an error here."""
-    captured, eager = (play(strict, game, compiled) for compiled in (True, False))
+    captured, eager = (play(strict, game, STEPS, compiled) for compiled in (True, False))
     assert captured[0] == STEPS
     for a, b in zip(captured, eager, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -307,7 +277,8 @@ def test_a_captured_game_is_the_game_played_call_by_call(strict, game):
 
 @pytest.mark.parametrize("game", GAMES)
 def test_a_captured_game_is_numpys_game(strict, game):
-    for a, b in zip(play(strict, game, True), play("numpy", game, True), strict=True):
+    captured, reference = (play(backend, game, STEPS) for backend in (strict, nn.NumpyBackend()))
+    for a, b in zip(captured, reference, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
