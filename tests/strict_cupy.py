@@ -337,6 +337,8 @@ class RawKernel:
         self._twin = self.twins[name]
 
     def __call__(self, grid, block, args):
+        if not grid[0] * block[0]:
+            raise RuntimeError("cudaErrorInvalidConfiguration: a launch of no threads")
         if not all(isinstance(a, ndarray | np.generic) for a in args):
             raise TypeError("pass a kernel arrays and NumPy's numbers: their types are its own")
         launch(self._twin, grid[0] * block[0], *map(_operand, args))

@@ -38,6 +38,8 @@ def numbers(seed, shape, dtype="float64"):
 def fortran_gemm(a, b, out, accumulate):
     """Hand exactly what `blas_arguments` says to Fortran."""
     A, B, C, gemm = blas_arguments(a, b, out)
+    rows = gemm.k if gemm.transa else gemm.m, gemm.n if gemm.transb else gemm.k, gemm.m
+    assert all(ld >= max(1, n) for ld, n in zip(gemm[-3:], rows, strict=True))  # BLAS's condition
     number = ctypes.c_float if out.dtype == np.float32 else ctypes.c_double
     alpha, beta = ctypes.byref(number(1)), ctypes.byref(number(accumulate))
     a, b, c = A.ctypes.data, B.ctypes.data, C.ctypes.data
@@ -77,6 +79,14 @@ def test_empty_matrices(shape):
     out = np.ones((m, n))
     fortran_gemm(np.ones((m, k)), np.ones((k, n)), out, False)
     assert (out == 0).all()
+
+
+def test_an_axis_of_one_element_may_have_any_stride():
+    x, one = np.arange(1.0, 4), np.broadcast_to(2.0, (1, 1))
+    for a, b in [(x[:, None], one), (one, x[None]), (x[None], x[:, None]), (one, one)]:
+        out = np.zeros((len(a), b.shape[1]))
+        fortran_gemm(a, b, out, False)
+        np.testing.assert_array_equal(out, np.array(a) @ np.array(b))
 
 
 def test_a_broadcast_row_is_copied():

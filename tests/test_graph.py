@@ -266,6 +266,12 @@ def test_no_garbage_is_collected_in_a_capture(step, enabled):
 # -- the training step -----------------------------------------------------------------------------
 
 
+def test_cupys_backend_compiles_to_a_graph(strict, step):
+    compiled = strict.compile(step)
+    calls(compiled, CAPTURE + 5)
+    assert (step.called, step.state()) == (CAPTURE, after(CAPTURE + 5))
+
+
 @pytest.mark.parametrize("game", GAMES)
 def test_a_captured_game_is_the_game_played_call_by_call(strict, game):
     """Not to a tolerance: the same calls on the same numbers. A fallback would be an error here."""
