@@ -166,6 +166,12 @@ def test_bits_at_any_key(backend, seed, stream, step, n):
         np.testing.assert_array_equal(backend.to_numpy(backend.bits(k, n)), numpys_words(key, n))
 
 
+@pytest.mark.parametrize("step", [np.int64(7), np.uint64(7), np.array([7])], ids=repr)
+def test_a_step_may_be_a_number_of_numpys(backend, step):
+    bits = backend.to_numpy(backend.bits(Key(1, 2, step), 9))
+    np.testing.assert_array_equal(bits, numpys_words(Key(1, 2, 7), 9))
+
+
 def test_bits_at_the_last_step_of_all(backend):
     key = Key(1, 2, LAST)
     np.testing.assert_array_equal(backend.to_numpy(backend.bits(key, 9)), numpys_words(key, 9))

@@ -23,7 +23,8 @@ class CupyBackend(NumpyBackend):
     Raises
     ------
     BackendUnavailable
-        When CuPy, a GPU with its driver, or the CUDA headers are missing; it says which.
+        When CuPy, a GPU with its driver, or CUDA's headers and libraries are missing; it says
+        which.
     """
 
     name = "cupy"
@@ -75,9 +76,10 @@ class CupyBackend(NumpyBackend):
         """Return the same words as `NumpyBackend.bits`, computed where `key.step` lives."""
         xp = self.xp
         words: Array = xp.empty(n, dtype=np.uint64)
-        step = key.step
-        if isinstance(step, int):
-            step = xp.full(1, step, dtype=np.uint64)
+        if isinstance(key.step, xp.ndarray):
+            step = key.step.view(np.uint64)
+        else:
+            step = xp.full(1, np.asarray(key.step).item(), dtype=np.uint64)
         threads = 128
         grid = -(-n // (4 * threads))
         if grid:  # CUDA refuses a launch of nothing
