@@ -15,18 +15,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# They compile kernels and load libraries, which would fail in a capture.
+# Enough to compile every kernel and load every library, which must not happen in a capture.
 WARM_UP_CALLS = 3
 
 
 class CudaGraph:
     """A function that does what `step` does: call by call at first, then replayed as a graph.
 
-    A step that cannot be captured goes on call by call, after one RuntimeWarning that says why.
-    Nothing is lost: a capture computes nothing, and the step keeps no state on the host.
-
-    The graph knows the addresses of the arrays that `step` had when it was captured: it is good
-    for these alone, and for as long as it is kept. Capture from one thread at a time.
+    The graph knows the addresses of the arrays that `step` had when it was captured, and is good
+    for these alone. Capture in one thread at a time.
 
     Parameters
     ----------
@@ -34,6 +31,16 @@ class CudaGraph:
         ``cupy.cuda``.
     step : callable
         Without arguments; see the contract above.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, with the reason, when the step cannot be captured. It goes on call by call, and
+        nothing is lost: a capture computes nothing, and the step keeps no state on the host.
+
+    References
+    ----------
+    CUDA C++ Programming Guide, "CUDA Graphs"; cupy issue 9655, on steps that are not in place.
     """
 
     def __init__(self, cuda: Any, step: Callable[[], object]) -> None:
@@ -80,7 +87,7 @@ class CudaGraph:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep garbage collection out of a capture, which what it frees (a graph) could spoil."""
+    """Collect no garbage meanwhile: to free another graph during a capture would spoil it."""
     enabled = gc.isenabled()
     gc.collect()
     gc.disable()
