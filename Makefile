@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-torch lint clean
+.PHONY: train test test-kernels test-torch lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
 
 test: .venv/test.stamp  ## run the tests
 	$(BIN)/python -m pytest
+
+test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GPU
+	$(BIN)/python -m pytest tests/test_kernels.py tests/test_strict_cupy.py
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py
@@ -26,6 +29,11 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/train.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/kernels.stamp: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[kernels]'
+	$(BIN)/python -c "from cupy.cuda import nvrtc; nvrtc.getVersion()"
 	touch $@
 
 .venv/torch.stamp: .venv/test.stamp

@@ -7,28 +7,29 @@ and compare what comes back from `backend.to_numpy`.
 
 import os
 import socket
+import sys
 
 # The matrices of the tests are small, and threads that wait for each other make them slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import philox
 import pytest
 import strict_cupy
+from fake_cublas import FakeCublas
 
-from nngan.backend import BackendUnavailable, CupyBackend, get_backend
+from nngan.backend import BackendUnavailable, CupyBackend, cublas, get_backend
+
+strict_cupy.RawKernel.twins["philox4x64"] = philox.kernel
 
 
 class StrictBackend(CupyBackend):
-    """CuPy's backend on the stand-in. What it compiles runs as if in a capture, every time."""
+    """CuPy's backend on the stand-ins for CuPy and cuBLAS. All of its code runs."""
 
     def __init__(self):
-        self.xp = strict_cupy
-
-    def compile(self, step):
-        def replay():
-            with strict_cupy.capturing():
-                step()
-
-        return replay
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "cupy", strict_cupy)
+            patch.setattr(cublas, "load_library", FakeCublas)
+            super().__init__()
 
 
 @pytest.fixture(scope="session")

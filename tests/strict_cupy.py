@@ -1,17 +1,19 @@
 """A strict stand-in for CuPy on the CPU: it refuses what would fail, wait or copy on a GPU.
 
 It stands in CuPy's place (``xp = strict_cupy``). Its `ndarray` is no NumPy array, so that nothing
-becomes one unasked, and `capturing` models the capture of a CUDA stream. Names and parameters are
+becomes one unasked, and `cuda.Stream` captures as CUDA does: nothing is computed, calls are
+recorded with their addresses and host numbers, and `Graph.launch` makes them again. `capturing`
+is the lenient form for tests of single calls, which run in it. Names and parameters are
 those of CuPy 14 (tests/test_strict_cupy.py compares them where CuPy is installed); where the two
 differ, this one is stricter: CuPy uploads a NumPy array that is used as an index, wraps indices
 that are out of bounds and leaves old numbers in ``empty``; here the first two raise and the third
 is NaN.
 
 It cannot see: the rounding, speed and memory of a GPU, whether kernels compile, which of two
-writes to one place wins in ``a[indices] = b``, and what a real capture adds: it computes nothing,
-and it records addresses and host numbers for ever. Here a captured step simply runs.
+writes to one place wins in ``a[indices] = b``.
 """
 
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 from operator import attrgetter
@@ -21,7 +23,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 counts = Counter()  # "read" and "upload" (host transfers), "synchronize", "cublas" (products)
-_capture = SimpleNamespace(active=False, cublas=True)
+_capture = SimpleNamespace(active=False, cublas=True, calls=None, pool=None)
 
 
 @contextmanager
@@ -46,18 +48,37 @@ def _touch_host(kind, what):
     counts[kind] += 1
 
 
-# -- what goes into a function and comes out of it -------------------------------------------------
+# -- every computation goes through one of these two ----------------------------------------------
 
 
-def _device(result):
-    """Wrap what NumPy returned: arrays and NumPy's scalars become arrays of the device."""
-    if isinstance(result, tuple):
-        return tuple(map(_device, result))
+def launch(function, *args, **options):
+    """Call a function that writes into its arguments, or record the call."""
+    if _capture.calls is not None:
+        _capture.calls.append(lambda: launch(function, *args, **options))
+        return
+    with np.errstate(all="ignore"):  # a GPU does not warn
+        function(*args, **options)
+
+
+def _compute(function, *args, **options):
+    """Call a function of NumPy; its result is a new array of the device, or a view."""
+    with np.errstate(all="ignore"):
+        result = function(*args, **options)
     if not isinstance(result, np.ndarray | np.generic):
         return result
     array = ndarray.__new__(ndarray)
-    array._host = np.asarray(result)
+    array._host = host = np.asarray(result)
+    # Made in a capture, an array is memory alone: a replay computes it, each time in this place.
+    # (It has its numbers until the capture ends, so that what follows finds indices in bounds.)
+    if _capture.calls is not None and not any(
+        np.may_share_memory(host, a) for a in args if isinstance(a, np.ndarray)
+    ):
+        launch(lambda: np.copyto(host, function(*args, **options)))
+        _capture.made.append(host)
     return array
+
+
+# -- what goes into a function ---------------------------------------------------------------------
 
 
 def _array(x):
@@ -147,32 +168,38 @@ class ndarray(NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        return _device(self._host[_indices(index)])
+        return _compute(np.ndarray.__getitem__, self._host, _indices(index))
 
     def __setitem__(self, index, value):
-        self._host[_indices(index)] = _operand(value)
+        launch(np.ndarray.__setitem__, self._host, _indices(index), _operand(value))
 
     def fill(self, value):
         self[...] = value
 
     def copy(self):
-        return _device(self._host.copy())
+        return _compute(np.copy, self._host)
 
     def astype(self, dtype, copy=True):
-        return self if not copy and self.dtype == dtype else _device(self._host.astype(dtype))
+        if not copy and self.dtype == dtype:
+            return self
+        return _compute(np.ndarray.astype, self._host, dtype)
 
     def view(self, dtype=None):
         dtype = self.dtype if dtype is None else np.dtype(dtype)
         if dtype.itemsize != self.itemsize and not self._host.flags.c_contiguous:
             raise ValueError("a view with another itemsize needs a C-contiguous array")
-        return _device(self._host.view(dtype))
+        return _compute(np.ndarray.view, self._host, dtype)
 
     def reshape(self, *shape):
-        return _device(self._host.reshape(*shape))
+        return _compute(np.ndarray.reshape, self._host, *shape)
 
     @property
     def T(self):
-        return _device(self._host.T)
+        return _compute(np.transpose, self._host)
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self._host.ctypes.data)
 
     @property
     def flags(self):
@@ -196,7 +223,7 @@ def array(obj, dtype=None, copy=True):
         raise ValueError(f"Unsupported dtype {host.dtype}")
     if host.ndim:
         _touch_host("upload", "a copy from the host to the device")
-    return _device(host)
+    return _compute(host.copy)
 
 
 def asarray(a, dtype=None):
@@ -210,13 +237,13 @@ def asnumpy(a):
 def argsort(a, axis=-1, kind=None):
     if kind not in (None, "stable"):
         raise ValueError(f"kind can only be None or 'stable', not {kind!r}")
-    return _device(np.argsort(_array(a), axis, kind="stable"))
+    return _compute(np.argsort, _array(a), axis, kind="stable")
 
 
 def empty(shape, dtype=float):
     """Return what nobody should read: NaN, or the largest integer."""
     kind = np.dtype(dtype).kind
-    return _device(np.full(shape, np.iinfo(dtype).max if kind in "iu" else np.nan, dtype))
+    return _compute(np.full, shape, np.iinfo(dtype).max if kind in "iu" else np.nan, dtype)
 
 
 def empty_like(prototype, dtype=None):
@@ -225,7 +252,7 @@ def empty_like(prototype, dtype=None):
 
 def nonzero(a):
     _touch_host("read", "nonzero (the result's length is data)")
-    return _device(np.nonzero(_array(a)))
+    return tuple(_compute(indices.copy) for indices in np.nonzero(_array(a)))
 
 
 def result_type(*arrays_and_dtypes):
@@ -235,7 +262,86 @@ def result_type(*arrays_and_dtypes):
 def where(condition, x=None, y=None):
     if x is None and y is None:
         return nonzero(condition)
-    return _device(np.where(_array(condition), _operand(x), _operand(y)))
+    return _compute(np.where, _array(condition), _operand(x), _operand(y))
+
+
+# -- streams, graphs, memory, kernels --------------------------------------------------------------
+
+
+class Stream:
+    """A stream: it waits, and it captures."""
+
+    ptr = 1
+
+    def __init__(self, non_blocking=False):
+        self._non_blocking = non_blocking
+
+    def __enter__(self):
+        _streams.append(self)
+
+    def __exit__(self, *_):
+        _streams.pop()
+
+    def synchronize(self):
+        _touch_host("synchronize", "waiting for the stream")
+
+    def begin_capture(self):
+        if _streams[-1] is not self or not self._non_blocking:
+            raise RuntimeError("capture on a non-blocking stream, and make it the current one")
+        _capture.active, _capture.cublas, _capture.calls, _capture.made = True, False, [], []
+
+    def end_capture(self):
+        graph = Graph.__new__(Graph)
+        graph._calls, graph._pool = _capture.calls, _capture.pool and weakref.ref(_capture.pool)
+        _capture.active, _capture.cublas, _capture.calls = False, True, None
+        for host in _capture.made:
+            host[...] = empty(host.shape, host.dtype)._host  # a capture computes nothing
+        return graph
+
+
+class Graph:
+    """A recorded step. Here it has to have memory of its own, as long as it is launched."""
+
+    def launch(self):
+        if self._pool is None or self._pool() is None:
+            raise RuntimeError("the graph's temporaries are not its own: others write there")
+        for call in self._calls:
+            call()
+
+
+class MemoryPool:
+    """A pool of memory. It gives none, but it is known whose memory a graph uses."""
+
+    def malloc(self, size):
+        raise NotImplementedError
+
+    def free_all_blocks(self):
+        pass
+
+
+@contextmanager
+def using_allocator(allocator=None):
+    before, _capture.pool = _capture.pool, getattr(allocator, "__self__", None)
+    try:
+        yield
+    finally:
+        _capture.pool = before
+
+
+class RawKernel:
+    """A CUDA kernel: in its stead runs the function of its name in `twins`, on NumPy arrays."""
+
+    twins = {}  # noqa: RUF012 (one for all)
+
+    def __init__(self, code, name):
+        self._twin = self.twins[name]
+
+    def __call__(self, grid, block, args):
+        if not grid[0] * block[0]:
+            raise RuntimeError("cudaErrorInvalidConfiguration: a launch of no threads")
+        if not all(isinstance(a, ndarray | np.generic) for a in args):
+            raise TypeError("pass a kernel arrays and NumPy's numbers: their types are its own")
+        launch(self._twin, grid[0] * block[0], *map(_operand, args))
 
 
 # -- the other functions: NumPy's, with CuPy's parameters ------------------------------------------
@@ -263,11 +369,11 @@ def _function(name, parameters, first):
         given = dict(zip(parameters, args, strict=False))
         out = options.pop("out", given.pop("out", None))
         options = {key: _argument(value) for key, value in options.items()}
-        if out is not None:
-            options["out"] = _array(out)
-        with np.errstate(all="ignore"):  # a GPU does not warn
-            result = function(*map(unwrap, given.values()), **options)
-        return _device(result) if out is None else out
+        inputs = map(unwrap, given.values())
+        if out is None:
+            return _compute(function, *inputs, **options)
+        launch(function, *inputs, out=_array(out), **options)
+        return out
 
     return call
 
@@ -313,7 +419,7 @@ CONSTANTS = """
     uint8 uint16 uint32 uint64
 """
 _own = (array, asarray, asnumpy, argsort, empty, empty_like, nonzero, result_type, where)
-_stream = SimpleNamespace(synchronize=lambda: _touch_host("synchronize", "waiting for the stream"))
+_streams = [Stream()]
 
 NAMES = {function.__name__: function for function in _own}
 NAMES |= {name: getattr(np, name) for name in CONSTANTS.split()}
@@ -322,7 +428,11 @@ for _name in UFUNCS.split():
     NAMES[_name] = _function(_name, f"{_inputs} out casting dtype", "operand")
 for _first, _names, _parameters in FUNCTIONS:
     NAMES |= {name: _function(name, _parameters, _first) for name in _names.split()}
-NAMES["cuda"] = SimpleNamespace(get_current_stream=lambda: _stream)
+NAMES["cuda"] = SimpleNamespace(
+    get_current_stream=lambda: _streams[-1],
+    **{x.__name__: x for x in (Graph, MemoryPool, Stream, using_allocator)},
+)
+NAMES["RawKernel"] = RawKernel
 NAMES["is_available"] = lambda: True
 for _name in METHODS.split():
     setattr(ndarray, _name, NAMES[_name])

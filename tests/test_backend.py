@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import strict_cupy
+from fake_cublas import FakeCublas
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from philox import philox4x64
 
 from nngan.backend import (
     BackendUnavailable,
@@ -20,8 +22,8 @@ from nngan.backend import (
     NumpyBackend,
     Stream,
     array_module,
+    cublas,
     get_backend,
-    philox4x64,
 )
 
 LAST = 2**64 - 1
@@ -130,7 +132,7 @@ KNOWN_ANSWERS = [
 
 
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN_ANSWERS)
-def test_philox_gives_the_known_answers(backend, counter, key, words):
+def test_philox_gives_the_known_answers(counter, key, words):
     counter, key, words = ([int(w, 16) for w in x.split()] for x in (counter, key, words))
 
     # NumPy's generator gives the same; it adds one to the counter before it draws
@@ -138,8 +140,8 @@ def test_philox_gives_the_known_answers(backend, counter, key, words):
     generator = np.random.Philox(key=key[0] | key[1] << 64, counter=(number - 1) % 2**256)
     assert generator.random_raw(4).tolist() == words
 
-    lanes = [backend.asarray(np.array([word], np.uint64)) for word in counter]
-    assert [int(backend.to_numpy(word)[0]) for word in philox4x64(*lanes, tuple(key))] == words
+    lanes = [np.array([word], np.uint64) for word in counter]
+    assert [int(word[0]) for word in philox4x64(*lanes, tuple(key))] == words
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -162,6 +164,12 @@ def test_bits_at_any_key(backend, seed, stream, step, n):
     key = Key(seed, stream, step)
     for k in (key, on_device(backend, key)):
         np.testing.assert_array_equal(backend.to_numpy(backend.bits(k, n)), numpys_words(key, n))
+
+
+@pytest.mark.parametrize("step", [np.int64(7), np.uint64(7), np.array([7])], ids=repr)
+def test_a_step_may_be_a_number_of_numpys(backend, step):
+    bits = backend.to_numpy(backend.bits(Key(1, 2, step), 9))
+    np.testing.assert_array_equal(bits, numpys_words(Key(1, 2, 7), 9))
 
 
 def test_bits_at_the_last_step_of_all(backend):
@@ -419,7 +427,7 @@ def fails(*_):
         ),
         (
             SimpleNamespace(is_available=lambda: True, arange=fails),
-            r"cannot compile a kernel \(the reason that CUDA gives\).*\[ctk\]",
+            r"cannot compile a kernel or find cuBLAS \(the reason that CUDA gives\).*\[ctk\]",
         ),
     ],
     ids=["no CuPy", "no driver", "no GPU", "no headers"],
@@ -434,6 +442,7 @@ def test_an_unusable_cupy_says_what_is_missing(monkeypatch, cupy, message):
 
 def test_a_usable_cupy_is_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", strict_cupy)
+    monkeypatch.setattr(cublas, "load_library", FakeCublas)
     backend = get_backend("cupy")
     assert type(backend) is CupyBackend
     assert backend.name == "cupy"

@@ -207,6 +207,85 @@ def test_a_capture_counts_its_products(a):
     assert counts == {"cublas": 5}
 
 
+# -- a capture that is replayed --------------------------------------------------------------------
+
+
+def capture(step, pool=None):
+    pool = pool or cp.cuda.MemoryPool()
+    stream = cp.cuda.Stream(non_blocking=True)
+    with stream, cp.cuda.using_allocator(pool.malloc):
+        stream.begin_capture()
+        result = step()
+        graph = stream.end_capture()
+    return graph, result, pool
+
+
+RECORDED = {
+    "a ufunc": lambda a: a + 1,
+    "out": lambda a: cp.add(a, 1, out=a),
+    "a copy": lambda a: a.copy(),
+    "a cast": lambda a: a.astype("float64"),
+    "a view": lambda a: a[1:].T.view(),
+    "rows": lambda a: a[cp.arange(2)],
+    "a reshaped transpose": lambda a: a.T.reshape(-1),
+    "a number": lambda a: cp.asarray(3.0),
+    "where": lambda a: cp.where(a > 3, a, 0.5),
+    "stack": lambda a: cp.stack([a, a]),
+    "argsort": lambda a: cp.argsort(a, axis=1),
+    "in place, in a view": lambda a: a[1].__iadd__(1),
+    "an assignment": lambda a: (a.__setitem__(cp.arange(2), cp.full(4, 7)), a[:2])[1],
+    "a fill": lambda a: (a.fill(2), a)[1],
+    "empty": lambda a: cp.empty(3),
+}
+
+
+@pytest.mark.parametrize("compute", RECORDED.values(), ids=RECORDED)
+def test_a_graph_computes_when_it_is_launched_not_when_it_is_captured(a, compute):
+    before = a.get()
+    graph, result, _pool = capture(lambda: compute(a))
+    np.testing.assert_array_equal(a.get(), before)
+    for scale in (2, 3):  # with the numbers of the day, in the same place
+        a[...] = before = scale * cp.array(before)
+        expected = compute(before.copy()).get()
+        graph.launch()
+        np.testing.assert_array_equal(result.get(), expected)
+        before = before.get()
+
+
+def test_a_capture_leaves_nothing_but_memory(a):
+    _graph, (b, c), _pool = capture(lambda: (a + 1, cp.arange(3)))
+    assert np.isnan(b.get()).all()
+    assert (c.get() == np.iinfo("int64").max).all()
+
+
+def test_a_graph_has_to_have_memory_of_its_own(a):
+    graph, _, pool = capture(lambda: a + 1)
+    graph.launch()
+    del pool
+    with pytest.raises(RuntimeError, match="temporaries are not its own"):
+        graph.launch()
+    stream = cp.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        graph = stream.end_capture()
+    with pytest.raises(RuntimeError, match="temporaries are not its own"):
+        graph.launch()
+
+
+def test_which_streams_can_be_captured(a):
+    for stream in (cp.cuda.get_current_stream(), cp.cuda.Stream()):
+        with stream, pytest.raises(RuntimeError, match="non-blocking"):
+            stream.begin_capture()
+    with pytest.raises(RuntimeError, match="make it the current one"):
+        cp.cuda.Stream(non_blocking=True).begin_capture()
+
+
+def test_a_kernel_takes_arrays_and_numbers_of_a_known_type(a):
+    kernel = cp.RawKernel("", "philox4x64")
+    with pytest.raises(TypeError, match="pass a kernel arrays and NumPy's numbers"):
+        kernel((1,), (1,), (a, 3))
+
+
 # -- what a training step may do -------------------------------------------------------------------
 
 
@@ -366,8 +445,11 @@ def test_names_and_parameters_are_cupys():
         for name in names.split():
             theirs = list(inspect.signature(getattr(cupy, name)).parameters)
             assert theirs[: len(parameters.split())] == parameters.split(), name
-    ours = {name for name in vars(cp.ndarray) if not name.startswith("_")}
-    assert ours <= set(dir(cupy.ndarray))
+    pairs = [(cp.ndarray, cupy.ndarray), (cp.cuda, cupy.cuda)]
+    pairs += [(vars(cp.cuda)[x], getattr(cupy.cuda, x)) for x in ("Graph", "MemoryPool", "Stream")]
+    for stand_in, original in pairs:
+        ours = {name for name in vars(stand_in) if not name.startswith("_")}
+        assert ours <= {*dir(original), "ptr"}, stand_in  # `ptr` is there in each stream
 
 
 # -- the guard of conftest.py ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ through `array_module`, so that networks on NumPy and on CuPy live side by side.
 """
 
 from .keys import Array, Key, Stream
-from .on_cupy import BackendUnavailable, CupyBackend, philox4x64
+from .on_cupy import BackendUnavailable, CupyBackend
 from .on_numpy import NumpyBackend, Step, array_module
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Stream",
     "array_module",
     "get_backend",
-    "philox4x64",
 ]
 
 

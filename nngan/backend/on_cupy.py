@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
+from .cublas import Cublas
+from .graph import CudaGraph
+from .kernels import PHILOX
 from .keys import Array, Key
-from .on_numpy import NumpyBackend
+from .on_numpy import NumpyBackend, Step
 
 
 class BackendUnavailable(ImportError):
@@ -18,7 +23,8 @@ class CupyBackend(NumpyBackend):
     Raises
     ------
     BackendUnavailable
-        When CuPy, a GPU with its driver, or the CUDA headers are missing; it says which.
+        When CuPy, a GPU with its driver, or CUDA's headers and libraries are missing; it says
+        which.
     """
 
     name = "cupy"
@@ -44,68 +50,49 @@ class CupyBackend(NumpyBackend):
             )
         try:
             cupy.arange(2) + 1  # the first kernel: compiled here, where its failure has a name
+            self._cublas = Cublas(cupy)
         except Exception as error:  # CuPy has several types for it
             raise BackendUnavailable(
-                f"CuPy cannot compile a kernel ({error}): install the CUDA headers with "
-                f"pip install 'cupy-cuda13x[ctk]' (or cuda12x, as your CuPy), {instead}"
+                f"CuPy cannot compile a kernel or find cuBLAS ({error}): install CUDA's headers "
+                "and libraries with pip install 'cupy-cuda13x[ctk]' (or cuda12x, as your CuPy), "
+                f"{instead}"
             ) from error
+        self._philox = cupy.RawKernel(PHILOX, "philox4x64")
         self.xp = cupy
 
     def to_numpy(self, a: Array) -> Array:
         host: Array = self.xp.asnumpy(a)
         return host
 
+    def matmul(
+        self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
+    ) -> Array:
+        if out is None:
+            out, accumulate = self.xp.empty((a.shape[0], b.shape[1]), a.dtype), False
+        self._cublas.gemm(a, b, out, accumulate)
+        return out
+
     def bits(self, key: Key, n: int) -> Array:
         """Return the same words as `NumpyBackend.bits`, computed where `key.step` lives."""
         xp = self.xp
-        # numpy.random.Philox advances its counter before it draws, so block 0 has counter 1.
-        block = xp.arange(1, (n + 3) // 4 + 1, dtype=np.uint64)
-        if isinstance(key.step, int):
-            step = xp.full(1, key.step, dtype=np.uint64)
+        words: Array = xp.empty(n, dtype=np.uint64)
+        if isinstance(key.step, xp.ndarray):
+            step = key.step.view(np.uint64)
         else:
-            step = key.step.astype(np.uint64)
-        s0, s1, s2 = key.stream_words
-        s1, s2 = (xp.full(1, word, dtype=np.uint64) for word in (s1, s2))
-        words = philox4x64(block, step, s1, s2, (key.seed, s0))
-        bits: Array = xp.stack(words, axis=1).reshape(-1)[:n]
-        return bits
+            step = xp.full(1, np.asarray(key.step).item(), dtype=np.uint64)
+        threads = 128
+        grid = -(-n // (4 * threads))
+        if grid:  # CUDA refuses a launch of nothing
+            numbers = map(np.uint64, (key.seed, *key.stream_words))
+            self._philox((grid,), (threads,), (words, np.uint64(n), step, *numbers))
+        return words
 
     def blocks(self, n: int) -> list[slice]:
         return [slice(0, n)]  # one launch over everything
 
+    def compile(self, step: Step) -> Step:
+        """Return `step` as a CUDA graph; see `nngan.backend.graph`."""
+        return cast(Step, CudaGraph(self.xp.cuda, step))
+
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
-
-
-def _multiply_high_low(a: int, b: Array) -> tuple[Array, Array]:
-    """Return the upper and the lower 64 bits of the 128-bit product ``a * b``."""
-    low32 = np.uint64(0xFFFFFFFF)
-    shift = np.uint64(32)
-    a_high, a_low = np.uint64(a >> 32), np.uint64(a & 0xFFFFFFFF)
-    b_high, b_low = b >> shift, b & low32
-    middle = b_low * a_high + ((b_low * a_low) >> shift)
-    carry = b_high * a_low + (middle & low32)
-    return b_high * a_high + (middle >> shift) + (carry >> shift), b * np.uint64(a)
-
-
-def philox4x64(
-    c0: Array, c1: Array, c2: Array, c3: Array, key: tuple[int, int]
-) -> tuple[Array, Array, Array, Array]:
-    """Philox4x64-10 in array operations: four uint64 words from a counter of four.
-
-    Ten rounds of two multiplications and four exclusive-ors; between rounds the key grows by the
-    golden ratio and by sqrt(3) - 1, as 64-bit fractions.
-
-    References
-    ----------
-    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 4.3.
-    """
-    k0, k1 = key
-    for _ in range(10):
-        high0, low0 = _multiply_high_low(0xD2E7470EE14C6C93, c0)
-        high1, low1 = _multiply_high_low(0xCA5A826395121157, c2)
-        c0, c1 = high1 ^ c1 ^ np.uint64(k0), low1
-        c2, c3 = high0 ^ c3 ^ np.uint64(k1), low0
-        k0 = (k0 + 0x9E3779B97F4A7C15) % 2**64
-        k1 = (k1 + 0xBB67AE8584CAA73B) % 2**64
-    return c0, c1, c2, c3

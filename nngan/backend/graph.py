@@ -1,0 +1,98 @@
+"""A step as one CUDA graph: recorded once, replayed with a single launch.
+
+A training step is some hundred small kernels, and launching them one by one takes longer than
+computing them. A capture records the launches instead of running them: kernels, addresses and the
+numbers of the host, all frozen. Hence the contract of `NumpyBackend.compile`: a step takes no
+arguments, reads nothing back and updates its state in place; what changes lives on the device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Enough to compile every kernel and load every library, which must not happen in a capture.
+WARM_UP_CALLS = 3
+
+
+class CudaGraph:
+    """A function that does what `step` does: call by call at first, then replayed as a graph.
+
+    The graph knows the addresses of the arrays that `step` had when it was captured, and is good
+    for these alone. Capture in one thread at a time.
+
+    Parameters
+    ----------
+    cuda : module
+        ``cupy.cuda``.
+    step : callable
+        Without arguments; see the contract above.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, with the reason, when the step cannot be captured. It goes on call by call, and
+        nothing is lost: a capture computes nothing, and the step keeps no state on the host.
+
+    References
+    ----------
+    CUDA C++ Programming Guide, "CUDA Graphs"; cupy issue 9655, on steps that are not in place.
+    """
+
+    def __init__(self, cuda: Any, step: Callable[[], object]) -> None:
+        self._cuda, self._step = cuda, step
+        self._warm_up = WARM_UP_CALLS
+        self._run: Callable[[], object] | None = None
+
+    def __call__(self) -> None:
+        """Run the step once, on the current stream."""
+        if self._warm_up:
+            self._warm_up -= 1
+            self._step()
+            return
+        if self._run is None:
+            self._run = self._step  # unless the capture succeeds
+            try:
+                self._run = self._capture().launch
+            except Exception as error:  # CuPy and CUDA refuse with many types
+                warnings.warn(
+                    "the step cannot be captured as a CUDA graph and runs call by call, slower "
+                    f"but to the same result ({type(error).__name__}: {error})",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        self._run()
+
+    def _capture(self) -> Any:
+        """Return the recorded step, a ``cupy.cuda.Graph``. Nothing is computed."""
+        # Temporaries of the capture are freed in it, and the graph goes on writing to them. From
+        # the common pool other arrays would get this memory; a pool of its own hands it to nobody.
+        pool = self._cuda.MemoryPool()
+        weakref.finalize(self, pool.free_all_blocks).atexit = False  # until then it is kept
+        stream = self._cuda.Stream(non_blocking=True)  # the default stream cannot be captured
+        with _no_garbage_collection(), stream, self._cuda.using_allocator(pool.malloc):
+            stream.begin_capture()
+            try:
+                self._step()
+            except BaseException:
+                with contextlib.suppress(Exception):  # it may raise too: the capture is spoilt
+                    stream.end_capture()
+                raise
+            return stream.end_capture()
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect no garbage meanwhile: to free another graph during a capture would spoil it."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

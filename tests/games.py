@@ -1,0 +1,55 @@
+"""Games to be played step by step, on any backend, compiled or not."""
+
+from functools import partial
+
+import numpy as np
+
+import nngan as nn
+from nngan.backend import Key
+from nngan.recipes import RECIPES
+from nngan.training.loop import make_step
+
+
+def small_game(backend, k=2, **options):
+    G = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 64), nn.Tanh())
+    D = nn.Sequential(nn.Linear(64, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1))
+    return nn.GAN(G, D, k=k, data_range=(-1, 1), seed=3, backend=backend, **options)
+
+
+GAMES = {
+    **{name: partial(recipe.build, 64) for name, recipe in RECIPES.items()},
+    "k=2, Adam": partial(small_game, label_smoothing=0.1),
+    "k=2, SGD": lambda backend: small_game(
+        backend, latent="uniform", g_optimizer=nn.SGD(0.1, 0.9), d_optimizer=nn.SGD(0.1)
+    ),
+}
+
+
+def step_of(gan, steps, batch_size=2, compiled=True):
+    """Return the training step of a new game, on some data; it can be called so many times."""
+    backend, features = gan.backend, gan.D.n_in
+    gan.log = backend.xp.zeros((steps, 4), dtype=gan.G.dtype)
+    data = np.random.default_rng(0).integers(0, 256, (300, features)).astype(np.uint8)
+    order = backend.xp.take(
+        backend.permutation(Key(9), len(data)),
+        backend.xp.arange(steps * gan.k * batch_size) % len(data),
+    )
+    step = make_step(gan, backend.asarray(data), order, batch_size)
+    return backend.compile(step) if compiled else step
+
+
+def state(gan):
+    """Return all that a step changes, as NumPy arrays; the clock comes first."""
+    moments = [*gan.g_optimizer.state.values(), *gan.d_optimizer.state.values()]
+    arrays = gan.clock, gan.log, gan.G.params, gan.G.grads, gan.D.params, gan.D.grads, *moments
+    return [gan.backend.to_numpy(a) for a in arrays]
+
+
+def play(backend, game, steps, compiled=True, between=lambda: None):
+    """Play so many steps, and do something between them; return the state."""
+    gan = GAMES[game](backend=backend)
+    step = step_of(gan, steps, compiled=compiled)
+    for _ in range(steps):
+        step()
+        between()
+    return state(gan)

@@ -1,0 +1,210 @@
+"""On a GPU: ``pytest -m gpu``. Skipped, with the reason, where CuPy cannot run.
+
+The bodies that every backend shares are in the other modules; here is what only a GPU can show.
+"""
+
+import gc
+import time
+
+import numpy as np
+import pytest
+from games import GAMES, play, state, step_of
+from test_cublas import LAYOUTS, SHAPES, each_dtype, numbers
+
+import nngan as nn
+from nngan.backend import Key, get_backend
+from nngan.recipes import RECIPES
+
+pytestmark = pytest.mark.gpu
+STEPS = 50
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    try:
+        return get_backend("cupy")
+    except nn.BackendUnavailable as error:
+        pytest.skip(str(error))
+
+
+def assert_same(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# -- one game, three ways --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_captured_is_eager_bit_for_bit(gpu, game):
+    """A fallback would warn, and warnings are errors."""
+    assert_same(play(gpu, game, STEPS), play(gpu, game, STEPS, compiled=False))
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_gpu_plays_numpys_game(gpu, game):
+    ours, theirs = (GAMES[game](backend=backend) for backend in (gpu, nn.NumpyBackend()))
+    steps = [step_of(gan, STEPS) for gan in (ours, theirs)]
+    for _ in range(STEPS):
+        for step in steps:
+            step()
+    for name in "GD":
+        a, b = (gan.backend.to_numpy(getattr(gan, name).params) for gan in (ours, theirs))
+        assert np.linalg.norm(a - b) <= 1e-4 * np.linalg.norm(b)
+
+
+def test_a_captured_step_draws_numpys_numbers(gpu):
+    """Rows of the minibatch and words of the noise: integers, and the same ones."""
+    xp, n = gpu.xp, 37
+    clock, order = xp.zeros(1, np.int64), gpu.permutation(Key(5), 1000)
+    rows, words = xp.zeros((9, n), np.int64), xp.zeros((9, n), np.uint64)
+
+    def step():
+        rows[clock] = xp.take(order, clock * n + xp.arange(n))
+        words[clock] = gpu.bits(Key(2**63, 7, clock), n)
+        clock.__iadd__(1)
+
+    compiled = gpu.compile(step)
+    for _ in range(9):
+        compiled()
+    numpy = nn.NumpyBackend()
+    expected = numpy.permutation(Key(5), 1000)[: 9 * n].reshape(9, n)
+    np.testing.assert_array_equal(gpu.to_numpy(rows), expected)
+    for t, drawn in enumerate(gpu.to_numpy(words)):
+        np.testing.assert_array_equal(drawn, numpy.bits(Key(2**63, 7, t), n))
+
+
+@pytest.mark.parametrize("n", [1, 511, 512, 513, 10**6 + 3])
+@pytest.mark.parametrize("key", [Key(0), Key(2**64 - 1, 2**192 - 1, 2**64 - 1), Key(1, 2**70, 3)])
+def test_the_kernel_gives_the_words_of_numpys_philox(gpu, key, n):
+    np.testing.assert_array_equal(gpu.to_numpy(gpu.bits(key, n)), nn.NumpyBackend().bits(key, n))
+
+
+# -- graphs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_replays_are_right_after_unrelated_allocations(gpu, game):
+    def overwrite():
+        junk = [gpu.xp.full(1 << size, np.nan, np.float32) for size in range(7, 20)]
+        gpu.synchronize()
+        del junk
+
+    assert_same(play(gpu, game, STEPS, between=overwrite), play(gpu, game, STEPS))
+
+
+def test_two_games_are_captured_side_by_side(gpu):
+    names = ["default", "k=2, SGD"]
+    games = [GAMES[name](backend=get_backend("cupy")) for name in names for _ in range(2)]
+    steps = [step_of(gan, STEPS) for gan in games]
+    for _ in range(STEPS):
+        for step in steps:
+            step()
+    for i, gan in enumerate(games):
+        assert_same(state(gan), play(gpu, names[i // 2], STEPS))
+
+
+def test_memory_is_given_back_with_the_graph(gpu):
+    def free_after(graphs):
+        for _ in range(graphs):
+            step = step_of(RECIPES["pytorch_mlp"].build(784, backend=gpu), 5, batch_size=512)
+            for _ in range(5):
+                step()
+        del step
+        gc.collect()
+        gpu.synchronize()
+        gpu.xp.get_default_memory_pool().free_all_blocks()
+        return gpu.xp.cuda.runtime.memGetInfo()[0]
+
+    before = free_after(1)
+    assert free_after(20) > before - (64 << 20)  # each takes more than ten megabytes
+
+
+def test_a_failing_capture_falls_back(gpu):
+    def with_a_look(compiled):
+        gan = GAMES["default"](backend=gpu)
+        step = step_of(gan, STEPS, compiled=False)
+
+        def look():
+            step()
+            float(gan.clock[0])
+
+        run = gpu.compile(look) if compiled else look
+        for _ in range(STEPS):
+            run()
+        return state(gan)
+
+    with pytest.warns(RuntimeWarning, match="runs call by call") as caught:
+        fallen_back = with_a_look(True)
+    assert len(caught) == 1
+    assert_same(fallen_back, with_a_look(False))
+    assert_same(fallen_back, play(gpu, "default", STEPS))
+
+
+def test_fit_and_resume(gpu, tmp_path):
+    x = np.random.default_rng(0).random((100, 64), "float32")
+    whole, first = (RECIPES["default"].build(64, backend=gpu) for _ in range(2))
+    whole.fit(x, 4, 10, progress=False)
+    first.fit(x, 2, 10, progress=False)
+    first.save(tmp_path / "gan.npz")
+    second = nn.GAN.load(tmp_path / "gan.npz", backend=gpu)
+    second.fit(x, 2, 10, progress=False)
+    assert_same(state(second), state(whole))
+
+
+# -- products --------------------------------------------------------------------------------------
+
+
+@each_dtype
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gemm_is_numpys_product_in_every_layout(gpu, shape, dtype):
+    m, k, n = shape
+    x, y, z = numbers(0, (m, k), dtype), numbers(1, (k, n), dtype), numbers(2, (m, n), dtype)
+    a, b, c = map(gpu.asarray, (x, y, z))
+    for of_a in LAYOUTS.values():
+        for of_b in LAYOUTS.values():
+            for of_out in LAYOUTS.values():
+                out = of_out(c)
+                gpu.matmul(of_a(a), of_b(b), out=out, accumulate=True)
+                np.testing.assert_array_equal(gpu.to_numpy(out), x @ y + z)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("float64", 1e-14)])
+def test_gemm_of_the_sizes_of_training(gpu, dtype, tolerance):
+    """In full precision: TF32 would be wrong in the third decimal."""
+    rng = np.random.default_rng(0)
+    for m, k, n in [(128, 784, 512), (784, 128, 512), (128, 512, 1), (512, 128, 1), (128, 1, 512)]:
+        x, y = (rng.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n)))
+        product = gpu.to_numpy(gpu.matmul(gpu.asarray(x), gpu.asarray(y)))
+        expected = x.astype("float64") @ y.astype("float64")
+        assert np.linalg.norm(product - expected) <= tolerance * np.linalg.norm(expected)
+
+
+def test_there_is_one_cublas_in_the_process(gpu):
+    gpu.xp.ones((2, 2)) @ gpu.xp.ones((2, 2))  # CuPy's own
+    with open("/proc/self/maps") as maps:
+        assert len({line.split()[-1] for line in maps if "libcublas.so" in line}) == 1
+
+
+# -- speed: printed, not judged --------------------------------------------------------------------
+
+
+def steps_per_second(backend, recipe, compiled, steps=500):
+    gan = recipe.build(784, backend=backend)
+    step = step_of(gan, 2 * steps, recipe.batch_size, compiled)
+    for _ in ("to warm up", "to be timed"):
+        backend.synchronize()
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        backend.synchronize()
+    return steps / (time.perf_counter() - start)
+
+
+def test_print_the_speed(gpu, capsys):
+    lines = [f"{'recipe':12} {'batch':>5} {'eager':>9} {'captured':>9}  (steps/s)"]
+    for name, recipe in RECIPES.items():
+        eager, captured = (steps_per_second(gpu, recipe, compiled) for compiled in (False, True))
+        lines.append(f"{name:12} {recipe.batch_size:5} {eager:9.0f} {captured:9.0f}")
+    with capsys.disabled():
+        print("\n" + "\n".join(lines))
