@@ -5,12 +5,12 @@ All take arrays of either backend. No single one decides: each can be fooled, ea
 
 from .classes import class_kl, confident_share, histogram, kl_divergence
 from .estimate import Estimate, jackknife
-from .evaluate import TITLES, evaluate, quick, real_data
 from .frechet import frechet_distance
-from .judge import Judge, JudgeError, judge, judge_path
-from .modes import Modes, modes, over_runs
+from .judge import Judge, JudgeError, judge_path, load_judge
+from .modes import Modes, count_modes, over_runs
 from .neighbours import PRDC, nearest, prdc
-from .parzen import Parzen, log_density, parzen
+from .parzen import Parzen, log_density, parzen_log_likelihood
+from .table import TITLES, evaluate, quick, real_data
 
 __all__ = [
     "PRDC",
@@ -22,18 +22,18 @@ __all__ = [
     "Parzen",
     "class_kl",
     "confident_share",
+    "count_modes",
     "evaluate",
     "frechet_distance",
     "histogram",
     "jackknife",
-    "judge",
     "judge_path",
     "kl_divergence",
+    "load_judge",
     "log_density",
-    "modes",
     "nearest",
     "over_runs",
-    "parzen",
+    "parzen_log_likelihood",
     "prdc",
     "quick",
     "real_data",

@@ -23,7 +23,7 @@ def frechet_distance(x: Array, y: Array) -> Estimate:
     The usual form has S_x S_y under the root, which is not symmetric; this one has the same
     eigenvalues and is, so that they are real and not below 0, but for rounding.
 
-    FID takes it in the features of one ImageNet network. Here the features are those of `judge`,
+    FID takes it in the features of one ImageNet network. Here the features are those of `Judge`,
     which knows digits: values compare with each other and with what real images score, never with
     published FIDs. Small samples overestimate it, so the number of samples belongs to it.
 

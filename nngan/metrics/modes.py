@@ -21,7 +21,7 @@ RADIUS = 3.0  # standard deviations
 
 
 class Modes(NamedTuple):
-    """What `modes` found; `counts` has the samples of high quality at each mode, float64 (K,)."""
+    """What `count_modes` found; `counts` has the good samples at each mode, float64 (K,)."""
 
     covered: int
     high_quality: float
@@ -29,7 +29,7 @@ class Modes(NamedTuple):
     counts: Array
 
 
-def modes(points: Array, mixture: Mixture) -> Modes:
+def count_modes(points: Array, mixture: Mixture) -> Modes:
     """Return how many modes are covered, and how well.
 
     A sample belongs to its nearest centre, and is of high quality if it lies within three standard

@@ -81,7 +81,7 @@ def log_density(x: Array, centers: Array, sigmas: Sequence[float]) -> Array:
     return density
 
 
-def parzen(
+def parzen_log_likelihood(
     samples: Array, validation: Array, test: Array, sigmas: Sequence[float] = SIGMAS
 ) -> Parzen:
     """Return the test log-likelihood of a Parzen window around samples.

@@ -17,7 +17,7 @@ from .estimate import Estimate, mean_of
 from .frechet import frechet_distance
 from .judge import Judge, judge_path
 from .neighbours import nearest, prdc
-from .parzen import VALIDATION, parzen
+from .parzen import VALIDATION, parzen_log_likelihood
 
 COPIES = 1_000  # samples whose nearest training image is looked for
 DRAWN_FROM = 50_000  # the training images among which real "samples" are drawn: not VALIDATION
@@ -75,9 +75,9 @@ def evaluate(
 ) -> dict[str, Estimate]:
     """Return every row of the table (`TITLES`) for samples of MNIST's digits.
 
-    Protocol: 10,000 samples; the bandwidth of `parzen` from 1,000 validation images; everything
-    else against the 10,000 test images, but the distance to the nearest training image, which is
-    the mean over the first 1,000 samples: far below that of real images means copies.
+    Protocol: 10,000 samples. `parzen_log_likelihood` has its bandwidth from the validation images;
+    all else is measured against the test images, except for the distance to the nearest training
+    image, a mean over the first 1,000 samples: far below that of real images it means copies.
     `real_data` returns what real images score.
 
     Parameters
@@ -97,7 +97,7 @@ def evaluate(
     """
     check_points(samples=samples, train=train, validation=validation, test=test)
     table: dict[str, Estimate] = {}
-    table["parzen"], sigma = parzen(samples, validation, test)
+    table["parzen"], sigma = parzen_log_likelihood(samples, validation, test)
     table["parzen_sigma"] = Estimate(sigma, 0.0)
     table |= quick(samples, test, judge)
     features, probabilities = judge(samples)
@@ -130,7 +130,7 @@ def real_data(
     n : int
         As many as there are samples in the table beside it, at most 40,000.
     cache_dir : path, optional
-        As for `judge`.
+        As for `load_judge`.
 
     Raises
     ------
