@@ -146,13 +146,11 @@ def test_parzen_is_twenty_times_as_fast_as_scikit_learn():
         function()
         return time.perf_counter() - started
 
-    assert metrics.parzen_log_likelihood(
-        samples, validation, test
-    ).log_likelihood.value == pytest.approx(theirs(), rel=1e-6)
-    ratios = [
-        seconds(theirs) / seconds(lambda: metrics.parzen_log_likelihood(samples, validation, test))
-        for _ in range(5)
-    ]
+    def ours():
+        return metrics.parzen_log_likelihood(samples, validation, test).log_likelihood.value
+
+    assert ours() == pytest.approx(theirs(), rel=1e-6)
+    ratios = [seconds(theirs) / seconds(ours) for _ in range(5)]
     assert statistics.median(ratios) >= 20, ratios
 
 
@@ -311,12 +309,26 @@ def test_prdc_in_blocks(backend, monkeypatch):
 
 @pytest.mark.slow
 def test_prdc_of_two_normal_sets_is_the_published_one():
-    """Values that the authors' implementation prints for 10,000 points each in 1,000 dimensions."""
+    """10,000 points each in 1,000 dimensions, as the authors' implementation prints it."""
     found = metrics.prdc(normal(0, 10_000, 1000), normal(1, 10_000, 1000))
     published = {"precision": 0.4772, "recall": 0.4705, "density": 1.0555, "coverage": 0.9735}
-    # In 1,000 dimensions some points are in nearly every neighbourhood: draws differ by this much.
+    # In so many dimensions a few points lie in very many balls, so that draws differ: these are
+    # three standard deviations of one draw, from five.
+    spread = {"precision": 0.04, "recall": 0.04, "density": 0.25, "coverage": 0.023}
     for name, value in published.items():
-        assert getattr(found, name).value == pytest.approx(value, abs=0.03), name
+        assert getattr(found, name).value == pytest.approx(value, abs=spread[name]), name
+
+
+def test_density_of_like_data_is_one_on_average():
+    """A ball that reaches to the k-th of N - 1 other points has the probability k / N of a point.
+
+    So N balls hold k samples' worth each, whatever the distribution: density is 1, exactly.
+    """
+    draws = [
+        metrics.prdc(normal(2 * i, 60, 3), normal(2 * i + 1, 50, 3), k=3).density.value
+        for i in range(400)
+    ]
+    assert np.mean(draws) == pytest.approx(1, abs=4 * np.std(draws) / 20)
 
 
 def test_nearest_finds_copies(backend):
@@ -363,8 +375,8 @@ def test_modes_of_real_data_are_the_ceiling(mixture, kl):
 
 
 def test_the_judge_computes_what_scikit_learn_does(backend, monkeypatch):
-    small = judge_module.PROCEDURE | {"hidden_layer_sizes": (20, 8)}
-    monkeypatch.setattr(judge_module, "PROCEDURE", small)
+    small = {"hidden_layer_sizes": (20, 8), "batch_size": 20, "random_state": 0}
+    monkeypatch.setattr(judge_module, "PROCEDURE", judge_module.PROCEDURE | {"classifier": small})
     x, labels = nn.datasets.digits()
     classifiers = []
     from sklearn.neural_network import MLPClassifier
@@ -427,7 +439,7 @@ def test_a_damaged_judge_is_trained_again(trained, tmp_path, content):
 
 def test_another_procedure_is_another_judge(trained, tmp_path, monkeypatch):
     metrics.load_judge(cache_dir=tmp_path)
-    monkeypatch.setattr(judge_module, "PROCEDURE", judge_module.PROCEDURE | {"alpha": 0.5})
+    monkeypatch.setattr(judge_module, "PROCEDURE", judge_module.PROCEDURE | {"stages": ()})
     metrics.load_judge(cache_dir=tmp_path)
     assert len(trained) == 2
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 
-BLOCK = 1 << 20  # distances at a time: 8 MB, which a processor's cache can hold
+BLOCK = 1 << 21  # distances at a time: 16 MB. More would leave the cache, fewer waste the product
 
 
 def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:

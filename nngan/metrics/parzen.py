@@ -74,7 +74,9 @@ def log_density(x: Array, centers: Array, sigmas: Sequence[float]) -> Array:
         term = xp.empty_like(d2)
         for i, sigma in enumerate(sigmas):
             scale = -0.5 / sigma**2
-            xp.exp(xp.multiply(d2, scale, out=term), out=term)
+            xp.multiply(d2, scale, out=term)
+            # Beside the nearest centre's term, 1, exp(-100) is lost; exp of far less is slow.
+            xp.exp(xp.maximum(term, -100.0, out=term), out=term)
             density[i, rows] = scale * nearest + xp.log(term.sum(axis=1))
     for i, sigma in enumerate(sigmas):
         density[i] -= math.log(n_centers) + d * math.log(sigma * math.sqrt(2 * math.pi))
