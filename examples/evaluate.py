@@ -1,6 +1,6 @@
 """Measure the samples of a run on MNIST and write metrics.json into its folder.
 
-python examples/evaluate.py runs/x                  # about a minute; the first time three
+python examples/evaluate.py runs/x                  # half a minute; the first time, two
 python examples/evaluate.py runs/x --backend cupy   # the same on a CUDA GPU
 """
 

@@ -45,17 +45,18 @@ def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
 
 
 def check_points(**points: Any) -> None:
-    """Raise ValueError unless all are finite floating-point (N, features) arrays, N > 0, alike.
+    """Raise ValueError unless all are finite float arrays (N, features) with N > 0, alike.
 
     The names in the message are those of the keyword arguments.
     """
     first, width = "", 0
     for name, x in points.items():
-        shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
-        if shape is None or len(shape) != 2 or 0 in shape or np.dtype(dtype).kind != "f":
+        shape: tuple[int, ...] = getattr(x, "shape", ())
+        dtype = getattr(x, "dtype", type(x).__name__)
+        if len(shape) != 2 or 0 in shape or dtype not in (np.float32, np.float64):
             raise ValueError(
-                f"{name} must be a floating-point array of shape (N, features), got "
-                f"{dtype} {shape}: pass one row per sample, images as floats in [0, 1]"
+                f"{name} must be a float32 or float64 array of shape (N, features), got {dtype} "
+                f"{shape}: pass one row per sample, images in [0, 1]"
             )
         first, width = first or name, width or shape[1]
         if shape[1] != width:

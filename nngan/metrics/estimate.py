@@ -16,7 +16,10 @@ class Estimate(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} ± {self.error:.2g}"
+        if not 0 < self.error < math.inf:
+            return f"{self.value:.4g}"
+        decimals = max(0, 1 - math.floor(math.log10(self.error)))  # two digits of the error
+        return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
 
 
 def mean_of(x: Array) -> Estimate:

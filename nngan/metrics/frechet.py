@@ -25,7 +25,8 @@ def frechet_distance(x: Array, y: Array) -> Estimate:
 
     FID takes it in the features of one ImageNet network. Here the features are those of `Judge`,
     which knows digits: values compare with each other and with what real images score, never with
-    published FIDs. Small samples overestimate it, so the number of samples belongs to it.
+    published FIDs. Small samples overestimate it, so the number of samples belongs to it. Floor:
+    10,000 training images score about 0.8 against MNIST's test images.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def frechet_distance(x: Array, y: Array) -> Estimate:
     -------
     Estimate
         Its error is that of drawing `x`, by the jackknife with 20 groups; `y` is taken as given.
+        Near the floor it is up to half too large.
 
     Raises
     ------

@@ -32,8 +32,10 @@ def prdc(real: Array, fake: Array, k: int = 5) -> PRDC:
     coverage   share of real balls that hold a sample
     =========  =====================================================================
 
-    Protocol: k = 5, 10,000 real and 10,000 generated points. Real data do not score 1. MNIST's test
-    images as real and 10,000 training images as fake, in pixels: P .909, R .932, D .886, C .942.
+    Protocol: k = 5, 10,000 real and 10,000 generated points. Real data do not score 1. With MNIST's
+    test images as real and 10,000 training images as fake, one draw of them, P, R, D and C are
+    .914, .939, .891, .939 in pixels and .933, .939, .946, .947 in the features of a `Judge`. Were
+    both drawn from one distribution, density would be 1 on average, whatever it is.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def prdc(real: Array, fake: Array, k: int = 5) -> PRDC:
 
     References
     ----------
-    Kynkaanniemi et al., "Improved precision and recall metric for assessing generative models",
+    Kynkäänniemi et al., "Improved precision and recall metric for assessing generative models",
     NeurIPS 2019, equations 1 and 2.
     Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020.
     """

@@ -28,13 +28,13 @@ TITLES: Mapping[str, str] = {
     "class_kl": "KL of digits from real ones, nats",
     "confident": "share that the judge is sure of",
     "precision": "precision, judge's features",
-    "recall": "recall",
-    "density": "density",
-    "coverage": "coverage",
+    "recall": "  recall",
+    "density": "  density",
+    "coverage": "  coverage",
     "pixel_precision": "precision, pixels",
-    "pixel_recall": "recall",
-    "pixel_density": "density",
-    "pixel_coverage": "coverage",
+    "pixel_recall": "  recall",
+    "pixel_density": "  density",
+    "pixel_coverage": "  coverage",
     "nearest": "distance to nearest training image",
 } | {f"digit_{i}": f"share of digit {i}" for i in range(10)}
 
@@ -120,7 +120,8 @@ def real_data(
     """Return the same table for `n` real training images in the place of samples: the ceilings.
 
     They are drawn at random from the first 50,000, and the rest is what their nearest training
-    image is looked for in. Computed once for a judge and `n`, then read from the cache folder.
+    image is looked for in. The judge was trained on them: it is surer of them than it is of test
+    images. Computed once for a judge and `n`, then read from the cache folder.
 
     Parameters
     ----------
