@@ -1,6 +1,6 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
 
-from . import datasets
+from . import datasets, metrics
 from .backend import BackendUnavailable, CupyBackend, NumpyBackend
 from .gan import GAN
 from .gradcheck import assert_gradients, check_gradients
@@ -29,6 +29,7 @@ __all__ = [
     "bce_with_logits",
     "check_gradients",
     "datasets",
+    "metrics",
 ]
 
 __version__ = "0.1.0"

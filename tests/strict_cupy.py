@@ -344,6 +344,17 @@ class RawKernel:
         launch(self._twin, grid[0] * block[0], *map(_operand, args))
 
 
+def _eigen(name):
+    def call(a, UPLO="L"):
+        _touch_host("read", f"linalg.{name} (it asks the device whether it converged)")
+        result = getattr(np.linalg, name)(_array(a), UPLO)
+        if isinstance(result, tuple):
+            return tuple(_compute(np.asarray, part) for part in result)
+        return _compute(np.asarray, result)
+
+    return call
+
+
 # -- the other functions: NumPy's, with CuPy's parameters ------------------------------------------
 
 
@@ -397,11 +408,13 @@ FUNCTIONS = [  # what comes first, names, parameters
     ("array", "expand_dims squeeze", "a axis"),
     ("array", "full_like", "a fill_value dtype order subok shape"),
     ("array", "ones_like zeros_like", "a dtype order subok shape"),
+    ("array", "partition", "a kth axis"),
     ("array", "ravel", "a order"),
     ("array", "reshape", "a newshape order"),
     ("array", "shares_memory", "a b max_work"),
     ("array", "std var", "a axis dtype out ddof keepdims"),
     ("array", "take", "a indices axis out"),
+    ("array", "trace", "a offset axis1 axis2 dtype out"),
     ("array", "transpose", "a axes"),
     ("arrays", "concatenate stack", "tup axis out dtype casting"),
     ("number", "arange", "start stop step dtype"),
@@ -412,7 +425,7 @@ FUNCTIONS = [  # what comes first, names, parameters
 ]
 METHODS = """
     all any argmax argmin argsort clip cumsum dot max mean min nonzero prod ravel squeeze std sum
-    take var
+    take trace var
 """
 CONSTANTS = """
     bool_ dtype e finfo float16 float32 float64 iinfo inf int8 int16 int32 int64 nan newaxis pi
@@ -433,6 +446,7 @@ NAMES["cuda"] = SimpleNamespace(
     **{x.__name__: x for x in (Graph, MemoryPool, Stream, using_allocator)},
 )
 NAMES["RawKernel"] = RawKernel
+NAMES["linalg"] = SimpleNamespace(eigh=_eigen("eigh"), eigvalsh=_eigen("eigvalsh"))
 NAMES["is_available"] = lambda: True
 for _name in METHODS.split():
     setattr(ndarray, _name, NAMES[_name])

@@ -1,0 +1,52 @@
+"""A number and how sure one can be of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..backend import Array
+
+
+class Estimate(NamedTuple):
+    """What was measured, and its standard error."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        if not 0 < self.error < math.inf:
+            return f"{self.value:.4g}"
+        decimals = max(0, 1 - math.floor(math.log10(self.error)))  # two digits of the error
+        return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
+
+
+def mean_of(x: Array) -> Estimate:
+    """Return the mean of independent values (N,) and its standard error std / sqrt(N)."""
+    return Estimate(float(x.mean()), float(x.std()) / math.sqrt(len(x)))
+
+
+def jackknife(statistic: Callable[[Array], float], parts: Sequence[Array]) -> Estimate:
+    """Return a statistic of a whole sample, and its error from leaving out one group at a time.
+
+    With f the statistic of the whole, f_g that without group g, and f. the mean of the f_g,
+
+    error^2 = (G - 1) / G sum_g (f_g - f.)^2.
+
+    Parameters
+    ----------
+    statistic : callable
+        A function of a sum over samples (counts, say, or moments).
+    parts : sequence of array
+        That sum over each of G groups of equal size: a group is left out by a subtraction.
+
+    References
+    ----------
+    Efron and Tibshirani, "An introduction to the bootstrap", 1993, equation 11.5.
+    """
+    total = sum(parts[1:], start=parts[0])
+    left_out = [statistic(total - part) for part in parts]
+    mean = sum(left_out) / len(parts)
+    variance = (1 - 1 / len(parts)) * sum((f - mean) ** 2 for f in left_out)
+    return Estimate(statistic(total), math.sqrt(variance))
