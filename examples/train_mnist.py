@@ -21,6 +21,7 @@ from typing import NoReturn
 import nngan as nn
 from nngan.backend import Array, get_backend
 from nngan.datasets import DatasetError
+from nngan.gan import UPDATES
 from nngan.losses import OBJECTIVES
 from nngan.recipes import RECIPES
 from nngan.training import RunFolder, TrainingDiverged
@@ -81,6 +82,7 @@ def parser() -> Parser:
     p.add_argument(
         "--loss", choices=OBJECTIVES, help="default: the recipe's, as for the options below"
     )
+    p.add_argument("--update", choices=UPDATES, help="simultaneous: one pass through D a step")
     p.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
     p.add_argument("--batch-size", type=positive(int), metavar="N")
     p.add_argument("--latent-dim", type=positive(int), metavar="N")
@@ -114,7 +116,8 @@ def load(data: str, data_dir: str | None) -> tuple[str, Array]:
 def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     """Return what the options ask for: a folder, a game at its beginning, data."""
     recipe_name = options.recipe or "default"
-    given = {name: getattr(options, name) for name in ("loss", "batch_size", "latent_dim")}
+    names = ("loss", "update", "batch_size", "latent_dim")
+    given = {name: getattr(options, name) for name in names}
     recipe = replace(RECIPES[recipe_name], **{k: v for k, v in given.items() if v is not None})
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
@@ -131,6 +134,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
         "data_dir": absolute(options.data_dir),
         "recipe": recipe_name,
         "loss": recipe.loss,
+        "update": recipe.update,
         "epochs": options.epochs or recipe.epochs * repeats,
         "batch_size": recipe.batch_size,
         "latent_dim": recipe.latent_dim,
@@ -158,7 +162,7 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
     settings = run.settings
-    fixed = ("recipe", "loss", "batch_size", "latent_dim", "lr", "seed", "data")
+    fixed = ("recipe", "loss", "update", "batch_size", "latent_dim", "lr", "seed", "data")
     if not set(fixed) <= set(settings):
         raise ValueError(f"{run.checkpoint} is not of a run of this script: load it with GAN.load")
     for name in fixed:

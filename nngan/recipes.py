@@ -36,7 +36,7 @@ class Recipe:
     batch_size, epochs : int
     sample_every : int
         Epochs between two sheets of samples.
-    loss, label_smoothing, data_range
+    loss, update, label_smoothing, data_range
         As `GAN` takes them.
     """
 
@@ -49,6 +49,7 @@ class Recipe:
     epochs: int
     sample_every: int = 1
     loss: str = "non_saturating"
+    update: str = "alternating"
     label_smoothing: float = 0.0
     data_range: tuple[float, float] = (0.0, 1.0)
 
@@ -68,6 +69,7 @@ class Recipe:
             Sequential(*G, seed=3 * seed + 1),
             Sequential(*D, seed=3 * seed + 2),
             loss=self.loss,
+            update=self.update,
             g_optimizer=optimizer_from_config(self.optimizer),
             d_optimizer=optimizer_from_config(self.optimizer),
             label_smoothing=self.label_smoothing,

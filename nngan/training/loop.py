@@ -75,7 +75,7 @@ def fit(
     total = gan.epoch + epochs
     done = resume_epoch(gan, steps)
     order = gan.backend.xp.zeros(len(data), dtype=np.int64)
-    step = gan.backend.compile(make_step(gan, data, order, batch_size))
+    step, made_for = None, None
     with (
         Progress(gan, total, steps, done, batch_size, enabled=progress) as bar,
         deferred_interrupt() as interrupted,
@@ -86,6 +86,11 @@ def fit(
             key = Key(gan.seed, step=gan.epoch).fold_in(Stream.ORDER)
             order[...] = gan.backend.permutation(key, len(order))
             bar.begin_epoch(done)
+            # A compiled step has frozen the options and the log that it was made with, and a
+            # callback may have changed either.
+            if step is None or made_for != (gan.config(), id(gan.log)):
+                step = gan.backend.compile(make_step(gan, data, order, batch_size))
+                made_for = gan.config(), id(gan.log)
             while done < steps and not interrupted:
                 step()
                 done += 1
