@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from philox import philox4x64
 
+import nngan as nn
 from nngan.backend import (
     BackendUnavailable,
     CupyBackend,
@@ -98,6 +99,24 @@ def test_matmul(backend, transposed):
     np.testing.assert_array_equal(backend.to_numpy(out), expected)
     assert backend.matmul(a, b, out=out, accumulate=True) is out
     np.testing.assert_array_equal(backend.to_numpy(out), 2 * expected)
+
+
+def test_an_outer_product(backend):
+    a, b = np.arange(3, dtype="float32")[:, None], np.arange(1, 3, dtype="float32")[None]
+    x, y = backend.asarray(a), backend.asarray(b)
+    np.testing.assert_array_equal(backend.to_numpy(backend.matmul(x, y)), a @ b)
+    out = backend.asarray(np.full((3, 2), 7, "float32"))
+    assert backend.matmul(x, y, out=out) is out
+    np.testing.assert_array_equal(backend.to_numpy(out), a @ b)
+    backend.matmul(x, y, out=out, accumulate=True)
+    np.testing.assert_array_equal(backend.to_numpy(out), 2 * (a @ b))
+
+
+def test_a_product_by_numpy_lies_by_columns():
+    """Also after an element-wise function: that is where the speed of a step comes from."""
+    product = nn.NumpyBackend().matmul(np.ones((5, 3), "float32"), np.ones((3, 4), "float32"))
+    assert product.flags.f_contiguous
+    assert nn.LeakyReLU(0.2).forward(product)[0].flags.f_contiguous
 
 
 @pytest.mark.parametrize("n", [0, 1, 2**15, 2**15 + 1, 10**5])

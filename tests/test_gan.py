@@ -148,7 +148,7 @@ def test_g_and_d_must_be_two_networks():
 
 
 def play(backend, steps=30, dtype="float64", data="float", **options):
-    gan = make(backend, dtype, dropout=0.3, k=2, **options)
+    gan = make(backend, dtype, **{"dropout": 0.3, "k": 2, **options})
     x = batch(n=40)[0]
     x = np.rint(x * 255).astype(np.uint8) if data == "uint8" else x.astype(dtype)
     gan.log = gan.backend.xp.zeros((steps, 4), dtype=dtype)

@@ -123,6 +123,46 @@ def test_nothing_is_computed_below_the_last_gradient_that_is_read():
     assert net.grads.any()
 
 
+def passes(backend="numpy"):
+    net = nn.Sequential(
+        nn.Tanh(), nn.Sequential(nn.Linear(3, 4), nn.LeakyReLU(0.2)), nn.Linear(4, 1),
+        dtype="float64", backend=backend,
+    )  # fmt: skip
+    x, dy = (np.random.default_rng(i).standard_normal((6, n)) for i, n in enumerate((3, 1)))
+    x, dy = net.backend.asarray(x), net.backend.asarray(dy)
+    return net, x, dy, net.forward(x)[1]
+
+
+def test_gradients_are_added_or_written(backend):
+    net, _, dy, cache = passes(backend)
+    net.grads.fill(2)
+    net.backward(dy, cache, accumulate=False)
+    written = backend.to_numpy(net.grads).copy()
+    net.backward(dy, cache)
+    np.testing.assert_allclose(backend.to_numpy(net.grads), 2 * written, rtol=1e-12)
+
+
+def test_weights_of_samples(backend):
+    """With weights w the gradient in the parameters is that of w * dy, and dx that of dy."""
+    net, _, dy, cache = passes(backend)
+    w = backend.asarray(np.arange(6.0)[:, None])
+    dx = net.backward(dy, cache, sample_weight=w, accumulate=False)
+    weighted = backend.to_numpy(net.grads).copy()
+    net.backward(w * dy, cache, accumulate=False)
+    np.testing.assert_allclose(weighted, backend.to_numpy(net.grads), rtol=1e-12)
+    expected = net.backward(dy, cache, param_grads=False)
+    np.testing.assert_array_equal(backend.to_numpy(dx), backend.to_numpy(expected))
+
+
+@pytest.mark.parametrize("first", [nn.Tanh(), nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3))])
+def test_the_gradient_of_some_inputs(first):
+    net = nn.Sequential(first, nn.Linear(3, 1), dtype="float64")
+    y, cache = net.forward(np.random.default_rng(0).standard_normal((5, 3)))
+    dx = net.backward(np.ones_like(y), cache)
+    some = net.backward(np.ones_like(y), cache, input_rows=slice(2, None))
+    np.testing.assert_allclose(some, dx[2:], rtol=1e-12)
+
+
 def test_the_largest_seed_is_a_seed():
     assert (make(seed=2**64 - 1).params != make(seed=0).params).any()
 

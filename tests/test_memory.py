@@ -1,0 +1,45 @@
+"""How much memory training takes, and that it does not grow."""
+
+import gc
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from test_gan import make
+
+PEAK = """
+import resource, sys
+import numpy as np
+from nngan.recipes import RECIPES
+x = np.random.default_rng(0).integers(0, 256, (60_000, 784), dtype=np.uint8)
+gan = RECIPES["pytorch_mlp"].build(784)
+gan.fit(x[:12_800], epochs=1, batch_size=128, progress=False)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+"""
+
+
+def test_training_the_large_recipe_peaks_under_600_megabytes():
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert 100 < float(done.stdout) < 600
+
+
+@pytest.mark.parametrize("update", ["alternating", "simultaneous"])
+def test_memory_does_not_grow_with_steps(update):
+    x = np.random.default_rng(0).uniform(0, 1, (400, 6)).astype("float32")
+    gan = make(dtype="float32", dropout=0.3, update=update)
+    gan.fit(x, epochs=2, batch_size=4, progress=False)
+    tracemalloc.start()
+    try:
+        held = []
+        for epochs in (1, 10):
+            gan.fit(x, epochs=epochs, batch_size=4, progress=False)
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 10_000  # 1,000 steps; ten epochs of history are 1,000 bytes

@@ -1,0 +1,161 @@
+"""One pass for both players: the same gradients as two backward passes, however sure D is."""
+
+import numpy as np
+import pytest
+from strict_cupy import capturing
+from test_gan import NoStep, batch, make, play
+
+import nngan as nn
+from nngan.losses import OBJECTIVES
+
+
+def two_passes(gan, x, z):
+    """Return both players' gradients, each from a forward and a backward pass of its own."""
+    G, D = gan.G, gan.D
+    fake, g_cache = G.forward(z)
+    real_logits, real_cache = D.forward(x)
+    fake_logits, fake_cache = D.forward(fake)
+    _, d_real, d_fake = gan.objective.discriminator(real_logits, fake_logits, gan.label_smoothing)
+    D.zero_grad()
+    D.backward(d_real, real_cache)
+    D.backward(d_fake, fake_cache)
+    d_grads = D.grads.copy()
+    _, d_logits = gan.objective.generator(fake_logits)
+    G.zero_grad()
+    G.backward(D.backward(d_logits, fake_cache, param_grads=False), g_cache)
+    return d_grads, G.grads.copy()
+
+
+@pytest.mark.parametrize("bias", [0.0, 30.0, -30.0, 300.0, -300.0])
+@pytest.mark.parametrize("loss", OBJECTIVES)
+def test_it_is_two_backward_passes(loss, bias):
+    """Where D is sure its gradient vanishes, and G's must not be lost with it, nor overflow."""
+    options = {"g_optimizer": NoStep(), "d_optimizer": NoStep()}
+    gan = make(update="simultaneous", loss=loss, label_smoothing=0.1, **options)
+    gan.D.layers[-1].b[...] = bias
+    x, z = batch()
+    expected = two_passes(gan, x, z)
+    gan.simultaneous_step(x, z)
+    for grads, reference in zip((gan.D.grads, gan.G.grads), expected, strict=True):
+        np.testing.assert_allclose(grads, reference, rtol=1e-12, atol=1e-14 * abs(reference).max())
+    if loss == "non_saturating" and bias < 0:
+        assert np.abs(gan.G.grads).max() > 1e-4  # D is sure of every fake: G learns all the more
+
+
+def test_both_players_move_from_where_both_were(backend):
+    """After one step G has moved against the old D: the alternating step's G sees the new one."""
+    first, second = (make(backend, "float32", update=u) for u in ("simultaneous", "alternating"))
+    x, z = (backend.asarray(a.astype("float32")) for a in batch())
+    first.simultaneous_step(x, z)
+    second.discriminator_step(x, z)
+    np.testing.assert_allclose(
+        *(backend.to_numpy(gan.D.params) for gan in (first, second)), rtol=1e-5, atol=1e-6
+    )
+    assert (backend.to_numpy(first.G.params) != backend.to_numpy(second.G.params)).any()
+
+
+def test_what_it_returns():
+    gan = make(update="simultaneous", g_optimizer=NoStep(), d_optimizer=NoStep())
+    x, z = batch()
+    d_loss, g_loss, d_real, d_fake = gan.simultaneous_step(x, z)
+    again = make(d_optimizer=NoStep(), g_optimizer=NoStep())
+    np.testing.assert_allclose((d_loss, d_real, d_fake), again.discriminator_step(x, z))
+    np.testing.assert_allclose(g_loss, again.generator_step(z))
+
+
+def test_backends_play_the_same_simultaneous_game(backend):
+    results = []
+    for b in (nn.NumpyBackend(), backend):
+        gan, step = play(b, update="simultaneous", k=1)
+        for _ in range(30):
+            step()
+        results.append([b.to_numpy(a) for a in (gan.G.params, gan.D.params, gan.log)])
+    for reference, result in zip(*results, strict=True):
+        np.testing.assert_allclose(result, reference, rtol=1e-4, atol=1e-6)
+
+
+def test_the_simultaneous_step_can_be_captured(strict):
+    gan, step = play(strict, update="simultaneous", k=1)
+    step()
+    with capturing():
+        step()
+    assert strict.to_numpy(gan.clock)[0] == 2
+
+
+def test_a_simultaneous_run_learns_and_is_the_same_again():
+    x = np.random.default_rng(0).uniform(0, 1, (64, 6)).astype("float32")
+    ends = []
+    for _ in range(2):
+        gan = make(dtype="float32", update="simultaneous")
+        before = gan.G.params.copy(), gan.D.params.copy()
+        gan.fit(x, epochs=3, batch_size=8, progress=False)
+        assert (before[0] != gan.G.params).any()
+        assert (before[1] != gan.D.params).any()
+        ends.append(gan.G.params.tobytes())
+    assert ends[0] == ends[1]
+    assert nn.GAN.from_config(gan.config()).update == "simultaneous"
+
+
+class Centre(nn.Layer):
+    """A layer that couples samples: y = x minus the mean of the minibatch."""
+
+    def forward(self, x, training=True, key=None):
+        return x - x.mean(axis=0), None
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+        return dy - dy.mean(axis=0)
+
+
+class Scale(nn.Layer):
+    """A student's layer with a parameter, and without the options of `Linear.backward`."""
+
+    couples_samples = False
+
+    def __init__(self, n):
+        self.n = n
+        self.shapes = {"s": (n,)}
+        self.bind(np.ones(n), np.zeros(n), self.backend)
+
+    def forward(self, x, training=True, key=None):
+        return self.s * x, x
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+        if param_grads:
+            self.ds += (dy * cache).sum(axis=0)
+        return self.s * dy
+
+
+def with_layer(layer, **options):
+    G = nn.Sequential(nn.Linear(3, 6), seed=1, dtype="float64")
+    D = nn.Sequential(nn.Linear(6, 6), layer, nn.Linear(6, 1), seed=2, dtype="float64")
+    return nn.GAN(G, D, **options)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda: make(update="simultaneous", k=2),
+        lambda: with_layer(Centre(), update="simultaneous"),
+        lambda: with_layer(Scale(6), update="simultaneous"),
+        lambda: with_layer(nn.Sequential(Scale(6)), update="simultaneous"),
+    ],
+)
+def test_where_one_pass_is_not_enough(mistake):
+    with pytest.raises(ValueError, match="update='simultaneous' needs k=1 and a D whose layers"):
+        mistake()
+
+
+def test_update_has_two_values():
+    with pytest.raises(ValueError, match="update must be one of alternating, simultaneous"):
+        make(update="both")
+
+
+@pytest.mark.parametrize("layer", [nn.LeakyReLU(0.2), Centre(), Scale(6)], ids=type)
+def test_real_and_fake_are_joined_only_where_that_changes_nothing(layer):
+    """D's gradient is that of two passes, also with a layer that couples samples."""
+    gan = with_layer(layer, d_optimizer=NoStep())
+    x, z = batch()
+    gan.D.grads.fill(5)  # what an earlier step left must not matter
+    gan.discriminator_step(x, z)
+    expected, _ = two_passes(with_layer(layer), x, z)
+    np.testing.assert_allclose(gan.D.grads, expected, rtol=1e-12, atol=1e-15)
