@@ -81,7 +81,7 @@ class SGD(Optimizer):
         network = self.network
         for part in network.backend.blocks(network.params.size):
             params, g, v = network.params[part], network.grads[part], self.state["v"][part]
-            v *= self.momentum
+            network.backend.decay(v, self.momentum)
             v += g
             params -= self.lr * v
 
@@ -128,7 +128,7 @@ class Adam(Optimizer):
 
     def step(self) -> None:
         network, beta1, beta2 = self.network, self.beta1, self.beta2
-        xp, dtype = network.backend.xp, network.params.dtype
+        xp, decay, dtype = network.backend.xp, network.backend.decay, network.params.dtype
         t = self.state["t"]
         t += 1
         mean1 = (1 - beta1) / (1 - beta1**t)  # m_hat = mean1 * m
@@ -138,9 +138,9 @@ class Adam(Optimizer):
         for part in network.backend.blocks(network.params.size):
             params, g = network.params[part], network.grads[part]
             m, v = self.state["m"][part], self.state["v"][part]
-            m *= beta1
+            decay(m, beta1)
             m += g
-            v *= beta2
+            decay(v, beta2)
             change = g * g
             v += change
             xp.sqrt(v, out=change)

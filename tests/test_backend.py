@@ -112,6 +112,28 @@ def test_an_outer_product(backend):
     np.testing.assert_array_equal(backend.to_numpy(out), 2 * (a @ b))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_decay_ends_in_zero(backend, dtype):
+    tiny = float(np.finfo(dtype).tiny)
+    a = np.array([1, -3, tiny, -tiny, tiny / 8, 0, 1e3 * tiny, 1e-20], dtype)
+    decayed = backend.asarray(a.copy())
+    backend.decay(decayed, 0.9)
+    large = np.abs(a) > 1e-25
+    np.testing.assert_array_equal(backend.to_numpy(decayed)[large], (a * a.dtype.type(0.9))[large])
+    if backend.name == "numpy":
+        assert not backend.to_numpy(decayed)[~large].any()
+        for _ in range(10_000):
+            backend.decay(decayed, 0.9)
+        assert not decayed.any()  # alone, 0.9 times the smallest number is the smallest number
+
+
+def test_decay_is_a_plain_product_where_nothing_underflows():
+    a = np.random.default_rng(0).standard_normal(1000).astype("float32")
+    decayed = a.copy()
+    nn.NumpyBackend().decay(decayed, 0.5)
+    np.testing.assert_array_equal(decayed, a * np.float32(0.5))
+
+
 def test_a_product_by_numpy_lies_by_columns():
     """Also after an element-wise function: that is where the speed of a step comes from."""
     product = nn.NumpyBackend().matmul(np.ones((5, 3), "float32"), np.ones((3, 4), "float32"))

@@ -76,6 +76,21 @@ def test_every_block_of_a_long_buffer_is_updated_alike(optimizer):
     assert net.params[0] < 1
 
 
+@pytest.mark.parametrize("optimizer", [nn.Adam(1e-3, 0.9, 0.99), nn.SGD(1e-3, 0.9)])
+def test_moments_without_gradients_vanish(optimizer):
+    """Left subnormal, they would make every later step several times slower."""
+    net = nn.Sequential(nn.Linear(5, 4))
+    optimizer.bind(net)
+    net.grads.fill(1e-3)
+    optimizer.step()
+    net.grads.fill(0)
+    for _ in range(10_000):
+        optimizer.step()
+    for name, moment in optimizer.state.items():
+        assert name == "t" or not moment.any()
+    assert np.isfinite(net.params).all()
+
+
 @pytest.mark.parametrize("optimizer", [nn.Adam(3e-4, 0.5, 0.99, 1e-7), nn.SGD(0.1, 0.5)])
 def test_a_config_makes_the_same_optimizer(optimizer):
     assert repr(optimizer_from_config(optimizer.config())) == repr(optimizer)

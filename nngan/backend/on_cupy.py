@@ -72,6 +72,9 @@ class CupyBackend(NumpyBackend):
         self._cublas.gemm(a, b, out, accumulate)
         return out
 
+    def decay(self, a: Array, factor: float) -> None:
+        a *= factor  # a GPU multiplies all numbers alike
+
     def bits(self, key: Key, n: int) -> Array:
         """Return the same words as `NumpyBackend.bits`, computed where `key.step` lives."""
         xp = self.xp

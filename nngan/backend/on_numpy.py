@@ -84,6 +84,19 @@ class NumpyBackend:
             out[...] = product
         return out
 
+    def decay(self, a: Array, factor: float) -> None:
+        """Multiply `a` by `factor` in place; what becomes too small for its dtype becomes zero.
+
+        A mean that is fed with zeros decays to the smallest numbers there are, and stays: 0.9 times
+        the smallest is rounded to the smallest. Processors multiply such subnormal numbers many
+        times slower than others, and an epoch of Adam would take twice as long.
+        """
+        try:
+            with np.errstate(under="raise"):
+                a *= factor
+        except FloatingPointError:  # said after the multiplication, of which one result underflowed
+            a[np.abs(a) < 2**20 * np.finfo(a.dtype).tiny] = 0
+
     # -- random numbers: pure functions of a key -----------------------------------------------
 
     def bits(self, key: Key, n: int) -> Array:
