@@ -17,5 +17,16 @@ from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
 from .base import Layer
 from .dropout import Dropout
 from .linear import Linear
+from .maxout import Maxout
 
-__all__ = ["Dropout", "Layer", "LeakyReLU", "Linear", "ReLU", "Sigmoid", "Tanh", "sigmoid"]
+__all__ = [
+    "Dropout",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "Maxout",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "sigmoid",
+]
