@@ -337,6 +337,47 @@ def test_activations(layer, function):
     assert relative_error(dx, t.grad.numpy()) < FORMULA
 
 
+def test_maxout():
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((7, 12)), rng.standard_normal((7, 4))
+    layer = nn.Maxout(4, 3)
+    y, cache = layer.forward(x)
+    t = leaf(x)
+    expected = t.reshape(7, 3, 4).amax(dim=1)
+    expected.backward(torch.from_numpy(dy))
+    np.testing.assert_array_equal(y, expected.detach().numpy())
+    np.testing.assert_array_equal(layer.backward(dy, cache), t.grad.numpy())
+
+
+def test_batchnorm():
+    """Three minibatches while learning, then one sample in inference."""
+    rng = np.random.default_rng(0)
+    layer = nn.BatchNorm(5, momentum=0.2, dtype="float64")
+    twin = torch.nn.BatchNorm1d(5, momentum=0.2).double()
+    layer.gamma[...], layer.beta[...] = rng.standard_normal((2, 5))
+    with torch.no_grad():
+        twin.weight.copy_(torch.from_numpy(layer.gamma))
+        twin.bias.copy_(torch.from_numpy(layer.beta))
+    for n in (8, 2, 30, 1):
+        twin.train(n > 1)
+        x, dy = 3 + rng.standard_normal((n, 5)), rng.standard_normal((n, 5))
+        y, cache = layer.forward(x, training=n > 1)
+        dx = layer.backward(dy, cache)
+        t = leaf(x)
+        expected = twin(t)
+        expected.backward(torch.from_numpy(dy))
+        assert relative_error(y, expected.detach().numpy()) < FORMULA
+        # Of two samples dx is the millionth part that eps leaves of numbers which cancel.
+        np.testing.assert_allclose(dx, t.grad.numpy(), rtol=1e-12, atol=1e-14)
+        for ours, theirs in (
+            (layer.dgamma, twin.weight.grad),
+            (layer.dbeta, twin.bias.grad),
+            (layer.running_mean, twin.running_mean),
+            (layer.running_var, twin.running_var),
+        ):
+            assert relative_error(ours, theirs.numpy()) < FORMULA
+
+
 TARGETS = {
     "zeros": 0.0,
     "ones": 1.0,

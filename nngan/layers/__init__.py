@@ -15,11 +15,13 @@ alone, so that the chain rule is dL/dx_i = dL/dy_i * dy_i/dx_i.
 
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
 from .base import Layer
+from .batchnorm import BatchNorm
 from .dropout import Dropout
 from .linear import Linear
 from .maxout import Maxout
 
 __all__ = [
+    "BatchNorm",
     "Dropout",
     "Layer",
     "LeakyReLU",
