@@ -36,7 +36,8 @@ class GAN:
     D : Sequential
         Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real.
     loss : str
-        "non_saturating" (default) or "minimax"; see `nngan.losses`.
+        "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
+        "relativistic"; see `nngan.losses.objectives`.
     g_optimizer, d_optimizer : Optimizer, optional
         ``Adam(2e-4, beta1=0.5)`` each if left out.
     k : int
@@ -64,6 +65,7 @@ class GAN:
         Training steps done. With `seed` it addresses every random number.
     history : dict of str to list of float
         "d_loss", "g_loss", "d_real" (mean D(x)), "d_fake" (mean D(G(z))): the mean over each epoch.
+        D(x) is the sigmoid of D's output, whatever the loss.
     log : array of shape (steps, 4), on the device
         The same four of each step of the epoch under way, which began at `epoch_start`.
 
@@ -111,6 +113,8 @@ class GAN:
             )
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
+        if label_smoothing and not OBJECTIVES[loss].labels:
+            raise ValueError(f"label_smoothing must be 0, because loss={loss!r} has no labels")
         low, high = map(float, data_range)
         if not low < high:
             raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
@@ -171,7 +175,7 @@ class GAN:
         self.d_optimizer.step()
         return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
-    def generator_step(self, z: Array) -> Array:
+    def generator_step(self, z: Array, x: Array | None = None) -> Array:
         """Move G down the gradient of its loss: the outer loop of Algorithm 1.
 
         The gradient goes through D to its input, which is G's output, and on into G. D takes no
@@ -181,6 +185,9 @@ class GAN:
         ----------
         z : array of shape (N, latent_dim)
             A minibatch of noise.
+        x : array of shape (N, features)
+            A minibatch of data, for an objective that pairs fakes with it: the one that D learned
+            from last, seen anew because D has moved since. Others do not look at it.
 
         Returns
         -------
@@ -190,7 +197,12 @@ class GAN:
         G, D = self.G, self.D
         fake, g_cache = G.forward(z, key=self._key(Stream.GENERATOR_STEP, 0))
         fake_logits, d_cache = D.forward(fake, key=self._key(Stream.GENERATOR_STEP, 1))
-        loss, d_fake_logits = self.objective.generator(fake_logits)
+        logits = [fake_logits]
+        if self.objective.pairs:
+            if x is None:
+                raise ValueError(f"loss={self.loss!r} pairs fakes with data: pass x too")
+            logits.append(D.forward(x, key=self._key(Stream.GENERATOR_STEP, 2))[0])
+        loss, d_fake_logits = self.objective.generator(*logits)
         d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
         assert d_fake is not None
         G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
@@ -228,7 +240,8 @@ class GAN:
         d_loss, *dlogits = self.objective.discriminator(
             real_logits, fake_logits, self.label_smoothing
         )
-        g_loss, g_dlogits = self.objective.generator(fake_logits)
+        paired = [real_logits] if self.objective.pairs else []
+        g_loss, g_dlogits = self.objective.generator(fake_logits, *paired)
         do_dx = D.backward(
             xp.ones_like(logits),
             d_cache,

@@ -130,10 +130,9 @@ def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[
 
     def alternating() -> Sequence[Array]:
         for i in range(gan.k):
-            d_loss, d_real, d_fake = gan.discriminator_step(
-                minibatch(i), gan.noise(batch_size, i), i
-            )
-        g_loss = gan.generator_step(gan.noise(batch_size, gan.k))
+            x = minibatch(i)
+            d_loss, d_real, d_fake = gan.discriminator_step(x, gan.noise(batch_size, i), i)
+        g_loss = gan.generator_step(gan.noise(batch_size, gan.k), x)
         return [d_loss, g_loss, d_real, d_fake]
 
     def simultaneous() -> Sequence[Array]:
