@@ -137,12 +137,13 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def _state(gan: GAN) -> dict[str, Array]:
     """Return all arrays that a training step changes in place, by name."""
     state = {"clock": gan.clock, "epoch_start": gan.epoch_start}
-    for name, network, optimizer in (
-        ("G", gan.G, gan.g_optimizer),
-        ("D", gan.D, gan.d_optimizer),
-    ):
+    networks = {"G": gan.G, "D": gan.D}
+    if gan.G_ema is not None:
+        networks["G_ema"] = gan.G_ema
+    for name, network in networks.items():
         state[f"{name}.params"] = network.params
         if network.state.size:
             state[f"{name}.state"] = network.state
+    for name, optimizer in (("G", gan.g_optimizer), ("D", gan.d_optimizer)):
         state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
     return state

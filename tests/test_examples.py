@@ -277,7 +277,7 @@ def files_of(folder):
     ("arguments", "message"),
     [
         ("--recipe nope", "argument --recipe: invalid choice: 'nope'"),
-        ("--loss hinge", "argument --loss: invalid choice: 'hinge'"),
+        ("--loss bce", "argument --loss: invalid choice: 'bce'"),
         ("--data cifar", "argument --data: invalid choice: 'cifar'"),
         ("--backend jax", "argument --backend: invalid choice: 'jax'"),
         ("--epochs 0", "argument --epochs: must be a positive whole number, got '0'"),
