@@ -35,7 +35,8 @@ class GAN:
     G : Sequential
         Generator: latent vectors (N, latent_dim) to samples (N, features).
     D : Sequential
-        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real.
+        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real;
+        with `pack`, (N, pack * features) to (N, 1).
     loss : str
         "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
         "relativistic"; see `nngan.losses.objectives`.
@@ -49,6 +50,9 @@ class GAN:
         layer of D may couple samples).
     label_smoothing : float
         One-sided: real data get the label 1 - label_smoothing.
+    pack : int
+        Samples that D judges at once, side by side: minibatches must be multiples of it. D then
+        sees that fakes are alike, which no sample shows alone (PacGAN).
     ema : float
         Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
         none. GANs use 0.99 to 0.9999.
@@ -94,16 +98,21 @@ class GAN:
         k: int = 1,
         update: str = "alternating",
         label_smoothing: float = 0.0,
+        pack: int = 1,
         ema: float = 0.0,
         latent: str = "normal",
         data_range: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
         backend: str | NumpyBackend = "numpy",
     ) -> None:
-        if G is D or D.n_out != 1 or G.n_out != D.n_in or G.dtype != D.dtype or not G.n_in:
+        if pack != int(pack) or pack < 1:
+            raise ValueError(f"pack must be a positive whole number, got {pack!r}")
+        n_in = (G.n_out or 0) * pack
+        if G is D or D.n_out != 1 or n_in != D.n_in or G.dtype != D.dtype or not G.n_in:
+            features = "features" if pack == 1 else f"{pack} * features"
             raise ValueError(
-                "G must map (N, latent_dim) to (N, features) and D (N, features) to (N, 1) in one "
-                f"dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
+                f"G must map (N, latent_dim) to (N, features) and D (N, {features}) to (N, 1) in "
+                f"one dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
                 f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
             )
         if g_optimizer is not None and g_optimizer is d_optimizer:
@@ -131,6 +140,7 @@ class GAN:
             raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
         self.backend = get_backend(backend)
         self.G, self.D = G.to(self.backend), D.to(self.backend)
+        self.pack = int(pack)
         self.ema, self.G_ema = float(ema), copy.deepcopy(self.G) if ema else None
         self.loss, self.objective = loss, OBJECTIVES[loss]
         self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
@@ -165,6 +175,7 @@ class GAN:
         """
         G, D = self.G, self.D
         fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
+        x, fake = self._packed(x), self._packed(fake)
         # One pass over both minibatches, unless a layer must know which of the two it sees.
         joined = not (D.couples_samples or D.draws)
         join = self.backend.xp.concatenate
@@ -206,16 +217,19 @@ class GAN:
         """
         G, D = self.G, self.D
         fake, g_cache = G.forward(z, key=self._key(Stream.GENERATOR_STEP, 0))
-        fake_logits, d_cache = D.forward(fake, key=self._key(Stream.GENERATOR_STEP, 1))
+        fake_logits, d_cache = D.forward(
+            self._packed(fake), key=self._key(Stream.GENERATOR_STEP, 1)
+        )
         logits = [fake_logits]
         if self.objective.pairs:
             if x is None:
                 raise ValueError(f"loss={self.loss!r} pairs fakes with data: pass x too")
-            logits.append(D.forward(x, key=self._key(Stream.GENERATOR_STEP, 2))[0])
+            real, key = self._packed(x), self._key(Stream.GENERATOR_STEP, 2)
+            logits.append(D.forward(real, key=key)[0])
         loss, d_fake_logits = self.objective.generator(*logits)
         d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
         assert d_fake is not None
-        G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
+        G.backward(d_fake.reshape(fake.shape), g_cache, input_grad=False, accumulate=False)
         self.g_optimizer.step()
         self._average()
         return loss
@@ -241,11 +255,12 @@ class GAN:
         d_loss, g_loss, d_real, d_fake : 0-d arrays
             Both losses, the mean of D(x) and the mean of D(G(z)), before the update.
         """
-        G, D, n = self.G, self.D, len(x)
+        G, D, n = self.G, self.D, len(x) // self.pack
         xp = self.backend.xp
         fake, g_cache = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 0))
         logits, d_cache = D.forward(
-            xp.concatenate([x, fake]), key=self._key(Stream.DISCRIMINATOR_STEP, 1)
+            xp.concatenate([self._packed(x), self._packed(fake)]),
+            key=self._key(Stream.DISCRIMINATOR_STEP, 1),
         )
         real_logits, fake_logits = logits[:n], logits[n:]
         d_loss, *dlogits = self.objective.discriminator(
@@ -261,7 +276,8 @@ class GAN:
             sample_weight=xp.concatenate(dlogits),
         )
         assert do_dx is not None
-        G.backward(g_dlogits * do_dx, g_cache, input_grad=False, accumulate=False)
+        d_fake = (g_dlogits * do_dx).reshape(fake.shape)
+        G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
         self.d_optimizer.step()
         self.g_optimizer.step()
         self._average()
@@ -270,6 +286,25 @@ class GAN:
     def noise(self, n: int, i: int = 0) -> Array:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
         return self._draw(self._key(Stream.NOISE, i), n)
+
+    def _packed(self, x: Array) -> Array:
+        """Return samples as D sees them: `pack` neighbours in one row, (N, features) no longer.
+
+        Rows of a minibatch are independent draws, and so are rows of packs. Packing moves numbers
+        and nothing else, so that the way back for a gradient is the reverse reshape. (Both count
+        row by row, whatever the layout in memory.)
+
+        References
+        ----------
+        Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
+        networks", NeurIPS 2018.
+        """
+        if self.pack == 1:
+            return x
+        if len(x) % self.pack:
+            raise ValueError(f"a minibatch of {len(x)} samples makes no packs of {self.pack}")
+        packs: Array = x.reshape(len(x) // self.pack, -1)
+        return packs
 
     def _average(self) -> None:
         """Move the average towards the weights that G has now.
@@ -378,6 +413,7 @@ class GAN:
             "k": self.k,
             "update": self.update,
             "label_smoothing": self.label_smoothing,
+            "pack": self.pack,
             "ema": self.ema,
             "latent": self.latent,
             "data_range": list(self.data_range),
