@@ -288,11 +288,11 @@ class GAN:
         return self._draw(self._key(Stream.NOISE, i), n)
 
     def _packed(self, x: Array) -> Array:
-        """Return samples as D sees them: `pack` neighbours in one row, (N, features) no longer.
+        """Return samples as D sees them: `pack` neighbours in one row.
 
-        Rows of a minibatch are independent draws, and so are rows of packs. Packing moves numbers
-        and nothing else, so that the way back for a gradient is the reverse reshape. (Both count
-        row by row, whatever the layout in memory.)
+        (N, features) becomes (N / pack, pack * features), the first `pack` samples the first row.
+        Nothing is computed, so that a gradient goes back by the reverse reshape. (Both count row by
+        row, whatever the layout in memory.)
 
         References
         ----------
@@ -302,7 +302,9 @@ class GAN:
         if self.pack == 1:
             return x
         if len(x) % self.pack:
-            raise ValueError(f"a minibatch of {len(x)} samples makes no packs of {self.pack}")
+            raise ValueError(
+                f"a minibatch must be a multiple of pack={self.pack} samples, got {len(x)}"
+            )
         packs: Array = x.reshape(len(x) // self.pack, -1)
         return packs
 
@@ -328,9 +330,10 @@ class GAN:
         share = share.astype(dtype)
         for average, new in ((self.G_ema.params, G.params), (self.G_ema.state, G.state)):
             for part in self.backend.blocks(new.size):
-                change = new[part] - average[part]
+                mean = average[part]
+                change = new[part] - mean
                 change *= share
-                average[part] += change
+                mean += change
 
     # -- learning and sampling -----------------------------------------------------------------
 

@@ -118,7 +118,7 @@ def test_a_step_can_be_captured(strict):
             lambda: make().fit(batch(n=40)[0], 1, 5, progress=False),
             "batch_size must be a multiple of pack=2, got 5",
         ),
-        (lambda: make().discriminator_step(*batch(n=5)), "5 samples makes no packs of 2"),
+        (lambda: make().discriminator_step(*batch(n=5)), "multiple of pack=2 samples, got 5"),
         (
             lambda: make().fit(np.ones((40, 12)), 1, 4, progress=False),
             r"shape \(n, 6\), the features that G makes, got \(40, 12\)",

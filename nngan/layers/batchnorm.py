@@ -65,7 +65,8 @@ class BatchNorm(Layer):
     A training step of the game calls G forward k + 1 times, on as many minibatches of noise, and
     each moves G's running averages, as in any framework. In D real and fake data go apart, each
     with its own mu and var; D's running averages mix the two and are good for inference only, which
-    the game does not ask of D. A bias of the layer before has no effect on y while learning.
+    the game does not ask of D. A bias of the layer before has no effect on y while learning: its
+    gradient is nothing but rounding errors, and if Adam makes steps of these they do no harm.
 
     References
     ----------
