@@ -4,7 +4,17 @@ from . import datasets, metrics
 from .backend import BackendUnavailable, CupyBackend, NumpyBackend
 from .gan import GAN
 from .gradcheck import assert_gradients, check_gradients
-from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sigmoid, Tanh
+from .layers import (
+    BatchNorm,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    Linear,
+    Maxout,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
 from .losses import bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
@@ -14,11 +24,13 @@ __all__ = [
     "SGD",
     "Adam",
     "BackendUnavailable",
+    "BatchNorm",
     "CupyBackend",
     "Dropout",
     "Layer",
     "LeakyReLU",
     "Linear",
+    "Maxout",
     "NumpyBackend",
     "ReLU",
     "Sequential",

@@ -1,9 +1,9 @@
 """The full state of a run in one ``.npz``, written so that a crash cannot spoil it.
 
-A checkpoint holds arrays and one JSON text, never a pickle: parameters and optimizer moments of
-both networks, the clock, the losses so far, and a description from which the game is made anew.
-Because random numbers are a function of seed and clock, no generator's state is needed: a run that
-was killed and resumed ends with the bytes of the run that was not.
+A checkpoint holds arrays and one JSON text, never a pickle: parameters, running averages and
+optimizer moments of both networks, the clock, the losses so far, and a description from which the
+game is made anew. Because random numbers are a function of seed and clock, no generator's state is
+needed: a run that was killed and resumed ends with the bytes of the run that was not.
 """
 
 from __future__ import annotations
@@ -137,10 +137,13 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def _state(gan: GAN) -> dict[str, Array]:
     """Return all arrays that a training step changes in place, by name."""
     state = {"clock": gan.clock, "epoch_start": gan.epoch_start}
-    for name, network, optimizer in (
-        ("G", gan.G, gan.g_optimizer),
-        ("D", gan.D, gan.d_optimizer),
-    ):
+    networks = {"G": gan.G, "D": gan.D}
+    if gan.G_ema is not None:
+        networks["G_ema"] = gan.G_ema
+    for name, network in networks.items():
         state[f"{name}.params"] = network.params
+        if network.state.size:
+            state[f"{name}.state"] = network.state
+    for name, optimizer in (("G", gan.g_optimizer), ("D", gan.d_optimizer)):
         state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
     return state

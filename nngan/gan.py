@@ -9,6 +9,7 @@ game's state: parameters, optimizers' moments, and one clock.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,9 +35,11 @@ class GAN:
     G : Sequential
         Generator: latent vectors (N, latent_dim) to samples (N, features).
     D : Sequential
-        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real.
+        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real;
+        with `pack`, (N, pack * features) to (N, 1).
     loss : str
-        "non_saturating" (default) or "minimax"; see `nngan.losses`.
+        "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
+        "relativistic"; see `nngan.losses.objectives`.
     g_optimizer, d_optimizer : Optimizer, optional
         ``Adam(2e-4, beta1=0.5)`` each if left out.
     k : int
@@ -47,6 +50,12 @@ class GAN:
         layer of D may couple samples).
     label_smoothing : float
         One-sided: real data get the label 1 - label_smoothing.
+    pack : int
+        Samples that D judges at once, side by side: minibatches must be multiples of it. D then
+        sees that fakes are alike, which no sample shows alone (PacGAN).
+    ema : float
+        Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
+        none. GANs use 0.99 to 0.9999.
     latent : str
         Prior of z: "normal", or "uniform" on (-1, 1].
     data_range : (float, float)
@@ -60,10 +69,13 @@ class GAN:
 
     Attributes
     ----------
+    G_ema : Sequential or None
+        The generator at the moving average of its weights; None where ema = 0.
     clock : int64 array of shape (1,), on the device
         Training steps done. With `seed` it addresses every random number.
     history : dict of str to list of float
         "d_loss", "g_loss", "d_real" (mean D(x)), "d_fake" (mean D(G(z))): the mean over each epoch.
+        D(x) is the sigmoid of D's output, whatever the loss.
     log : array of shape (steps, 4), on the device
         The same four of each step of the epoch under way, which began at `epoch_start`.
 
@@ -86,15 +98,21 @@ class GAN:
         k: int = 1,
         update: str = "alternating",
         label_smoothing: float = 0.0,
+        pack: int = 1,
+        ema: float = 0.0,
         latent: str = "normal",
         data_range: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
         backend: str | NumpyBackend = "numpy",
     ) -> None:
-        if G is D or D.n_out != 1 or G.n_out != D.n_in or G.dtype != D.dtype or not G.n_in:
+        if pack != int(pack) or pack < 1:
+            raise ValueError(f"pack must be a positive whole number, got {pack!r}")
+        n_in = (G.n_out or 0) * pack
+        if G is D or D.n_out != 1 or n_in != D.n_in or G.dtype != D.dtype or not G.n_in:
+            features = "features" if pack == 1 else f"{pack} * features"
             raise ValueError(
-                "G must map (N, latent_dim) to (N, features) and D (N, features) to (N, 1) in one "
-                f"dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
+                f"G must map (N, latent_dim) to (N, features) and D (N, {features}) to (N, 1) in "
+                f"one dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
                 f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
             )
         if g_optimizer is not None and g_optimizer is d_optimizer:
@@ -111,6 +129,10 @@ class GAN:
             )
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
+        if label_smoothing and not OBJECTIVES[loss].labels:
+            raise ValueError(f"label_smoothing must be 0, because loss={loss!r} has no labels")
+        if not 0 <= ema < 1:
+            raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
         low, high = map(float, data_range)
         if not low < high:
             raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
@@ -118,6 +140,8 @@ class GAN:
             raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
         self.backend = get_backend(backend)
         self.G, self.D = G.to(self.backend), D.to(self.backend)
+        self.pack = int(pack)
+        self.ema, self.G_ema = float(ema), copy.deepcopy(self.G) if ema else None
         self.loss, self.objective = loss, OBJECTIVES[loss]
         self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
         self.d_optimizer = (d_optimizer or Adam()).bind(self.D)
@@ -151,6 +175,7 @@ class GAN:
         """
         G, D = self.G, self.D
         fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
+        x, fake = self._packed(x), self._packed(fake)
         # One pass over both minibatches, unless a layer must know which of the two it sees.
         joined = not (D.couples_samples or D.draws)
         join = self.backend.xp.concatenate
@@ -171,7 +196,7 @@ class GAN:
         self.d_optimizer.step()
         return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
-    def generator_step(self, z: Array) -> Array:
+    def generator_step(self, z: Array, x: Array | None = None) -> Array:
         """Move G down the gradient of its loss: the outer loop of Algorithm 1.
 
         The gradient goes through D to its input, which is G's output, and on into G. D takes no
@@ -181,6 +206,9 @@ class GAN:
         ----------
         z : array of shape (N, latent_dim)
             A minibatch of noise.
+        x : array of shape (N, features)
+            A minibatch of data, for an objective that pairs fakes with it: the one that D learned
+            from last, seen anew because D has moved since. Others do not look at it.
 
         Returns
         -------
@@ -189,12 +217,21 @@ class GAN:
         """
         G, D = self.G, self.D
         fake, g_cache = G.forward(z, key=self._key(Stream.GENERATOR_STEP, 0))
-        fake_logits, d_cache = D.forward(fake, key=self._key(Stream.GENERATOR_STEP, 1))
-        loss, d_fake_logits = self.objective.generator(fake_logits)
+        fake_logits, d_cache = D.forward(
+            self._packed(fake), key=self._key(Stream.GENERATOR_STEP, 1)
+        )
+        logits = [fake_logits]
+        if self.objective.pairs:
+            if x is None:
+                raise ValueError(f"loss={self.loss!r} pairs fakes with data: pass x too")
+            real, key = self._packed(x), self._key(Stream.GENERATOR_STEP, 2)
+            logits.append(D.forward(real, key=key)[0])
+        loss, d_fake_logits = self.objective.generator(*logits)
         d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
         assert d_fake is not None
-        G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
+        G.backward(d_fake.reshape(fake.shape), g_cache, input_grad=False, accumulate=False)
         self.g_optimizer.step()
+        self._average()
         return loss
 
     def simultaneous_step(self, x: Array, z: Array) -> tuple[Array, Array, Array, Array]:
@@ -218,17 +255,19 @@ class GAN:
         d_loss, g_loss, d_real, d_fake : 0-d arrays
             Both losses, the mean of D(x) and the mean of D(G(z)), before the update.
         """
-        G, D, n = self.G, self.D, len(x)
+        G, D, n = self.G, self.D, len(x) // self.pack
         xp = self.backend.xp
         fake, g_cache = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 0))
         logits, d_cache = D.forward(
-            xp.concatenate([x, fake]), key=self._key(Stream.DISCRIMINATOR_STEP, 1)
+            xp.concatenate([self._packed(x), self._packed(fake)]),
+            key=self._key(Stream.DISCRIMINATOR_STEP, 1),
         )
         real_logits, fake_logits = logits[:n], logits[n:]
         d_loss, *dlogits = self.objective.discriminator(
             real_logits, fake_logits, self.label_smoothing
         )
-        g_loss, g_dlogits = self.objective.generator(fake_logits)
+        paired = [real_logits] if self.objective.pairs else []
+        g_loss, g_dlogits = self.objective.generator(fake_logits, *paired)
         do_dx = D.backward(
             xp.ones_like(logits),
             d_cache,
@@ -237,14 +276,64 @@ class GAN:
             sample_weight=xp.concatenate(dlogits),
         )
         assert do_dx is not None
-        G.backward(g_dlogits * do_dx, g_cache, input_grad=False, accumulate=False)
+        d_fake = (g_dlogits * do_dx).reshape(fake.shape)
+        G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
         self.d_optimizer.step()
         self.g_optimizer.step()
+        self._average()
         return d_loss, g_loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
     def noise(self, n: int, i: int = 0) -> Array:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
         return self._draw(self._key(Stream.NOISE, i), n)
+
+    def _packed(self, x: Array) -> Array:
+        """Return samples as D sees them: `pack` neighbours in one row.
+
+        (N, features) becomes (N / pack, pack * features), the first `pack` samples the first row.
+        Nothing is computed, so that a gradient goes back by the reverse reshape. (Both count row by
+        row, whatever the layout in memory.)
+
+        References
+        ----------
+        Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
+        networks", NeurIPS 2018.
+        """
+        if self.pack == 1:
+            return x
+        if len(x) % self.pack:
+            raise ValueError(
+                f"a minibatch must be a multiple of pack={self.pack} samples, got {len(x)}"
+            )
+        packs: Array = x.reshape(len(x) // self.pack, -1)
+        return packs
+
+    def _average(self) -> None:
+        """Move the average towards the weights that G has now.
+
+        average = d average + (1 - d) params, with d = min(ema, (1 + t) / (10 + t)) at step t: the
+        first averages are short, because a long one would consist of the initial weights.
+
+        What is averaged is every number of G, the running averages of BatchNorm with the weights:
+        a mean of activations is linear in the weights of the layer before, so that the mean over
+        the same steps with the same shares is, to first order, that of the averaged network.
+
+        References
+        ----------
+        Yazici et al., "The unusual effectiveness of averaging in GAN training", ICLR 2019;
+        Karras et al., "Progressive growing of GANs", ICLR 2018, appendix A.
+        """
+        if self.G_ema is None:
+            return
+        G, dtype = self.G, self.G.dtype
+        share = 1 - self.backend.xp.minimum((1 + self.clock) / (10 + self.clock), self.ema)
+        share = share.astype(dtype)
+        for average, new in ((self.G_ema.params, G.params), (self.G_ema.state, G.state)):
+            for part in self.backend.blocks(new.size):
+                mean = average[part]
+                change = new[part] - mean
+                change *= share
+                mean += change
 
     # -- learning and sampling -----------------------------------------------------------------
 
@@ -262,7 +351,7 @@ class GAN:
 
         return fit(self, x, epochs, batch_size, callbacks=callbacks, progress=progress)
 
-    def sample(self, n: int, *, seed: int = 0) -> Array:
+    def sample(self, n: int, *, seed: int = 0, averaged: bool = True) -> Array:
         """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
 
         The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
@@ -274,17 +363,21 @@ class GAN:
             How many, at least 1.
         seed : int
             Of the latent vectors.
+        averaged : bool
+            Whether from the moving average of G's weights, where there is one; False samples from
+            the weights of the last step.
         """
         if n != int(n) or n < 1:
             raise ValueError(f"n must be a positive whole number, got {n!r}")
         if seed != int(seed) or not 0 <= seed < 2**64:
             raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
-        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), int(n)))
+        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), int(n)), averaged)
 
-    def generate(self, z: Array) -> Array:
+    def generate(self, z: Array, averaged: bool = True) -> Array:
         """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array."""
         low, high = self.data_range
-        y = self.backend.to_numpy(self.G(self.backend.asarray(z, self.G.dtype)))
+        G = self.G_ema if averaged and self.G_ema is not None else self.G
+        y = self.backend.to_numpy(G(self.backend.asarray(z, G.dtype)))
         return y if (low, high) == (0, 1) else (y - low) / (high - low)
 
     @property
@@ -323,6 +416,8 @@ class GAN:
             "k": self.k,
             "update": self.update,
             "label_smoothing": self.label_smoothing,
+            "pack": self.pack,
+            "ema": self.ema,
             "latent": self.latent,
             "data_range": list(self.data_range),
             "seed": self.seed,

@@ -45,6 +45,8 @@ class Sequential(Layer):
     layers : list of Layer
     params, grads : array of shape (size,)
         Backward passes *add* to `grads`; `zero_grad` empties it.
+    state : array
+        What forward passes change while learning: the running averages of all BatchNorm layers.
     weighs_samples : bool
         Whether all layers with parameters know the option `sample_weight` of `backward`.
 
@@ -77,6 +79,7 @@ class Sequential(Layer):
             raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         sizes = [layer.size for layer in layers]
         self.shapes = {"params": (sum(sizes),)}
+        self.state_shapes = {"state": (sum(layer.state_size for layer in layers),)}
         self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
         self._options = [inspect.signature(layer.backward).parameters for layer in layers]
         self.couples_samples = any(layer.couples_samples for layer in layers)
@@ -89,6 +92,7 @@ class Sequential(Layer):
         backend = get_backend(backend)
         params = backend.asarray(self.values(), dtype)
         self.bind(params, backend.xp.zeros_like(params), backend)
+        self.bind_state(backend.asarray(self.state_values(), dtype))
         if seed is not None:
             if seed != int(seed) or not 0 <= seed < 2**64:
                 raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
@@ -171,6 +175,14 @@ class Sequential(Layer):
             layer.bind(params[start:stop], grads[start:stop], backend)
             start = stop
 
+    def bind_state(self, state: Array) -> None:
+        self.state = state
+        start = 0
+        for layer in self.layers:
+            stop = start + layer.state_size
+            layer.bind_state(state[start:stop])
+            start = stop
+
     def initialize(self, key: Key) -> None:
         for i, layer in enumerate(self.layers):
             layer.initialize(key.fold_in(i))
@@ -178,12 +190,18 @@ class Sequential(Layer):
     def values(self) -> Array:
         return np.concatenate([layer.values() for layer in self.layers])
 
+    def state_values(self) -> Array:
+        return np.concatenate([layer.state_values() for layer in self.layers])
+
     def to(self, backend: str | NumpyBackend) -> Sequential:
-        """Move parameters and gradients to `backend`, in place; return the network."""
+        """Move parameters, gradients and state to `backend`, in place; return the network."""
         old, new = self.backend, get_backend(backend)
         if new is not old:
-            params, grads = (new.asarray(old.to_numpy(a)) for a in (self.params, self.grads))
+            params, grads, state = (
+                new.asarray(old.to_numpy(a)) for a in (self.params, self.grads, self.state)
+            )
             self.bind(params, grads, new)
+            self.bind_state(state)
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:

@@ -8,6 +8,7 @@ beside them and is updated in place.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .backend import Array
@@ -16,8 +17,18 @@ if TYPE_CHECKING:
     from .network import Sequential
 
 
+Schedule = Sequence[Any] | None
+
+
 class Optimizer:
     """What all optimizers share: `bind` to a network, then `step` after each backward pass.
+
+    Each takes a `schedule` of its learning rate. With t = 0, 1, ... the steps done before:
+
+    - ``None``: lr, always;
+    - ``("linear", steps)``: lr max(0, 1 - t / steps), which is zero after so many steps;
+    - ``("exponential", factor)``: lr factor**t, with 0 < factor <= 1. The first GAN had
+      1 / 1.000004 (Goodfellow et al. 2014, in the code).
 
     Attributes
     ----------
@@ -29,6 +40,8 @@ class Optimizer:
 
     network: Sequential
     state: dict[str, Array]
+    lr: float
+    schedule: tuple[str, float] | None
 
     def bind(self, network: Sequential) -> Optimizer:
         """Attach to `network`, with a fresh state on its backend; return the optimizer."""
@@ -43,10 +56,26 @@ class Optimizer:
     def _initial_state(self) -> dict[str, Array]:
         raise NotImplementedError
 
+    def learning_rate(self, t: Array) -> Any:
+        """Return the learning rate after `t` steps, an int64 array of shape (1,) on the device.
+
+        A float without a schedule. With one an array of t's shape, computed where t lives, so that
+        a step which was captured once follows it.
+        """
+        if self.schedule is None:
+            return self.lr
+        law, value = self.schedule
+        xp = self.network.backend.xp
+        return self.lr * (xp.maximum(1 - t / value, 0) if law == "linear" else value**t)
+
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name, and the type, for a checkpoint."""
-        names = inspect.signature(type(self)).parameters
-        return {"type": type(self).__name__, **{name: getattr(self, name) for name in names}}
+        """Return the constructor's arguments by name, and the type, for a checkpoint.
+
+        Options that are None are left out.
+        """
+        options = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        given = {name: value for name, value in options.items() if value is not None}
+        return {"type": type(self).__name__, **given}
 
     def __repr__(self) -> str:
         arguments = [f"{k}={v!r}" for k, v in self.config().items() if k != "type"]
@@ -62,6 +91,8 @@ class SGD(Optimizer):
         Learning rate, > 0.
     momentum : float
         0 <= momentum < 1; 0 is plain gradient descent.
+    schedule : (str, float), optional
+        Of the learning rate, see `Optimizer`.
 
     References
     ----------
@@ -70,20 +101,26 @@ class SGD(Optimizer):
     ICML 2013 (there the velocity includes lr).
     """
 
-    def __init__(self, lr: float, momentum: float = 0.0) -> None:
+    def __init__(self, lr: float, momentum: float = 0.0, schedule: Schedule = None) -> None:
         self.lr = _positive("lr", lr)
         self.momentum = _below_one("momentum", momentum)
+        self.schedule = _schedule(schedule)
 
     def _initial_state(self) -> dict[str, Array]:
-        return {"v": self.network.backend.xp.zeros_like(self.network.params)}
+        xp = self.network.backend.xp
+        state = {"v": xp.zeros_like(self.network.params)}
+        return state if self.schedule is None else {**state, "t": xp.zeros(1, dtype="int64")}
 
     def step(self) -> None:
-        network = self.network
+        network, lr = self.network, self.lr
+        if "t" in self.state:
+            lr = self.learning_rate(self.state["t"]).astype(network.params.dtype)
+            self.state["t"] += 1
         for part in network.backend.blocks(network.params.size):
             params, g, v = network.params[part], network.grads[part], self.state["v"][part]
             network.backend.decay(v, self.momentum)
             v += g
-            params -= self.lr * v
+            params -= lr * v
 
 
 class Adam(Optimizer):
@@ -106,6 +143,8 @@ class Adam(Optimizer):
         Decay of the two moments, in [0, 1). GANs use beta1 = 0.5 (Radford et al. 2016).
     eps : float
         > 0.
+    schedule : (str, float), optional
+        Of the learning rate, see `Optimizer`.
 
     References
     ----------
@@ -113,12 +152,18 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self, lr: float = 2e-4, beta1: float = 0.5, beta2: float = 0.999, eps: float = 1e-8
+        self,
+        lr: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        schedule: Schedule = None,
     ) -> None:
         self.lr = _positive("lr", lr)
         self.beta1 = _below_one("beta1", beta1)
         self.beta2 = _below_one("beta2", beta2)
         self.eps = _positive("eps", eps)
+        self.schedule = _schedule(schedule)
 
     def _initial_state(self) -> dict[str, Array]:
         xp, params = self.network.backend.xp, self.network.params
@@ -130,10 +175,11 @@ class Adam(Optimizer):
         network, beta1, beta2 = self.network, self.beta1, self.beta2
         xp, decay, dtype = network.backend.xp, network.backend.decay, network.params.dtype
         t = self.state["t"]
+        rate = self.learning_rate(t)
         t += 1
         mean1 = (1 - beta1) / (1 - beta1**t)  # m_hat = mean1 * m
         mean2 = (1 - beta2) / (1 - beta2**t)  # v_hat = mean2 * v
-        lr = (self.lr * mean1 / xp.sqrt(mean2)).astype(dtype)
+        lr = (rate * mean1 / xp.sqrt(mean2)).astype(dtype)
         eps = (self.eps / xp.sqrt(mean2)).astype(dtype)
         for part in network.backend.blocks(network.params.size):
             params, g = network.params[part], network.grads[part]
@@ -179,3 +225,16 @@ def _below_one(name: str, value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
     return float(value)
+
+
+def _schedule(schedule: Schedule) -> tuple[str, float] | None:
+    if schedule is None:
+        return None
+    if not isinstance(schedule, str) and len(schedule) == 2:
+        law, value = schedule
+        if (law == "linear" and value > 0) or (law == "exponential" and 0 < value <= 1):
+            return str(law), float(value)
+    raise ValueError(
+        "schedule must be None, ('linear', steps) with steps > 0 or ('exponential', factor) with "
+        f"0 < factor <= 1, got {schedule!r}"
+    )

@@ -16,18 +16,33 @@ def small_game(backend, k=2, **options):
     return nn.GAN(G, D, k=k, data_range=(-1, 1), seed=3, backend=backend, **options)
 
 
+def toolbox(backend):
+    """The newer parts together: their state, too, must change in place on the device."""
+    # No Adam: it would magnify the rounding errors of gradients that are nearly zero, as those of
+    # D's last bias and behind the statistics of two samples are.
+    norm = nn.BatchNorm(8, eps=0.1)
+    G = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), norm, nn.Linear(8, 64), nn.Sigmoid())
+    D = nn.Sequential(nn.Linear(128, 40), nn.Maxout(4, 10), nn.Linear(4, 1))
+    return nn.GAN(
+        G, D, loss="relativistic", pack=2, ema=0.9, backend=backend,
+        g_optimizer=nn.SGD(0.1, 0.9, ("linear", 100)),
+        d_optimizer=nn.SGD(0.1, schedule=("exponential", 0.9)),
+    )  # fmt: skip
+
+
 GAMES = {
     **{name: partial(recipe.build, 64) for name, recipe in RECIPES.items()},
     "k=2, Adam": partial(small_game, label_smoothing=0.1),
     "k=2, SGD": lambda backend: small_game(
         backend, latent="uniform", g_optimizer=nn.SGD(0.1, 0.9), d_optimizer=nn.SGD(0.1)
     ),
+    "toolbox": toolbox,
 }
 
 
 def step_of(gan, steps, batch_size=2, compiled=True):
     """Return the training step of a new game, on some data; it can be called so many times."""
-    backend, features = gan.backend, gan.D.n_in
+    backend, features = gan.backend, gan.G.n_out
     gan.log = backend.xp.zeros((steps, 4), dtype=gan.G.dtype)
     data = np.random.default_rng(0).integers(0, 256, (300, features)).astype(np.uint8)
     order = backend.xp.take(
@@ -41,7 +56,9 @@ def step_of(gan, steps, batch_size=2, compiled=True):
 def state(gan):
     """Return all that a step changes, as NumPy arrays; the clock comes first."""
     moments = [*gan.g_optimizer.state.values(), *gan.d_optimizer.state.values()]
-    arrays = gan.clock, gan.log, gan.G.params, gan.G.grads, gan.D.params, gan.D.grads, *moments
+    networks = [gan.G, gan.D] if gan.G_ema is None else [gan.G, gan.D, gan.G_ema]
+    arrays = [gan.clock, gan.log, gan.G.grads, gan.D.grads, *moments]
+    arrays += [a for network in networks for a in (network.params, network.state) if a.size]
     return [gan.backend.to_numpy(a) for a in arrays]
 
 

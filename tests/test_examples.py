@@ -87,7 +87,7 @@ def test_the_sheets_show_one_fixed_noise_and_gs_chance(train, tmp_path, monkeypa
     nn.plotting.save_sheet("last.png", nn.GAN.load("run/checkpoint.npz").sample(64))
     last = (tmp_path / "run/samples/epoch_0003.png").read_bytes()
     assert last == (tmp_path / "last.png").read_bytes()
-    assert drawn == [{"g_chance": -np.log(2)}]
+    assert drawn == [{"d_chance": 2 * np.log(2), "g_chance": -np.log(2)}]
 
 
 def test_options_reach_the_game(train, tmp_path):
@@ -277,7 +277,7 @@ def files_of(folder):
     ("arguments", "message"),
     [
         ("--recipe nope", "argument --recipe: invalid choice: 'nope'"),
-        ("--loss hinge", "argument --loss: invalid choice: 'hinge'"),
+        ("--loss bce", "argument --loss: invalid choice: 'bce'"),
         ("--data cifar", "argument --data: invalid choice: 'cifar'"),
         ("--backend jax", "argument --backend: invalid choice: 'jax'"),
         ("--epochs 0", "argument --epochs: must be a positive whole number, got '0'"),

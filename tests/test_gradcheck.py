@@ -511,6 +511,9 @@ def test_no_false_alarm_losses(logits, fake, label, name):
         assert_gradients(nn.bce, p, np.float64(label))
     elif name == "two batches":
         assert_gradients(OBJECTIVES["minimax"].discriminator, logits, fake, label / 2)
+    elif OBJECTIVES[name].pairs:
+        real = np.resize(fake, logits.shape).astype(float)
+        assert_gradients(OBJECTIVES[name].generator, logits, real)
     else:
         assert_gradients(OBJECTIVES[name].generator, logits)
 

@@ -68,7 +68,8 @@ def test_every_objective(name, n):
     real, fake = inputs(n, 1), inputs(n, 1, seed=1)
     for smoothing in (0.0, 0.1):
         nn.assert_gradients(OBJECTIVES[name].discriminator, real, fake, smoothing, thorough=True)
-    nn.assert_gradients(OBJECTIVES[name].generator, fake, thorough=True)
+    paired = [real] if OBJECTIVES[name].pairs else []
+    nn.assert_gradients(OBJECTIVES[name].generator, fake, *paired, thorough=True)
 
 
 class Still(nn.SGD):
@@ -91,7 +92,7 @@ def small_game(loss, backend, dropout=0.3):
     )  # fmt: skip
     adam = {"lr": 1e-2, "beta1": 0.5}
     return nn.GAN(
-        G, D, loss=loss, label_smoothing=0.1, seed=3, backend=backend,
+        G, D, loss=loss, label_smoothing=0.1 * OBJECTIVES[loss].labels, seed=3, backend=backend,
         g_optimizer=nn.Adam(**adam), d_optimizer=nn.Adam(**adam),
     )  # fmt: skip
 
@@ -111,7 +112,7 @@ def whole_paths(gan, x, z):
         return loss, to_numpy(network.params).copy()
 
     return (
-        path(gan.G, lambda: gan.generator_step(z)),
+        path(gan.G, lambda: gan.generator_step(z, x)),
         path(gan.D, lambda: gan.discriminator_step(x, z)[0]),
     )
 
@@ -125,7 +126,7 @@ def test_both_players_whole_paths(loss, n, steps, backend):
     x, z = np.random.default_rng(0).uniform(0, 1, (n, 4)), inputs(n, 2)
     for _ in range(steps):
         gan.discriminator_step(gan.backend.asarray(x), gan.backend.asarray(z))
-        gan.generator_step(gan.backend.asarray(z))
+        gan.generator_step(gan.backend.asarray(z), gan.backend.asarray(x))
     for path, parameters in whole_paths(gan, x, z):
         nn.assert_gradients(path, parameters, thorough=True)
 
@@ -159,5 +160,5 @@ def test_the_generators_step_leaves_ds_gradients_alone():
     for loss, n in itertools.product(OBJECTIVES, (1, 5)):
         gan = small_game(loss, "numpy")
         gan.D.grads.fill(7)
-        gan.generator_step(inputs(n, 2))
+        gan.generator_step(inputs(n, 2), inputs(n, 4))
         assert (gan.D.grads == 7).all()

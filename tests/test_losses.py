@@ -116,16 +116,22 @@ def test_objectives_agree_with_the_numerical_derivative(name):
     for logits, gradient in ((real, d_real), (fake, d_fake)):
         numerical = numerical_gradient(lambda: objective.discriminator(real, fake, 0.1)[0], logits)
         assert relative_error(gradient, numerical) < 1e-8
-    gradient = objective.generator(fake)[1]
-    numerical = numerical_gradient(lambda: objective.generator(fake)[0], fake)
+    logits = [fake, real] if objective.pairs else [fake]
+    gradient = objective.generator(*logits)[1]
+    numerical = numerical_gradient(lambda: objective.generator(*logits)[0], fake)
     assert relative_error(gradient, numerical) < 1e-8
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_chance_is_where_d_cannot_tell(name):
-    objective, zero = OBJECTIVES[name], np.zeros((3, 1))
-    assert math.isclose(objective.discriminator(zero, zero, 0.0)[0], objective.d_chance)
-    assert math.isclose(objective.generator(zero)[0], objective.g_chance)
+    objective = OBJECTIVES[name]
+    even = np.full((3, 1), 0.5 if name == "least_squares" else 0.0)
+    loss, d_real, d_fake = objective.discriminator(even, even, 0.0)
+    assert math.isclose(loss, objective.d_chance)
+    np.testing.assert_allclose(d_real, -d_fake)  # D has no reason to move
+    if objective.g_chance is not None:
+        logits = [even, even] if objective.pairs else [even]
+        assert math.isclose(objective.generator(*logits)[0], objective.g_chance)
 
 
 def test_the_objectives_are_those_of_the_paper():

@@ -91,10 +91,41 @@ def non_saturating(fake_logits):
     return torch.nn.BCEWithLogitsLoss()(fake_logits, torch.ones_like(fake_logits))
 
 
+def least_squares(real_logits, fake_logits, label_smoothing):
+    real = F.mse_loss(real_logits, torch.full_like(real_logits, 1 - label_smoothing))
+    return (real + F.mse_loss(fake_logits, torch.zeros_like(fake_logits))) / 2
+
+
+def hinge(real_logits, fake_logits, _):
+    return (F.relu(1 - real_logits) + F.relu(1 + fake_logits)).mean()
+
+
+def wasserstein(real_logits, fake_logits, _):
+    return -torch.mean(real_logits) + torch.mean(fake_logits)
+
+
+def relativistic(real_logits, fake_logits, _):
+    return -F.logsigmoid(real_logits - fake_logits).mean()
+
+
 LOSSES = {
     "minimax": (discriminator_loss, minimax),
     "non_saturating": (discriminator_loss, non_saturating),
+    "least_squares": (
+        least_squares,
+        lambda fake_logits: F.mse_loss(fake_logits, torch.ones_like(fake_logits)) / 2,
+    ),
+    "hinge": (hinge, lambda fake_logits: -fake_logits.mean()),
+    "wasserstein": (wasserstein, lambda fake_logits: -fake_logits.mean()),
+    "relativistic": (
+        relativistic,
+        lambda fake_logits, real_logits: relativistic(fake_logits, real_logits, 0.0),
+    ),
 }
+# Where there are labels, every array of gradients is far from zero. Elsewhere that of D's last bias
+# is a sum which cancels: a score has no zero.
+LABELLED = [name for name in OBJECTIVES if OBJECTIVES[name].labels]
+SCORES = [name for name in OBJECTIVES if not OBJECTIVES[name].labels]
 
 
 class TorchGAN:
@@ -114,9 +145,10 @@ class TorchGAN:
         d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
         return loss.item(), d_real.item(), d_fake.item()
 
-    def generator_step(self, z):
+    def generator_step(self, z, x=None):
         self.g_optimizer.zero_grad()
-        loss = self.generator_loss(self.D(self.G(z)))
+        real = [] if x is None else [self.D(x)]
+        loss = self.generator_loss(self.D(self.G(z)), *real)
         loss.backward()  # adds to D's gradients too; D's next step begins with zero_grad
         self.g_optimizer.step()
         return loss.item()
@@ -242,7 +274,7 @@ def test_both_recipes_and_every_objective_have_a_twin():
 
 
 @pytest.mark.parametrize(("bias", "label_smoothing"), [(0.0, 0.0), (0.1, 0.1)])
-@pytest.mark.parametrize("loss", OBJECTIVES)
+@pytest.mark.parametrize("loss", LABELLED)
 @pytest.mark.parametrize("recipe", TWINS)
 def test_every_gradient_of_one_step(recipe, loss, bias, label_smoothing):
     """The recipe's own widths and batch size, on 784 features.
@@ -260,7 +292,7 @@ def test_every_gradient_of_one_step(recipe, loss, bias, label_smoothing):
     assert_below(TRAINED, parameters(gan.G, twin.G))
 
 
-@pytest.mark.parametrize("loss", OBJECTIVES)
+@pytest.mark.parametrize("loss", LABELLED)
 @pytest.mark.parametrize(("recipe", "h"), [("tf_basic", 256), ("pytorch_mlp", 64)])
 def test_200_steps_with_adam(recipe, h, loss):
     """On 64 features and batches of 32; tf_basic at its own widths, pytorch_mlp at a quarter."""
@@ -272,7 +304,7 @@ def test_200_steps_with_adam(recipe, h, loss):
     assert_below(TRAINED, parameters(gan.G, twin.G))
 
 
-@pytest.mark.parametrize("loss", OBJECTIVES)
+@pytest.mark.parametrize("loss", LABELLED)
 @pytest.mark.parametrize("recipe", TWINS)
 def test_three_steps_of_sgd_with_momentum(recipe, loss):
     """Three, because the first does not know momentum. No Adam: nothing magnifies rounding."""
@@ -284,6 +316,26 @@ def test_three_steps_of_sgd_with_momentum(recipe, loss):
         assert_below(GRADIENT, gradients(gan.G, twin.G))
     assert_below(GRADIENT, parameters(gan.D, twin.D))
     assert_below(GRADIENT, parameters(gan.G, twin.G))
+
+
+@pytest.mark.parametrize("loss", SCORES)
+def test_one_step_without_labels(loss):
+    """Gradients relative to the largest of the network: that of D's last bias is zero."""
+    gan, twin = make("pytorch_mlp", loss, 64, h=64, bias=0.1)
+    [(x, z_d, z_g)] = batches("pytorch_mlp", 1, 32, 64)
+    assert_below(GRADIENT, d_step(gan, twin, x, z_d))
+    assert_below_largest(GRADIENT, gan.D, twin.D)
+    t = [torch.from_numpy(a) for a in ((z_g, x) if loss == "relativistic" else (z_g,))]
+    ours, theirs = gan.generator_step(z_g, x), twin.generator_step(*t)
+    assert relative(ours, theirs) < 1e-10  # Adam has moved D's last bias by lr times noise
+    assert_below_largest(1e-10, gan.G, twin.G)
+
+
+def assert_below_largest(limit, net, twin):
+    largest = np.abs(net.grads).max()
+    for ours, theirs in zip(linears(net), torch_linears(twin), strict=True):
+        for mine, tensor in ((ours.dW.T, theirs.weight), (ours.db, theirs.bias)):
+            assert np.abs(mine - tensor.grad.numpy()).max() < limit * largest
 
 
 # -- each part alone ---------------------------------------------------------------------------
@@ -335,6 +387,47 @@ def test_activations(layer, function):
     expected.backward(torch.from_numpy(dy))
     np.testing.assert_allclose(y, expected.detach().numpy(), rtol=FORMULA, atol=0)
     assert relative_error(dx, t.grad.numpy()) < FORMULA
+
+
+def test_maxout():
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((7, 12)), rng.standard_normal((7, 4))
+    layer = nn.Maxout(4, 3)
+    y, cache = layer.forward(x)
+    t = leaf(x)
+    expected = t.reshape(7, 3, 4).amax(dim=1)
+    expected.backward(torch.from_numpy(dy))
+    np.testing.assert_array_equal(y, expected.detach().numpy())
+    np.testing.assert_array_equal(layer.backward(dy, cache), t.grad.numpy())
+
+
+def test_batchnorm():
+    """Three minibatches while learning, then one sample in inference."""
+    rng = np.random.default_rng(0)
+    layer = nn.BatchNorm(5, momentum=0.2, dtype="float64")
+    twin = torch.nn.BatchNorm1d(5, momentum=0.2).double()
+    layer.gamma[...], layer.beta[...] = rng.standard_normal((2, 5))
+    with torch.no_grad():
+        twin.weight.copy_(torch.from_numpy(layer.gamma))
+        twin.bias.copy_(torch.from_numpy(layer.beta))
+    for n in (8, 2, 30, 1):
+        twin.train(n > 1)
+        x, dy = 3 + rng.standard_normal((n, 5)), rng.standard_normal((n, 5))
+        y, cache = layer.forward(x, training=n > 1)
+        dx = layer.backward(dy, cache)
+        t = leaf(x)
+        expected = twin(t)
+        expected.backward(torch.from_numpy(dy))
+        assert relative_error(y, expected.detach().numpy()) < FORMULA
+        # Of two samples dx is the millionth part that eps leaves of numbers which cancel.
+        np.testing.assert_allclose(dx, t.grad.numpy(), rtol=1e-12, atol=1e-14)
+        for ours, theirs in (
+            (layer.dgamma, twin.weight.grad),
+            (layer.dbeta, twin.bias.grad),
+            (layer.running_mean, twin.running_mean),
+            (layer.running_var, twin.running_var),
+        ):
+            assert relative_error(ours, theirs.numpy()) < FORMULA
 
 
 TARGETS = {
@@ -396,9 +489,10 @@ def test_objectives(loss, label_smoothing):
     assert relative(value, expected.item()) < FORMULA
     assert relative_error(d_real, t.grad.numpy()) < FORMULA
     assert relative_error(d_fake, u.grad.numpy()) < FORMULA
-    value, d_fake = objective.generator(fake)
+    paired = [real] if objective.pairs else []
+    value, d_fake = objective.generator(fake, *paired)
     u = leaf(fake)
-    expected = generator(u)
+    expected = generator(u, *map(torch.from_numpy, paired))
     expected.backward()
     assert relative(value, expected.item()) < FORMULA
     assert relative_error(d_fake, u.grad.numpy()) < FORMULA

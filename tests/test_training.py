@@ -163,10 +163,10 @@ def interrupt_at(gan, step):
     """Send Ctrl-C to this process in the middle of the generator's part of one step."""
     original = gan.generator_step
 
-    def spy(z):
+    def spy(z, x):
         if int(gan.clock[0]) == step:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(z)
+        return original(z, x)
 
     gan.generator_step = spy
 

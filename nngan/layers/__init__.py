@@ -15,7 +15,20 @@ alone, so that the chain rule is dL/dx_i = dL/dy_i * dy_i/dx_i.
 
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
 from .base import Layer
+from .batchnorm import BatchNorm
 from .dropout import Dropout
 from .linear import Linear
+from .maxout import Maxout
 
-__all__ = ["Dropout", "Layer", "LeakyReLU", "Linear", "ReLU", "Sigmoid", "Tanh", "sigmoid"]
+__all__ = [
+    "BatchNorm",
+    "Dropout",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "Maxout",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "sigmoid",
+]

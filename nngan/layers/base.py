@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ class Layer:
     ----------
     shapes : dict of str to tuple of int
         Shape of each parameter, by name.
+    state_shapes : dict of str to tuple of int
+        Shape of each array that `forward` changes in place while learning and no gradient does, by
+        name: running averages. A `Sequential` keeps them as it keeps the parameters.
     couples_samples : bool
         Whether what comes out for a sample depends on the others of its minibatch. True unless a
         layer says that it does not, because then minibatches must not be joined.
@@ -33,6 +37,7 @@ class Layer:
     """
 
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
+    state_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
     backend: NumpyBackend = NumpyBackend()
     couples_samples = True
     draws = False
@@ -45,7 +50,7 @@ class Layer:
         x : array of shape (N, features)
             Input.
         training : bool
-            True while learning: Dropout drops only then.
+            True while learning: Dropout drops only then, BatchNorm looks at the minibatch.
         key : Key, optional
             Address of the random numbers of this call, for layers that draw some.
         """
@@ -91,15 +96,22 @@ class Layer:
         """Number of parameters."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
+    @property
+    def state_size(self) -> int:
+        """Number of elements of the arrays in `state_shapes`."""
+        return sum(math.prod(shape) for shape in self.state_shapes.values())
+
     def bind(self, params: Array, grads: Array, backend: NumpyBackend) -> None:
         """Make the parameters and their gradients views of flat buffers of `size` elements."""
         self.backend = backend
-        start = 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            setattr(self, name, params[start:stop].reshape(shape))
-            setattr(self, "d" + name, grads[start:stop].reshape(shape))
-            start = stop
+        for name, values, gradients in _views(self.shapes, params, grads):
+            setattr(self, name, values)
+            setattr(self, "d" + name, gradients)
+
+    def bind_state(self, state: Array) -> None:
+        """Make the arrays of `state_shapes` views of a flat array of `state_size` elements."""
+        for name, values in _views(self.state_shapes, state):
+            setattr(self, name, values)
 
     def zero_grad(self) -> None:
         """Set the gradients of the parameters to zero."""
@@ -111,7 +123,14 @@ class Layer:
 
     def values(self) -> Array:
         """Return a copy of all parameters, one after the other, as a flat NumPy array."""
-        arrays = [self.backend.to_numpy(getattr(self, name)).reshape(-1) for name in self.shapes]
+        return self._copied(self.shapes)
+
+    def state_values(self) -> Array:
+        """Return a copy of the arrays of `state_shapes`, likewise."""
+        return self._copied(self.state_shapes)
+
+    def _copied(self, names: Iterable[str]) -> Array:
+        arrays = [self.backend.to_numpy(getattr(self, name)).reshape(-1) for name in names]
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
 
     def config(self) -> dict[str, Any]:
@@ -133,3 +152,12 @@ def check_like(layer: Layer, dy: Array, cached: Array) -> None:
     """Refuse a `dy` of another shape than its output's: (N, 1) would be broadcast in silence."""
     if dy.shape != cached.shape:
         raise ValueError(f"{layer!r} wants dy of its output's shape {cached.shape}, got {dy.shape}")
+
+
+def _views(shapes: dict[str, tuple[int, ...]], *flat: Array) -> Iterator[tuple[Any, ...]]:
+    """Yield each name with its part of each flat array, in its shape."""
+    start = 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        yield name, *(array[start:stop].reshape(shape) for array in flat)
+        start = stop

@@ -112,9 +112,9 @@ class RunFolder:
     def draw(self, gan: GAN) -> None:
         """Draw the curves and the animation of all sheets so far."""
         if gan.epoch:
-            chance = gan.objective.g_chance
+            chance = {"d_chance": gan.objective.d_chance, "g_chance": gan.objective.g_chance}
             with checkpoint.atomic_write(self.path / "losses.png") as file:
-                plotting.plot_losses(gan.history, file, g_chance=chance)
+                plotting.plot_losses(gan.history, file, **chance)
         sheets = sorted((self.path / "samples").glob("epoch_*.png"))
         if sheets:
             captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]

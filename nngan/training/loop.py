@@ -66,6 +66,8 @@ def fit(
     """
     epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
     data = _prepare(gan, x)
+    if batch_size % gan.pack:
+        raise ValueError(f"batch_size must be a multiple of pack={gan.pack}, got {batch_size}")
     steps = len(data) // (batch_size * gan.k)
     if steps == 0:
         raise ValueError(
@@ -130,10 +132,9 @@ def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[
 
     def alternating() -> Sequence[Array]:
         for i in range(gan.k):
-            d_loss, d_real, d_fake = gan.discriminator_step(
-                minibatch(i), gan.noise(batch_size, i), i
-            )
-        g_loss = gan.generator_step(gan.noise(batch_size, gan.k))
+            x = minibatch(i)
+            d_loss, d_real, d_fake = gan.discriminator_step(x, gan.noise(batch_size, i), i)
+        g_loss = gan.generator_step(gan.noise(batch_size, gan.k), x)
         return [d_loss, g_loss, d_real, d_fake]
 
     def simultaneous() -> Sequence[Array]:
@@ -190,9 +191,9 @@ def deferred_interrupt() -> Iterator[list[int]]:
 
 def _prepare(gan: GAN, x: Array) -> Array:
     """Return `x` on the device: bytes as bytes, all else in the networks' dtype."""
-    if getattr(x, "ndim", None) != 2 or x.shape[1] != gan.D.n_in:
+    if getattr(x, "ndim", None) != 2 or x.shape[1] != gan.G.n_out:
         raise ValueError(
-            f"x must be an array of shape (n, {gan.D.n_in}), the features that D takes, got "
+            f"x must be an array of shape (n, {gan.G.n_out}), the features that G makes, got "
             f"{getattr(x, 'shape', type(x).__name__)}"
         )
     if x.dtype == np.uint8:

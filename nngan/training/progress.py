@@ -90,8 +90,8 @@ class Progress:
             speed = (self.steps - self.first) * self.images_per_step / seconds
             self.bar.write(
                 f"epoch {gan.epoch:>3}/{self.epochs}  "
-                f"D loss {d_loss:.3f} (chance {gan.objective.d_chance:.3f})  "
-                f"G loss {g_loss:.3f} (chance {gan.objective.g_chance:.3f})  "
+                f"D loss {d_loss:.3f}{_at_chance(gan.objective.d_chance)}  "
+                f"G loss {g_loss:.3f}{_at_chance(gan.objective.g_chance)}  "
                 f"D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}  "
                 f"{seconds:.1f} s  {speed:,.0f} images/s"
             )
@@ -99,3 +99,7 @@ class Progress:
 
     def _images(self, done: int) -> int:
         return (self.gan.epoch * self.steps + done) * self.images_per_step
+
+
+def _at_chance(loss: float | None) -> str:
+    return "" if loss is None else f" (chance {loss:.3f})"

@@ -1,23 +1,11 @@
-"""Losses: binary cross-entropy, twice, and the two adversarial objectives built from it.
-
-A loss returns its mean over the N outputs and the gradient of that mean, so that both carry the
-same 1/N::
-
-    loss, dlogits = bce_with_logits(logits, target)
-
-The loss stays an array (0-d, on the device): reading it is the caller's decision.
-"""
+"""Binary cross-entropy, twice: of probabilities as in the textbook, and of logits, exact."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
-from .backend import Array, array_module
-from .layers import sigmoid
+from ..backend import Array, array_module
+from ..layers import sigmoid
 
 
 def bce(p: Array, target: Array | float) -> tuple[Array, Array]:
@@ -108,77 +96,6 @@ def softplus(x: Array) -> Array:
     xp = array_module(x)
     y: Array = xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
     return y
-
-
-class Objective(NamedTuple):
-    """The two losses of an adversarial game, both to be minimised.
-
-    Attributes
-    ----------
-    discriminator : callable
-        ``(real_logits, fake_logits, label_smoothing) -> (loss, d_real_logits, d_fake_logits)``.
-    generator : callable
-        ``(fake_logits) -> (loss, d_fake_logits)``.
-    d_chance, g_chance : float
-        The losses where D cannot tell, D(x) = 1/2 everywhere.
-    """
-
-    discriminator: Callable[[Array, Array, float], tuple[Array, Array, Array]]
-    generator: Callable[[Array], tuple[Array, Array]]
-    d_chance: float
-    g_chance: float
-
-
-def discriminator_bce(
-    real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
-) -> tuple[Array, Array, Array]:
-    """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of the paper's equation 1.
-
-    One-sided label smoothing puts 1 - label_smoothing in the place of the label 1 of real data,
-    and leaves the label 0 of fakes alone: smoothed too, it would reward G where it already is.
-
-    References
-    ----------
-    Goodfellow et al., "Generative adversarial nets", NIPS 2014, eq. 1.
-    Salimans et al., "Improved techniques for training GANs", NIPS 2016, section 3.4.
-    """
-    real_loss, d_real = bce_with_logits(real_logits, 1 - label_smoothing)
-    fake_loss, d_fake = bce_with_logits(fake_logits, 0.0)
-    return real_loss + fake_loss, d_real, d_fake
-
-
-def generator_minimax(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G in the paper's equation: E ln(1 - D(G(z))).
-
-    Its gradient in the logits is -sigmoid(o) / N: nearly zero where D is sure of a fake, which is
-    where G begins.
-
-    References
-    ----------
-    Goodfellow et al., "Generative adversarial nets", NIPS 2014, eq. 1 and Algorithm 1.
-    """
-    loss, dlogits = bce_with_logits(fake_logits, 0.0)
-    return -loss, -dlogits
-
-
-def generator_non_saturating(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G in practice: -E ln D(G(z)).
-
-    Its gradient in the logits is (sigmoid(o) - 1) / N: largest where D is sure of a fake.
-
-    References
-    ----------
-    Goodfellow et al., "Generative adversarial nets", NIPS 2014, end of section 3.
-    """
-    return bce_with_logits(fake_logits, 1.0)
-
-
-OBJECTIVES = {
-    "minimax": Objective(discriminator_bce, generator_minimax, 2 * math.log(2), -math.log(2)),
-    "non_saturating": Objective(
-        discriminator_bce, generator_non_saturating, 2 * math.log(2), math.log(2)
-    ),
-}
 
 
 def _as_target(target: Array | float, name: str, outputs: Array) -> Array | float:

@@ -1,0 +1,183 @@
+"""The layer that looks at the whole minibatch: batch normalisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array, Key, array_module
+from .base import Layer, check_like
+
+
+class BatchNorm(Layer):
+    r"""y = gamma x_hat + beta: each feature at mean 0 and variance 1, then at what is learned.
+
+    While learning, over the N samples of a minibatch and for each feature on its own::
+
+        mu = 1/N sum_n x_n        var = 1/N sum_n (x_n - mu)**2
+        x_hat_n = (x_n - mu) / s                      s = sqrt(var + eps)
+        y_n = gamma x_hat_n + beta
+
+    The parameters: dL/dgamma = sum_n dL/dy_n x_hat_n and dL/dbeta = sum_n dL/dy_n.
+
+    The input: x_n stands in mu and in s too. With d_n = gamma dL/dy_n = dL/dx_hat_n, from
+    dmu/dx_n = 1/N and ds/dx_n = x_hat_n / N (the part of dvar/dx_n that goes through mu is zero),
+
+        dx_hat_m/dx_n = 1/s ([m = n] - 1/N - x_hat_m x_hat_n / N), hence
+
+    - dL/dx_n = 1/s (d_n - mean(d) - x_hat_n mean(d x_hat)).
+
+    Neither a constant added to the minibatch nor (but for eps) a factor changes y, and so dL/dx is
+    orthogonal to both: what is subtracted is the gradient's part along 1 and along x_hat.
+
+    In inference mu and var are the running averages, constants: dL/dx_n = gamma dL/dy_n / s, and a
+    sample no longer depends on the others.
+
+    Parameters
+    ----------
+    n : int
+        Features.
+    momentum : float
+        Share of the new minibatch in the running averages, in (0, 1], PyTorch's convention.
+    eps : float
+        > 0; keeps s away from 0 where a feature is constant.
+    dtype : str
+        Of a layer used alone; in a network the network decides.
+
+    Attributes
+    ----------
+    gamma, beta, dgamma, dbeta : array of shape (n,)
+        Parameters, at first 1 and 0, and their gradients.
+    running_mean, running_var : array of shape (n,)
+        Averages of mu and of the unbiased variance N / (N - 1) var, at first 0 and 1. They are
+        state, no parameters: no gradient moves them, but every `forward` while learning does,
+        ``running += momentum * (batch - running)``.
+
+    Raises
+    ------
+    ValueError
+        On a minibatch of one sample while learning: x_hat would be 0 whatever x is.
+
+    Notes
+    -----
+    A training step of the game calls G forward k + 1 times, on as many minibatches of noise, and
+    each moves G's running averages, as in any framework. In D real and fake data go apart, each
+    with its own mu and var; D's running averages mix the two and are good for inference only, which
+    the game does not ask of D. A bias of the layer before has no effect on y while learning: its
+    gradient is nothing but rounding errors, and if Adam makes steps of these they do no harm.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015, Algorithm 1 and section 3.
+    """
+
+    couples_samples = True
+    gamma: Array
+    beta: Array
+    dgamma: Array
+    dbeta: Array
+    running_mean: Array
+    running_var: Array
+
+    def __init__(
+        self, n: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = "float32"
+    ) -> None:
+        if n != int(n) or n < 1:
+            raise ValueError(f"n must be a positive whole number, got {n!r}")
+        if not 0 < momentum <= 1:
+            raise ValueError(f"momentum must lie in (0, 1], got {momentum!r}")
+        if not 0 < eps < math.inf:
+            raise ValueError(f"eps must be a positive number, got {eps!r}")
+        self.n, self.momentum, self.eps = int(n), float(momentum), float(eps)
+        self.shapes = {"gamma": (self.n,), "beta": (self.n,)}
+        self.state_shapes = {"running_mean": (self.n,), "running_var": (self.n,)}
+        self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)
+        self.bind_state(np.zeros(self.state_size, dtype))
+        self.initialize(Key(0))
+
+    @property
+    def n_in(self) -> int:
+        """Features of the input."""
+        return self.n
+
+    @property
+    def n_out(self) -> int:
+        """Features of the output."""
+        return self.n
+
+    @property
+    def dtype(self) -> str:
+        """Name of the dtype that the layer computes in."""
+        return str(self.gamma.dtype)
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, BatchNormCache]:
+        if x.ndim != 2 or x.shape[1] != self.n:
+            raise ValueError(f"{self!r} wants x of shape (N, {self.n}), got {x.shape}")
+        if x.dtype != self.gamma.dtype:
+            raise TypeError(
+                f"{self!r} computes in {self.dtype}, got x of dtype {x.dtype}: "
+                f"convert it with x.astype({self.dtype!r})"
+            )
+        if training and len(x) < 2:
+            raise ValueError(
+                f"{self!r} wants two samples or more while learning, whose mean and variance it "
+                "takes, got one: raise the batch size, or pass training=False"
+            )
+        # Naive: var = (x * x).mean() - mu**2, whose digits cancel where |mu| is large.
+        mu = x.mean(axis=0) if training else self.running_mean
+        x_hat = x - mu
+        var = (x_hat * x_hat).mean(axis=0) if training else self.running_var
+        inverse = 1 / array_module(x).sqrt(var + self.eps)
+        x_hat *= inverse
+        if training:
+            # In place, on the device: a captured step and a checkpoint know these arrays.
+            self.running_mean += self.momentum * (mu - self.running_mean)
+            unbiased = len(x) / (len(x) - 1) * var
+            self.running_var += self.momentum * (unbiased - self.running_var)
+        y = self.gamma * x_hat
+        y += self.beta
+        return y, BatchNormCache(x_hat, inverse, training)
+
+    def backward(
+        self,
+        dy: Array,
+        cache: BatchNormCache,
+        *,
+        input_grad: bool = True,
+        param_grads: bool = True,
+        accumulate: bool = True,
+    ) -> Array | None:
+        x_hat, inverse, training = cache
+        check_like(self, dy, x_hat)
+        # mean(d) = gamma dbeta / N and mean(d x_hat) = gamma dgamma / N: one pair of sums for all.
+        dgamma, dbeta = (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+        if param_grads:
+            self.dgamma[...] = self.dgamma + dgamma if accumulate else dgamma
+            self.dbeta[...] = self.dbeta + dbeta if accumulate else dbeta
+        if not input_grad:
+            return None
+        scale = self.gamma * inverse
+        dx: Array = dy * scale
+        if training:
+            dx -= scale / len(dy) * dbeta
+            dx -= x_hat * (scale / len(dy) * dgamma)
+        return dx
+
+    def initialize(self, key: Key) -> None:
+        self.gamma.fill(1)
+        self.beta.fill(0)
+        self.running_mean.fill(0)
+        self.running_var.fill(1)
+
+
+class BatchNormCache(NamedTuple):
+    """What backward needs: the normalised input, 1 / s, and whose statistics these were."""
+
+    x_hat: Array
+    inverse: Array
+    training: bool

@@ -1,0 +1,83 @@
+"""The largest of several features: a learned activation, with a `Linear` layer before it."""
+
+from __future__ import annotations
+
+from ..backend import Array, Key, array_module
+from .base import Layer, check_like
+
+
+class Maxout(Layer):
+    """y_j = max_k x_jk: each of the `n_out` units is the largest of `pieces` features.
+
+    Behind a Linear layer, which holds the weights, that is the maxout unit of the paper,
+    max_k (x W + b)_jk: a convex function made of `pieces` straight lines, whose shape is learned.
+    Of 2 pieces, one of them zero, it is ReLU. The features come piece by piece, not unit by unit:
+    x_jk is column k n_out + j of the input.
+
+    The maximum moves with the piece that attains it and with no other: dy_j/dx_jk = [k = k*(j)],
+    k*(j) the winning piece, hence dL/dx_jk = dL/dy_j [k = k*(j)]. At the kink, where two pieces
+    are equal, we take the first.
+
+    Parameters
+    ----------
+    n_out : int
+        Features of the output; the input has n_out * pieces.
+    pieces : int
+        At least 1.
+
+    References
+    ----------
+    Goodfellow et al., "Maxout networks", ICML 2013, section 2.
+
+    Examples
+    --------
+    >>> import nngan as nn
+    >>> net = nn.Sequential(nn.Linear(784, 240 * 5), nn.Maxout(240, 5), nn.Linear(240, 1))
+    """
+
+    couples_samples = False
+
+    def __init__(self, n_out: int, pieces: int) -> None:
+        for name, n in (("n_out", n_out), ("pieces", pieces)):
+            if n != int(n) or n < 1:
+                raise ValueError(f"{name} must be a positive whole number, got {n!r}")
+        self.n_out, self.pieces = int(n_out), int(pieces)
+
+    @property
+    def n_in(self) -> int:
+        """Features of the input."""
+        return self.n_out * self.pieces
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, Array]:
+        if x.ndim != 2 or x.shape[1] != self.n_in:
+            raise ValueError(
+                f"{self!r} wants x of shape (N, {self.n_in}), {self.pieces} features for each of "
+                f"its {self.n_out} units, got {x.shape}"
+            )
+        # Pieces are columns side by side, views without a copy however the array is laid out.
+        xp = array_module(x)
+        y = x[:, : self.n_out].copy()
+        winner = xp.zeros(y.shape, dtype="int16")
+        for k in range(1, self.pieces):
+            piece = x[:, self._columns(k)]
+            xp.maximum(winner, (piece > y) * xp.int16(k), out=winner)  # k grows: the last one stays
+            xp.maximum(y, piece, out=y)
+        return y, winner
+
+    def backward(
+        self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
+    ) -> Array | None:
+        winner = cache
+        check_like(self, dy, winner)
+        if not input_grad:
+            return None
+        order = "F" if dy.flags.f_contiguous else "C"  # the order in which dy is read
+        dx: Array = array_module(dy).zeros((len(dy), self.n_in), dtype=dy.dtype, order=order)
+        for k in range(self.pieces):
+            dx[:, self._columns(k)] = dy * (winner == k)
+        return dx
+
+    def _columns(self, k: int) -> slice:
+        return slice(k * self.n_out, (k + 1) * self.n_out)
