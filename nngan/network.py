@@ -161,6 +161,63 @@ class Sequential(Layer):
     def zero_grad(self) -> None:
         self.grads.fill(0)
 
+    # -- the passes of a gradient penalty, see `nngan.penalties` ---------------------------------
+
+    def signals(self, dy: Array, cache: list[Any]) -> list[Array]:
+        """Return what `backward` hands from layer to layer: dL/dx, then dL/dy of each layer."""
+        signals = [dy]
+        for layer, layer_cache in zip(self.layers[::-1], cache[::-1], strict=True):
+            dx = layer.backward(signals[-1], layer_cache, param_grads=False)
+            assert dx is not None
+            signals.append(dx)
+        return signals[::-1]
+
+    def tangent(self, x_dot: Array, cache: list[Any]) -> Array:
+        for layer, layer_cache in zip(self.layers, cache, strict=True):
+            x_dot = layer.tangent(x_dot, layer_cache)
+        return x_dot
+
+    def backward_tangent(
+        self,
+        dy_dot: Array,
+        x_dot: Array,
+        cache: list[Any],
+        *,
+        signals: list[Array] | None = None,
+        input_grad: bool = True,
+    ) -> Array | None:
+        """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
+
+        Each layer's J appears in s once, between the tangent t that enters the layer and the signal
+        u that `backward` brings to its output: s = <u, J t>. One way up, with t, therefore gives
+        every layer's own part, and in a network of straight pieces (no Sigmoid, no Tanh) that is
+        all. Where a layer is curved, s depends on its input too, and this part goes down from
+        there like any gradient.
+
+        Parameters
+        ----------
+        dy_dot, x_dot, cache
+            As in `Layer.backward_tangent`.
+        signals : list of array, optional
+            ``self.signals(dy_dot, cache)``, where the caller has it already.
+        input_grad : bool
+            Whether ds/dx is wanted; None is returned where it is not, or is zero.
+        """
+        if signals is None:
+            signals = self.signals(dy_dot, cache)
+        bends = []
+        for layer, u, layer_cache in zip(self.layers, signals[1:], cache, strict=True):
+            bends.append(layer.backward_tangent(u, x_dot, layer_cache))
+            x_dot = layer.tangent(x_dot, layer_cache)
+        dx = None
+        last = 0 if input_grad else self._first_with_parameters
+        for i in reversed(range(last, len(self.layers))):
+            if dx is not None:
+                dx = self.layers[i].backward(dx, cache[i], input_grad=input_grad or i > last)
+            if (bend := bends[i]) is not None:
+                dx = bend if dx is None else dx + bend
+        return dx if input_grad else None
+
     # -- parameters ----------------------------------------------------------------------------
 
     def bind(self, params: Array, grads: Array, backend: NumpyBackend) -> None:

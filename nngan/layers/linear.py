@@ -23,6 +23,9 @@ class Linear(Layer):
     - dL/dW_ij = sum_n x_ni dL/dy_nj, that is ``dW = x.T @ dy``;
     - dL/db_j = sum_n dL/dy_nj, that is ``db = dy.sum(axis=0)``.
 
+    Along x_dot the output moves by ``y_dot = x_dot @ W``, wherever x is. So <dy_dot, y_dot> has the
+    gradient ``x_dot.T @ dy_dot`` in W, and none in b and x.
+
     Parameters
     ----------
     n_in, n_out : int
@@ -100,6 +103,14 @@ class Linear(Layer):
             db = weighted.sum(axis=0)
             self.db[...] = self.db + db if accumulate else db
         return self.backend.matmul(dy[input_rows], self.W.T) if input_grad else None
+
+    def tangent(self, x_dot: Array, cache: Array) -> Array:
+        self._check("x_dot", x_dot, self.n_in)
+        return self.backend.matmul(x_dot, self.W)
+
+    def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Array) -> None:
+        self._check("dy_dot", dy_dot, self.n_out)
+        self.backend.matmul(x_dot.T, dy_dot, out=self.dW, accumulate=True)
 
     def initialize(self, key: Key) -> None:
         # Drawn on the host whatever the backend, so that both begin with the same bytes.
