@@ -97,7 +97,8 @@ class Sigmoid(Elementwise):
 
     def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Array) -> Array:
         y = cache
-        return dy_dot * x_dot * y * (1 - y) * (1 - 2 * y)
+        dx: Array = dy_dot * x_dot * y * (1 - y) * (1 - 2 * y)
+        return dx
 
 
 class Tanh(Elementwise):
@@ -122,7 +123,8 @@ class Tanh(Elementwise):
 
     def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Array) -> Array:
         y = cache
-        return dy_dot * x_dot * -2 * y * (1 - y * y)
+        dx: Array = dy_dot * x_dot * -2 * y * (1 - y * y)
+        return dx
 
 
 def sigmoid(x: Array) -> Array:
