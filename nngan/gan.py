@@ -49,8 +49,8 @@ class GAN:
     label_smoothing : float
         One-sided: real data get the label 1 - label_smoothing.
     r1, r2 : float
-        Strengths gamma of the penalties on D's gradient at real data and at fakes, part of D's loss;
-        see `nngan.penalties`. 0: none.
+        Strengths gamma of the penalties on D's gradient, at real data and at fakes, which are part
+        of D's loss; see `nngan.penalties`. 0: none.
     penalty_every : int
         Penalise every so many training steps only, and so many times as strongly ("lazy").
     latent : str
@@ -124,11 +124,16 @@ class GAN:
             if not 0 <= gamma < np.inf:
                 raise ValueError(f"{name} must be a number >= 0, got {gamma!r}")
         if penalty_every != int(penalty_every) or penalty_every < 1:
-            raise ValueError(f"penalty_every must be a positive whole number, got {penalty_every!r}")
+            raise ValueError(
+                f"penalty_every must be a positive whole number, got {penalty_every!r}"
+            )
         if r1 or r2:
             check_penalised(D)
             if update == "simultaneous":
-                raise ValueError("r1 and r2 need update='alternating'")
+                raise ValueError(
+                    "update='simultaneous' takes no penalties, "
+                    f"got r1={r1!r}, r2={r2!r}: use update='alternating'"
+                )
         low, high = map(float, data_range)
         if not low < high:
             raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
@@ -170,12 +175,13 @@ class GAN:
         Returns
         -------
         loss, d_real, d_fake : 0-d arrays
-            D's loss (with what it was penalised by), the mean of D(x) and the mean of D(G(z)), before the update.
+            D's loss with its penalties, the mean of D(x) and the mean of D(G(z)), before the
+            update.
         """
         G, D = self.G, self.D
         fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
         # One pass over both minibatches, unless a layer must know which of the two it sees.
-        gammas = [self.penalty_every * gamma for gamma in (self.r1, self.r2)]
+        gammas = [self.penalty_every * gamma * penalise for gamma in (self.r1, self.r2)]
         joined = not (D.couples_samples or D.draws or any(gammas))
         join = self.backend.xp.concatenate
         passes = [
@@ -188,13 +194,14 @@ class GAN:
             real_logits, fake_logits, self.label_smoothing
         )
         dlogits = [d_real_logits, d_fake_logits]
-        for j, (_, cache) in enumerate(passes):
-            D.backward(
-                join(dlogits) if joined else dlogits[j], cache, input_grad=False, accumulate=j > 0
-            )
-        for (logits, cache), gamma in zip(passes, gammas, strict=False):
-            if penalise and gamma:
-                loss = loss + add_penalty(D, logits, cache, zero_centred(gamma))
+        if joined:
+            dlogits = [join(dlogits)]
+        for j, (o, cache) in enumerate(passes):
+            if gammas[j]:
+                phi = zero_centred(gammas[j])
+                loss += add_penalty(D, o, cache, phi, dlogits=dlogits[j], accumulate=j > 0)
+            else:
+                D.backward(dlogits[j], cache, input_grad=False, accumulate=j > 0)
         self.d_optimizer.step()
         return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 

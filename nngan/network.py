@@ -79,6 +79,9 @@ class Sequential(Layer):
         self.shapes = {"params": (sum(sizes),)}
         self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
         self._options = [inspect.signature(layer.backward).parameters for layer in layers]
+        self._tangent_options = [
+            inspect.signature(layer.backward_tangent).parameters for layer in layers
+        ]
         self.couples_samples = any(layer.couples_samples for layer in layers)
         self.draws = any(layer.draws for layer in layers)
         self.weighs_samples = all(
@@ -185,6 +188,8 @@ class Sequential(Layer):
         *,
         signals: list[Array] | None = None,
         input_grad: bool = True,
+        sample_weight: Array | None = None,
+        accumulate: bool = True,
     ) -> Array | None:
         """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
 
@@ -196,8 +201,8 @@ class Sequential(Layer):
 
         Parameters
         ----------
-        dy_dot, x_dot, cache
-            As in `Layer.backward_tangent`.
+        dy_dot, x_dot, cache, sample_weight, accumulate
+            As in `Layer.backward_tangent`; `sample_weight` leaves ds/dx alone.
         signals : list of array, optional
             ``self.signals(dy_dot, cache)``, where the caller has it already.
         input_grad : bool
@@ -206,9 +211,17 @@ class Sequential(Layer):
         if signals is None:
             signals = self.signals(dy_dot, cache)
         bends = []
-        for layer, u, layer_cache in zip(self.layers, signals[1:], cache, strict=True):
-            bends.append(layer.backward_tangent(u, x_dot, layer_cache))
-            x_dot = layer.tangent(x_dot, layer_cache)
+        for i, (layer, u) in enumerate(zip(self.layers, signals[1:], strict=True)):
+            options = dict[str, Any]()
+            if "sample_weight" in self._tangent_options[i]:
+                options = {"sample_weight": sample_weight, "accumulate": accumulate}
+            elif layer.size:
+                if not accumulate:
+                    layer.zero_grad()
+                if sample_weight is not None:
+                    layer.backward(sample_weight * u, cache[i], input_grad=False)
+            bends.append(layer.backward_tangent(u, x_dot, cache[i], **options))
+            x_dot = layer.tangent(x_dot, cache[i])
         dx = None
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):

@@ -15,7 +15,10 @@ derivative of sum_n D(x_n) as each x_n moves along v_n. So three passes follow t
 3. down again, only below layers that are curved (Sigmoid, Tanh), where J_l depends on x_l: from
    each of these ds/dx_l = u_l t_l f''(x_l) goes down to the parameters like any other gradient.
 
-In a network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) the third pass is not there.
+In a network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) the third pass is not there. And
+the loss of D comes along for nothing but its own sums: sum_n w_n D(x_n), with w_n = dL/do_n held
+fixed too, has the gradient of the loss, and its signals are w_n u_l, so that a Linear's two parts
+are one product, ``dW = (t + w * x).T @ u``.
 """
 
 from __future__ import annotations
@@ -124,16 +127,29 @@ def gradient_penalty(
     return add_penalty(D, logits, cache, one_centred(weight))
 
 
-def add_penalty(D: Sequential, logits: Array, cache: list[Any], phi: Phi) -> Array:
+def add_penalty(
+    D: Sequential,
+    logits: Array,
+    cache: list[Any],
+    phi: Phi,
+    *,
+    dlogits: Array | None = None,
+    accumulate: bool = True,
+) -> Array:
     """Add the gradient of P = mean_n phi(|g_n|^2) to D.grads, after a forward pass of D.
 
     Parameters
     ----------
     D : Sequential
     logits, cache
-        What ``D.forward`` returned; the loss may use them as well.
+        What ``D.forward`` returned.
     phi : callable
         `zero_centred`, `one_centred`, or one of your own.
+    dlogits : array of shape (N, 1), optional
+        Gradient of a loss in the logits: its gradient in the parameters is added too, as by
+        ``D.backward(dlogits, cache)``, but with two products fewer for each Linear.
+    accumulate : bool
+        False to overwrite D.grads.
 
     Returns
     -------
@@ -144,7 +160,15 @@ def add_penalty(D: Sequential, logits: Array, cache: list[Any], phi: Phi) -> Arr
     g = signals[0]
     value, slope = phi((g * g).sum(axis=1, keepdims=True))
     v = (2 / len(g) * slope) * g
-    D.backward_tangent(ones, v, cache, signals=signals, input_grad=False)
+    D.backward_tangent(
+        ones,
+        v,
+        cache,
+        signals=signals,
+        input_grad=False,
+        sample_weight=dlogits,
+        accumulate=accumulate,
+    )
     penalty: Array = value.mean()
     return penalty
 

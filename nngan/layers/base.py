@@ -138,6 +138,16 @@ class Layer:
         ------
         NotImplementedError
             When the layer has parameters, and thus needs a formula of its own.
+
+        Notes
+        -----
+        A layer with parameters may take two options more, as `Linear` does:
+
+        sample_weight : array of shape (N, 1), optional
+            Add what ``backward(dy_dot, cache, sample_weight=sample_weight)`` would have added, too:
+            a loss and its penalty in one.
+        accumulate : bool
+            As in `backward`.
         """
         if self.shapes:
             raise NotImplementedError(

@@ -10,6 +10,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -75,7 +76,8 @@ def fit(
     total = gan.epoch + epochs
     done = resume_epoch(gan, steps)
     order = gan.backend.xp.zeros(len(data), dtype=np.int64)
-    step, made_for = None, None
+    made: dict[bool, Callable[[], None]] = {}
+    made_for = None
     with (
         Progress(gan, total, steps, done, batch_size, enabled=progress) as bar,
         deferred_interrupt() as interrupted,
@@ -88,11 +90,16 @@ def fit(
             bar.begin_epoch(done)
             # A compiled step has frozen the options and the log that it was made with, and a
             # callback may have changed either.
-            if step is None or made_for != (gan.config(), id(gan.log)):
-                step = gan.backend.compile(make_step(gan, data, order, batch_size))
-                made_for = gan.config(), id(gan.log)
+            if made_for != (gan.config(), id(gan.log)):
+                made, made_for = {}, (gan.config(), id(gan.log))
+            start = int(gan.backend.to_numpy(gan.epoch_start)[0])
             while done < steps and not interrupted:
-                step()
+                # A compiled step decides nothing: there is one with D's penalties and one without.
+                due = (start + done) % gan.penalty_every == 0
+                if due not in made:
+                    make = partial(make_step, gan, data, order, batch_size)
+                    made[due] = gan.backend.compile(make() if due else make(penalise=False))
+                made[due]()
                 done += 1
                 bar.look(done)
             if done < steps:
@@ -108,10 +115,13 @@ def fit(
     return gan.history
 
 
-def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[[], None]:
+def make_step(
+    gan: GAN, data: Array, order: Array, batch_size: int, penalise: bool = True
+) -> Callable[[], None]:
     """Return the training step: the updates of both players, the log, the clock.
 
     It takes no arguments and reads nothing back to the host, so that a backend may compile it.
+    `penalise` says whether it is one in which D's penalties are due.
     """
     xp, dtype = gan.backend.xp, gan.G.dtype
     low, high = gan.data_range
@@ -128,11 +138,13 @@ def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[
             x += low
         return x
 
+    d_step = gan.discriminator_step
+    if not penalise:
+        d_step = partial(d_step, penalise=False)
+
     def alternating() -> Sequence[Array]:
         for i in range(gan.k):
-            d_loss, d_real, d_fake = gan.discriminator_step(
-                minibatch(i), gan.noise(batch_size, i), i
-            )
+            d_loss, d_real, d_fake = d_step(minibatch(i), gan.noise(batch_size, i), i)
         g_loss = gan.generator_step(gan.noise(batch_size, gan.k))
         return [d_loss, g_loss, d_real, d_fake]
 
