@@ -26,6 +26,7 @@ MODULES = {
     "layers/linear.py": ["test_layers.py", "test_gradients.py"],
     "layers/activations.py": ["test_layers.py", "test_gradients.py"],
     "layers/dropout.py": ["test_layers.py", "test_gradients.py"],
+    "penalties.py": ["test_penalties.py"],
     "losses.py": ["test_losses.py", "test_gradients.py"],
     "optim.py": ["test_optim.py"],
     "network.py": ["test_network.py", "test_layers.py"],

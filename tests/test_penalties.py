@@ -9,6 +9,7 @@ from strict_cupy import capturing
 
 import nngan as nn
 from nngan.backend import Stream
+from nngan.gradcheck.tangents import Tangent
 from nngan.penalties import add_penalty, gradient_penalty, r1, r2, zero_centred
 
 LAYERS = {
@@ -61,21 +62,6 @@ def test_tangent_is_the_transpose_of_backward(name):
         (layer.backward(dy, cache) * x_dot).sum(),
     )
     assert abs(ours - theirs) < 1e-13 * np.abs(dy * y).sum()
-
-
-class Tangent:
-    """A layer's tangent along a fixed direction, as a layer: its backward is `backward_tangent`."""
-
-    def __init__(self, layer, x_dot):
-        self.layer, self.x_dot, self.backend = layer, x_dot, layer.backend
-
-    def forward(self, x):
-        _, cache = self.layer.forward(x)
-        return self.layer.tangent(self.x_dot, cache), cache
-
-    def backward(self, dy_dot, cache):
-        dx = self.layer.backward_tangent(dy_dot, self.x_dot, cache)
-        return self.backend.xp.zeros_like(self.x_dot) if dx is None else dx
 
 
 @pytest.mark.parametrize("n", [1, 5])
@@ -445,3 +431,64 @@ def test_the_dirac_gan_circles_without_r1_and_converges_with_it():
     circling, converging = dirac(0.0), dirac(1.0)
     assert circling[-100:].min() > 0.99 * circling[:100].min()
     assert converging[-1] < 1e-6
+
+
+# -- the checker checks them -------------------------------------------------------------------
+
+
+class TangentDoubled(OwnLinear):
+    def tangent(self, x_dot, cache):
+        return 2 * super().tangent(x_dot, cache)
+
+
+class TangentMisshapen(OwnLinear):
+    def tangent(self, x_dot, cache):
+        return x_dot
+
+
+class WeightForgotten(OwnLinear):
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        return None
+
+
+class WeightWithBias(OwnLinear):
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        self.dW += self.backend.matmul(cache.T, dy_dot)
+
+
+class CurvatureForgotten(nn.Tanh):
+    backward_tangent = nn.Layer.backward_tangent
+
+
+class CurvatureSign(nn.Tanh):
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        return -super().backward_tangent(dy_dot, x_dot, cache)
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "sentence"),
+    [
+        (TangentDoubled(4, 3), "tangent", "tangent is not the derivative"),
+        (TangentMisshapen(4, 3), "tangent", "tangent must return an array of the output's shape"),
+        (WeightForgotten(4, 3), "zero", "backward_tangent, as the gradient of <dy_dot, tangent"),
+        (WeightWithBias(4, 3), "unknown", "backward_tangent, as the gradient of <dy_dot, tangent"),
+        (CurvatureForgotten(), "zero", "backward_tangent, as the gradient of <dy_dot, tangent"),
+        (CurvatureSign(), "sign", "backward_tangent, as the gradient of <dy_dot, tangent"),
+    ],
+)
+def test_the_checker_finds_mistakes_in_these_passes(layer, kind, sentence):
+    layer = nn.Sequential(layer, seed=None, dtype="float64").layers[0]
+    if layer.size:
+        layer.W[...] = normal(4, 3)
+    report = nn.check_gradients(layer, normal(5, 4))
+    assert not report.ok
+    assert [f.kind for f in report.findings] == [kind], str(report)
+    assert report.findings[0].sentence.startswith(sentence)
+
+
+def test_the_checker_asks_for_no_tangent():
+    for kind in (OwnLinear, WithoutTangent, WithoutBackwardTangent):
+        net = nn.Sequential(kind(4, 3), seed=None, dtype="float64")
+        net.params[...] = normal(12)
+        nn.assert_gradients(net.layers[0], normal(5, 4))
+        nn.assert_gradients(net, normal(5, 4))
