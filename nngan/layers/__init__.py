@@ -12,11 +12,11 @@ are (N, features): one sample a row.
 Throughout, L is the loss, ``dy`` stands for dL/dy, and "elementwise" means that y_i depends on x_i
 alone, so that the chain rule is dL/dx_i = dL/dy_i * dy_i/dx_i.
 
-A discriminator that is penalised for its gradient (`nngan.penalties`) needs one pass more, and its
-derivative, of layers with parameters or with curvature alone::
+A discriminator that is penalised for its gradient (`nngan.penalties`) needs a third pass and, where
+a layer has parameters or is curved, the derivative of that one::
 
-    y_dot = layer.tangent(x_dot, cache)                 # how y moves as x moves along x_dot
-    dx = layer.backward_tangent(dy_dot, x_dot, cache)   # of <dy_dot, y_dot>, in the parameters and x
+    y_dot = layer.tangent(x_dot, cache)                # how y moves as x moves along x_dot
+    dx = layer.backward_tangent(dy_dot, x_dot, cache)  # d<dy_dot, y_dot>/dx; adds to dW, ... too
 """
 
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid

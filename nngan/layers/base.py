@@ -208,7 +208,8 @@ class Layer:
 class Elementwise(Layer):
     """A layer whose y_i depends on x_i alone: J is diagonal.
 
-    A diagonal matrix is its own transpose, so that `tangent` and `backward` are one formula.
+    A diagonal matrix is its own transpose, so that `tangent` and `backward` are one formula. Where
+    that formula depends on x, its derivative belongs into `backward_tangent`.
     """
 
     couples_samples = False
