@@ -1,11 +1,11 @@
 """Time a discriminator step with R1, by hand and with PyTorch's double backward, side by side.
 
 OPENBLAS_NUM_THREADS=1 python examples/penalty_cost.py     # 25 rounds of 3 steps each
-OPENBLAS_NUM_THREADS=1 python examples/penalty_cost.py 50  # of so many; PyTorch gets as many threads
+OPENBLAS_NUM_THREADS=1 python examples/penalty_cost.py 50  # so many rounds
 
 D and minibatch size are those of the recipe pytorch_mlp, on samples of MNIST's size. The four take
-turns, and every ratio is taken within a round; medians of the rounds are printed. Without PyTorch
-nngan runs alone.
+turns, with as many threads each, and every ratio is taken within a round; medians of the rounds are
+printed. Without PyTorch nngan runs alone.
 """
 
 from __future__ import annotations
