@@ -14,7 +14,7 @@ test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GP
 	$(BIN)/python -m pytest tests/test_kernels.py tests/test_strict_cupy.py
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
-	$(BIN)/python -m pytest tests/test_torch.py
+	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py
 
 lint: .venv/dev.stamp  ## check style and types
 	$(BIN)/ruff check .

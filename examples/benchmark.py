@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 from benchmark_games import CONTESTANTS, Case
 
+from nngan.backend import BackendUnavailable, get_backend
+
 SWEEPS = {
     "batch": [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
     "width": [128, 256, 512, 1024, 2048, 4096],
@@ -39,14 +41,14 @@ def main() -> None:
     """Parse the options, run the cases, report."""
     args = parse_options()
     names = contestants(args)
-    results = []
+    results: list[dict[str, Any]] = []
+    report = {"machine": machine(args.backend), "rounds": args.rounds, "results": results}
+    print(report["machine"])
     for label, case in cases(args):
         results.append({"case": label, **vars(case), "contestants": race(case, names, args)})
         print_table(results[-1])
-    report = {"machine": machine(args.backend), "rounds": args.rounds, "results": results}
-    print(report["machine"])
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n")
+        if args.json:  # after each case: a sweep takes long
+            args.json.write_text(json.dumps(report, indent=1) + "\n")
     if args.plot:
         plot(report, args)
 
@@ -59,7 +61,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
     parser.add_argument("--recipe", choices=["tf_basic", "pytorch_mlp"], action="append")
     parser.add_argument("--sweep", choices=SWEEPS, help="in place of the two cases")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one turn (default 0.4)")
     parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
@@ -68,18 +70,31 @@ def parse_options() -> argparse.Namespace:
     args = parser.parse_args()
     if args.rounds < 1 or args.threads < 1 or args.seconds <= 0:
         parser.error("--rounds and --threads must be at least 1, --seconds above 0")
+    if args.sweep and (args.recipe or args.compile):
+        parser.error("--sweep has its own games and contestants: leave --recipe and --compile out")
+    try:
+        get_backend(args.backend)
+    except BackendUnavailable as error:
+        parser.error(str(error))
     return args
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def contestants(args: argparse.Namespace) -> list[str]:
     """Return who can run here."""
     names = list(CONTESTANTS)
-    if args.backend == "numpy" or args.sweep:
+    if args.sweep:
+        names.remove("nngan, simultaneous")
+    if args.backend == "numpy":
         names.remove("torch CUDA graph")
     if not args.compile:
         names.remove("torch.compile")
-    if args.sweep:
-        names = ["nngan", "torch eager", "torch eager, fused Adam", "matrix products"]
     if find_spec("torch") is None:
         print("PyTorch is not installed, so nngan runs alone: pip install torch")
         names = [name for name in names if "torch" not in name]
@@ -113,24 +128,23 @@ def serve(name: str, case: Case, pipe: Connection) -> None:
     try:
         step = CONTESTANTS[name](case)
         synchronize = _synchronizer(case.backend, name)
-        for _ in range(5):
-            step()
-        synchronize()
-        pipe.send(None)
+
+        def seconds(steps: int) -> float:
+            start = time.perf_counter()
+            for _ in range(steps):
+                step()
+            synchronize()
+            return time.perf_counter() - start
+
+        seconds(5)
+        pipe.send(0.0)
+        while steps := pipe.recv():
+            # The threads of the process that has just gone to sleep spin on for a while, and the
+            # kernel takes its time to spread ours over the cores: neither is part of a step.
+            seconds(steps)
+            pipe.send(seconds(steps))
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")
-        return
-    while steps := pipe.recv():
-        # The threads of the process that has just gone to sleep spin on for a while, and the
-        # kernel takes its time to spread ours over the cores: neither is part of a step.
-        for _ in range(steps):
-            step()
-        synchronize()
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        synchronize()
-        pipe.send(time.perf_counter() - start)
 
 
 def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, list[float]]:
@@ -143,24 +157,42 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
     for name in names:
         pipe, end = context.Pipe()
         context.Process(target=serve, args=(name, case, end), daemon=True).start()
-        if error := pipe.recv():
-            print(f"{name} cannot run here: {error}", file=sys.stderr)
-        else:
-            pipes[name] = pipe
+        end.close()  # the child has its own: when it dies, we hear of it
+        pipes[name] = pipe
 
-    def turn(name: str, steps: int) -> float:
+    def answer(name: str) -> float | None:
+        """Return what the contestant says, or None and no more turns when it has failed."""
+        try:
+            said = pipes[name].recv()
+        except EOFError:
+            said = "its process ended"
+        if isinstance(said, str):
+            print(f"{name} cannot run here: {said}", file=sys.stderr)
+            del pipes[name]
+            return None
+        return float(said)
+
+    def turn(name: str, steps: int) -> float | None:
         pipes[name].send(steps)
-        return float(pipes[name].recv())
+        return answer(name)
 
-    steps = {name: max(1, round(5 * args.seconds / turn(name, 5))) for name in pipes}
+    for name in names:
+        answer(name)
+    steps: dict[str, int] = {}
+    for name in list(pipes):
+        if (seconds := turn(name, 5)) is not None:
+            steps[name] = max(1, round(5 * args.seconds / seconds))
+    if "nngan" not in pipes:
+        sys.exit("nngan itself cannot run here, so there is nothing to compare with")
     times: dict[str, list[float]] = {name: [] for name in pipes}
     for i in range(args.rounds):
         order = list(pipes)
         for name in order[i % len(order) :] + order[: i % len(order)]:
-            times[name].append(1e3 * turn(name, steps[name]) / steps[name])
+            if (seconds := turn(name, steps[name])) is not None:
+                times[name].append(1e3 * seconds / steps[name])
     for pipe in pipes.values():
         pipe.send(0)
-    return times
+    return {name: times[name] for name in pipes}  # whoever failed on the way is left out
 
 
 def _synchronizer(backend: str, name: str) -> Any:
@@ -170,8 +202,6 @@ def _synchronizer(backend: str, name: str) -> Any:
         import torch
 
         return torch.cuda.synchronize
-    from nngan.backend import get_backend
-
     return get_backend("cupy").synchronize
 
 
@@ -212,7 +242,7 @@ def machine(backend: str) -> str:
         cpuinfo = Path("/proc/cpuinfo")
         lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
         model = next((line.split(":")[1] for line in lines if "model name" in line), "")
-        device = f"{model.strip() or platform.processor()}, {len(os.sched_getaffinity(0))} cores"
+        device = f"{model.strip() or platform.processor()}, {cores()} cores"
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
     if find_spec("torch"):
         import torch

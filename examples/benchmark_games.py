@@ -32,7 +32,7 @@ class Case:
     Attributes
     ----------
     name : str
-        The recipe it comes from; dropout is left out.
+        The recipe it comes from; dropout and the data's range are left out.
     batch : int
         Samples per minibatch.
     width, depth : int or None
@@ -159,7 +159,7 @@ def products(case: Case) -> Step:
         for a, b, out in calls:
             backend.matmul(a, b, out=out)
 
-    return run
+    return backend.compile(run)
 
 
 # -- PyTorch, as its users write it -------------------------------------------------------------

@@ -1,6 +1,6 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
 
-from . import datasets, metrics
+from . import datasets, metrics, penalties
 from .backend import BackendUnavailable, CupyBackend, NumpyBackend
 from .gan import GAN
 from .gradcheck import assert_gradients, check_gradients
@@ -42,6 +42,7 @@ __all__ = [
     "check_gradients",
     "datasets",
     "metrics",
+    "penalties",
 ]
 
 __version__ = "0.1.0"

@@ -23,7 +23,7 @@ from .backend import Array, NumpyBackend
 from .gan import GAN, METRICS
 from .layers import Layer
 
-FORMAT = "nngan checkpoint 1"
+FORMAT = "nngan checkpoint 2"  # 1 had other moments of Adam
 # What a damaged file makes NumPy, zipfile, zlib and json raise.
 DAMAGE = (
     OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,

@@ -21,6 +21,7 @@ from .layers import Layer, sigmoid
 from .losses import OBJECTIVES
 from .network import Sequential
 from .optim import Adam, Optimizer, optimizer_from_config
+from .penalties import add_penalty, check_penalised, zero_centred
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
@@ -56,6 +57,11 @@ class GAN:
     ema : float
         Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
         none. GANs use 0.99 to 0.9999.
+    r1, r2 : float
+        Strengths gamma of the penalties on D's gradient, at real data and at fakes, which are part
+        of D's loss; see `nngan.penalties`. 0: none.
+    penalty_every : int
+        Penalise every so many training steps only, and so many times as strongly ("lazy").
     latent : str
         Prior of z: "normal", or "uniform" on (-1, 1].
     data_range : (float, float)
@@ -100,6 +106,9 @@ class GAN:
         label_smoothing: float = 0.0,
         pack: int = 1,
         ema: float = 0.0,
+        r1: float = 0.0,
+        r2: float = 0.0,
+        penalty_every: int = 1,
         latent: str = "normal",
         data_range: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
@@ -133,6 +142,20 @@ class GAN:
             raise ValueError(f"label_smoothing must be 0, because loss={loss!r} has no labels")
         if not 0 <= ema < 1:
             raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
+        for name, gamma in (("r1", r1), ("r2", r2)):
+            if not 0 <= gamma < np.inf:
+                raise ValueError(f"{name} must be a number >= 0, got {gamma!r}")
+        if penalty_every != int(penalty_every) or penalty_every < 1:
+            raise ValueError(
+                f"penalty_every must be a positive whole number, got {penalty_every!r}"
+            )
+        if r1 or r2:
+            check_penalised(D)
+            if update == "simultaneous":
+                raise ValueError(
+                    "update='simultaneous' takes no penalties, "
+                    f"got r1={r1!r}, r2={r2!r}: use update='alternating'"
+                )
         low, high = map(float, data_range)
         if not low < high:
             raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
@@ -146,6 +169,7 @@ class GAN:
         self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
         self.d_optimizer = (d_optimizer or Adam()).bind(self.D)
         self.k, self.update, self.label_smoothing = int(k), update, float(label_smoothing)
+        self.r1, self.r2, self.penalty_every = float(r1), float(r2), int(penalty_every)
         self.latent, self.data_range, self.seed = latent, (low, high), int(seed)
         self.latent_dim = G.n_in
         xp = self.backend.xp
@@ -156,7 +180,9 @@ class GAN:
 
     # -- Algorithm 1 ---------------------------------------------------------------------------
 
-    def discriminator_step(self, x: Array, z: Array, i: int = 0) -> tuple[Array, Array, Array]:
+    def discriminator_step(
+        self, x: Array, z: Array, i: int = 0, *, penalise: bool = True
+    ) -> tuple[Array, Array, Array]:
         """Move D up the gradient of V: the inner loop of Algorithm 1.
 
         Parameters
@@ -167,17 +193,21 @@ class GAN:
             A minibatch of noise.
         i : int
             Which of the k steps this is (dropout masks differ).
+        penalise : bool
+            Whether R1 and R2 are due in this step, if the game has them.
 
         Returns
         -------
         loss, d_real, d_fake : 0-d arrays
-            D's loss, the mean of D(x) and the mean of D(G(z)), before the update.
+            D's loss with its penalties, the mean of D(x) and the mean of D(G(z)), before the
+            update.
         """
         G, D = self.G, self.D
         fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
         x, fake = self._packed(x), self._packed(fake)
         # One pass over both minibatches, unless a layer must know which of the two it sees.
-        joined = not (D.couples_samples or D.draws)
+        gammas = [self.penalty_every * gamma * penalise for gamma in (self.r1, self.r2)]
+        joined = not (D.couples_samples or D.draws or any(gammas))
         join = self.backend.xp.concatenate
         passes = [
             D.forward(batch, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 1 + j))
@@ -189,10 +219,14 @@ class GAN:
             real_logits, fake_logits, self.label_smoothing
         )
         dlogits = [d_real_logits, d_fake_logits]
-        for j, (_, cache) in enumerate(passes):
-            D.backward(
-                join(dlogits) if joined else dlogits[j], cache, input_grad=False, accumulate=j > 0
-            )
+        if joined:
+            dlogits = [join(dlogits)]
+        for j, (o, cache) in enumerate(passes):
+            if gammas[j]:
+                phi = zero_centred(gammas[j])
+                loss += add_penalty(D, o, cache, phi, dlogits=dlogits[j], accumulate=j > 0)
+            else:
+                D.backward(dlogits[j], cache, input_grad=False, accumulate=j > 0)
         self.d_optimizer.step()
         return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
@@ -377,7 +411,7 @@ class GAN:
         """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array."""
         low, high = self.data_range
         G = self.G_ema if averaged and self.G_ema is not None else self.G
-        y = self.backend.to_numpy(G(self.backend.asarray(z, G.dtype)))
+        y = np.ascontiguousarray(self.backend.to_numpy(G(self.backend.asarray(z, G.dtype))))
         return y if (low, high) == (0, 1) else (y - low) / (high - low)
 
     @property
@@ -418,6 +452,9 @@ class GAN:
             "label_smoothing": self.label_smoothing,
             "pack": self.pack,
             "ema": self.ema,
+            "r1": self.r1,
+            "r2": self.r2,
+            "penalty_every": self.penalty_every,
             "latent": self.latent,
             "data_range": list(self.data_range),
             "seed": self.seed,

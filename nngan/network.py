@@ -82,8 +82,20 @@ class Sequential(Layer):
         self.state_shapes = {"state": (sum(layer.state_size for layer in layers),)}
         self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
         self._options = [inspect.signature(layer.backward).parameters for layer in layers]
+        self._tangent_options = [
+            inspect.signature(layer.backward_tangent).parameters for layer in layers
+        ]
         self.couples_samples = any(layer.couples_samples for layer in layers)
         self.draws = any(layer.draws for layer in layers)
+        self._overwrites: bool = all(
+            "accumulate" in options and "accumulate" in tangent_options
+            if not isinstance(layer, Sequential)
+            else layer._overwrites
+            for layer, options, tangent_options in zip(
+                layers, self._options, self._tangent_options, strict=True
+            )
+            if layer.size
+        )
         self.weighs_samples = all(
             "sample_weight" in options and getattr(layer, "weighs_samples", True)
             for layer, options in zip(layers, self._options, strict=True)
@@ -136,18 +148,20 @@ class Sequential(Layer):
         not of dL/dx) is multiplied by its weight. `input_rows` are the samples whose dL/dx is
         wanted.
         """
+        if param_grads and not accumulate and not self._overwrites:
+            self.zero_grad()
+            accumulate = True
+        sliced = "input_rows" in self._options[0]
         # Below the last layer whose gradient somebody reads there is nothing to compute.
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):
             layer, options = self.layers[i], dict[str, Any]()
             if layer.size and param_grads:
-                if not accumulate and "accumulate" in self._options[i]:
+                if not accumulate:
                     options["accumulate"] = False
-                elif not accumulate:
-                    layer.zero_grad()
                 if sample_weight is not None:
                     options["sample_weight"] = sample_weight
-            if i == 0 and (sliced := "input_rows" in self._options[0]):
+            if i == 0 and sliced:
                 options["input_rows"] = input_rows
             dx = layer.backward(
                 dy,
@@ -163,7 +177,75 @@ class Sequential(Layer):
         return dy if sliced else dy[input_rows]
 
     def zero_grad(self) -> None:
+        """Set `grads` to zero."""
         self.grads.fill(0)
+
+    # -- the passes of a gradient penalty, see `nngan.penalties` ---------------------------------
+
+    def signals(self, dy: Array, cache: list[Any]) -> list[Array]:
+        """Return what `backward` hands from layer to layer: dL/dx, then dL/dy of each layer."""
+        signals = [dy]
+        for layer, layer_cache in zip(self.layers[::-1], cache[::-1], strict=True):
+            dx = layer.backward(signals[-1], layer_cache, param_grads=False)
+            assert dx is not None
+            signals.append(dx)
+        return signals[::-1]
+
+    def tangent(self, x_dot: Array, cache: list[Any]) -> Array:
+        for layer, layer_cache in zip(self.layers, cache, strict=True):
+            x_dot = layer.tangent(x_dot, layer_cache)
+        return x_dot
+
+    def backward_tangent(
+        self,
+        dy_dot: Array,
+        x_dot: Array,
+        cache: list[Any],
+        *,
+        signals: list[Array] | None = None,
+        input_grad: bool = True,
+        sample_weight: Array | None = None,
+        accumulate: bool = True,
+    ) -> Array | None:
+        """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
+
+        Each layer's J appears in s once, between the tangent t that enters the layer and the signal
+        u that `backward` brings to its output: s = <u, J t>. One way up, with t, therefore gives
+        every layer's own part, and in a network of straight pieces (no Sigmoid, no Tanh) that is
+        all. Where a layer is curved, s depends on its input too, and this part goes down from
+        there like any gradient.
+
+        Parameters
+        ----------
+        dy_dot, x_dot, cache, sample_weight, accumulate
+            As in `Layer.backward_tangent`; `sample_weight` leaves ds/dx alone.
+        signals : list of array, optional
+            ``self.signals(dy_dot, cache)``, where the caller has it already.
+        input_grad : bool
+            Whether ds/dx is wanted; None is returned where it is not, or is zero.
+        """
+        if not accumulate and not self._overwrites:
+            self.zero_grad()
+            accumulate = True
+        if signals is None:
+            signals = self.signals(dy_dot, cache)
+        bends = []
+        for i, (layer, u) in enumerate(zip(self.layers, signals[1:], strict=True)):
+            options = dict[str, Any]()
+            if "sample_weight" in self._tangent_options[i]:
+                options = {"sample_weight": sample_weight, "accumulate": accumulate}
+            elif layer.size and sample_weight is not None:
+                layer.backward(sample_weight * u, cache[i], input_grad=False)
+            bends.append(layer.backward_tangent(u, x_dot, cache[i], **options))
+            x_dot = layer.tangent(x_dot, cache[i])
+        dx = None
+        last = 0 if input_grad else self._first_with_parameters
+        for i in reversed(range(last, len(self.layers))):
+            if dx is not None:
+                dx = self.layers[i].backward(dx, cache[i], input_grad=input_grad or i > last)
+            if (bend := bends[i]) is not None:
+                dx = bend if dx is None else dx + bend
+        return dx if input_grad else None
 
     # -- parameters ----------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ GAMES = {
     "k=2, SGD": lambda backend: small_game(
         backend, latent="uniform", g_optimizer=nn.SGD(0.1, 0.9), d_optimizer=nn.SGD(0.1)
     ),
+    "simultaneous": partial(small_game, k=1, update="simultaneous"),
+    "penalties": partial(small_game, r1=0.1, r2=0.1),
     "toolbox": toolbox,
 }
 

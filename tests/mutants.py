@@ -23,13 +23,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Which tests stand for which module, the quickest first.
 MODULES = {
-    "layers/linear.py": ["test_layers.py", "test_gradients.py"],
-    "layers/activations.py": ["test_layers.py", "test_gradients.py"],
+    "layers/linear.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
+    "layers/activations.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
     "layers/dropout.py": ["test_layers.py", "test_gradients.py"],
+    "penalties.py": ["test_penalties.py"],
     "losses.py": ["test_losses.py", "test_gradients.py"],
     "optim.py": ["test_optim.py"],
-    "network.py": ["test_network.py", "test_layers.py"],
-    "gan.py": ["test_gan.py", "test_training.py"],
+    "network.py": ["test_network.py", "test_layers.py", "test_penalties.py"],
+    "gan.py": ["test_gan.py", "test_training.py", "test_penalties.py"],
 }
 SWAPS = {
     ast.Add: ast.Sub,

@@ -134,6 +134,11 @@ def test_decay_is_a_plain_product_where_nothing_underflows():
     np.testing.assert_array_equal(decayed, a * np.float32(0.5))
 
 
+def test_products_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="matmul"):
+        nn.NumpyBackend().matmul(np.ones((5, 1)), np.ones((5, 3)))
+
+
 def test_a_product_by_numpy_lies_by_columns():
     """Also after an element-wise function: that is where the speed of a step comes from."""
     product = nn.NumpyBackend().matmul(np.ones((5, 3), "float32"), np.ones((3, 4), "float32"))

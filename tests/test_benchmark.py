@@ -1,12 +1,18 @@
 """The benchmark: it runs without PyTorch, and what it reports is what was measured."""
 
+import argparse
+import contextlib
 import json
+import multiprocessing
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from nngan.backend import BackendUnavailable, CupyBackend
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
@@ -42,6 +48,87 @@ def test_mistakes_get_one_clear_sentence(options):
     done = run(*options)
     assert done.returncode == 2
     assert "must be" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("options", [["--recipe", "tf_basic"], ["--compile"]])
+def test_a_sweep_has_games_of_its_own(options):
+    done = run("--sweep", "width", *options)
+    assert done.returncode == 2
+    assert "leave --recipe and --compile out" in done.stderr
+
+
+def test_a_gpu_that_is_not_there():
+    try:
+        CupyBackend()
+    except BackendUnavailable as error:
+        reason = str(error)
+    else:
+        pytest.skip("there is one")
+    done = run("--backend", "cupy")
+    assert done.returncode == 2
+    assert reason[:30] in " ".join(done.stderr.split())
+
+
+def dies(case):
+    return lambda: sys.exit(0)
+
+
+def fails(case):
+    raise RuntimeError("not today")
+
+
+@pytest.mark.parametrize("broken", [dies, fails])
+def test_a_contestant_that_fails_leaves_the_race(broken, capsys, monkeypatch):
+    """It is said, the others go on, and nothing waits for ever."""
+
+    class Started:  # without processes: a thread of the same program
+        def __init__(self, target, args, daemon):
+            name, case, end = args
+            self.thread = threading.Thread(target=self.run, args=(target, name, case, end))
+
+        def run(self, target, name, case, end):
+            with contextlib.suppress(SystemExit):
+                target(name, case, end)
+            end.really_close()
+
+        def start(self):
+            self.thread.start()
+
+    class Context:
+        Process = Started
+
+        def Pipe(self):
+            parent, child = multiprocessing.Pipe()
+            child = Kept(child)
+            return parent, child
+
+    class Kept:  # a thread shares the pipe's end, which the parent closes for itself
+        def __init__(self, end):
+            self.end, self.send, self.recv = end, end.send, end.recv
+
+        def close(self):
+            pass
+
+        def really_close(self):
+            self.end.close()
+
+    monkeypatch.setitem(CONTESTANTS, "broken", broken)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda how: Context())
+    options = argparse.Namespace(threads=1, seconds=0.01, rounds=2)
+    times = benchmark.race(Case("tf_basic", 4, width=4), ["broken", "nngan"], options)
+    assert list(times) == ["nngan"]
+    assert len(times["nngan"]) == 2
+    assert "broken cannot run here" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="nngan itself cannot run here"):
+        benchmark.race(Case("tf_basic", 4, width=4), ["broken"], options)
+
+
+def test_the_same_game_in_pytorch():
+    pytest.importorskip("torch")
+    for name in ("torch eager", "torch eager, fused Adam"):
+        d_loss, g_loss = CONTESTANTS[name](Case("pytorch_mlp", 4))()
+        assert abs(d_loss.item() - 1.386) < 0.1  # at chance, as every game begins
+        assert abs(g_loss.item() - 0.693) < 0.1
 
 
 def test_ratios_are_taken_round_by_round():

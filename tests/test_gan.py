@@ -225,6 +225,13 @@ def test_samples(backend):
     assert len(np.unique(y, axis=0)) == 64
 
 
+def test_samples_lie_row_by_row(backend):
+    """Like any image: a program in C, or a new shape, must not find them turned."""
+    for data_range in ((0, 1), (-1, 1)):
+        images = make(backend, "float32", data_range=data_range).sample(4)
+        assert images.flags.c_contiguous
+
+
 def test_samples_are_mapped_back_to_the_range_of_the_data():
     gan = make(data_range=(-1, 1))
     z = batch()[1]

@@ -14,6 +14,7 @@ from games import GAMES, play, small_game
 
 import nngan as nn
 from nngan.backend.graph import WARM_UP_CALLS, CudaGraph
+from nngan.losses import OBJECTIVES
 
 CAPTURE = WARM_UP_CALLS + 1  # the call that captures the step
 STEPS = CAPTURE + 3
@@ -299,3 +300,35 @@ def test_two_games_are_captured_side_by_side_and_trained_by_fit(strict):
     np.testing.assert_array_equal(a, b)
     np.testing.assert_allclose(a, reference, rtol=1e-3, atol=1e-5)
     assert all(gan.history["d_loss"] == games[0].history["d_loss"] for gan in games[:2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda gan: setattr(gan.g_optimizer, "lr", 0.05),
+        lambda gan: gan.g_optimizer.bind(gan.G),
+        lambda gan: setattr(gan, "g_optimizer", nn.Adam(1e-2).bind(gan.G)),
+        lambda gan: setattr(gan, "objective", OBJECTIVES["minimax"]),
+        lambda gan: setattr(gan.D.layers[1], "slope", 0.5),
+    ],
+    ids=["lr", "state", "optimizer", "objective", "layer"],
+)
+def test_what_a_callback_changes_is_not_frozen_in_the_graph(strict, change):
+    x = np.random.default_rng(0).uniform(0, 1, (64, 64)).astype("float32")
+    ends = []
+    for backend in (nn.NumpyBackend(), strict):
+        gan = GAMES["k=2, Adam"](backend)
+        gan.fit(x, 4, 4, progress=False, callbacks=[lambda gan: gan.epoch == 2 and change(gan)])
+        ends.append(backend.to_numpy(gan.G.params))
+    np.testing.assert_allclose(*ends, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_is_compiled_once_where_nothing_changes(strict, monkeypatch):
+    made = []
+    compile = type(strict).compile
+    monkeypatch.setattr(
+        type(strict), "compile", lambda self, step: made.append(1) or compile(self, step)
+    )
+    x = np.random.default_rng(0).uniform(0, 1, (64, 64)).astype("float32")
+    GAMES["k=2, Adam"](strict).fit(x, 3, 4, progress=False)
+    assert len(made) == 1

@@ -20,7 +20,8 @@ def two_passes(gan, x, z):
     D.backward(d_real, real_cache)
     D.backward(d_fake, fake_cache)
     d_grads = D.grads.copy()
-    _, d_logits = gan.objective.generator(fake_logits)
+    logits = [fake_logits, real_logits] if gan.objective.pairs else [fake_logits]
+    _, d_logits = gan.objective.generator(*logits)
     G.zero_grad()
     G.backward(D.backward(d_logits, fake_cache, param_grads=False), g_cache)
     return d_grads, G.grads.copy()
@@ -31,7 +32,8 @@ def two_passes(gan, x, z):
 def test_it_is_two_backward_passes(loss, bias):
     """Where D is sure its gradient vanishes, and G's must not be lost with it, nor overflow."""
     options = {"g_optimizer": NoStep(), "d_optimizer": NoStep()}
-    gan = make(update="simultaneous", loss=loss, label_smoothing=0.1, **options)
+    smoothing = 0.1 if OBJECTIVES[loss].labels else 0.0
+    gan = make(update="simultaneous", loss=loss, label_smoothing=smoothing, **options)
     gan.D.layers[-1].b[...] = bias
     x, z = batch()
     expected = two_passes(gan, x, z)
@@ -159,3 +161,59 @@ def test_real_and_fake_are_joined_only_where_that_changes_nothing(layer):
     gan.discriminator_step(x, z)
     expected, _ = two_passes(with_layer(layer), x, z)
     np.testing.assert_allclose(gan.D.grads, expected, rtol=1e-12, atol=1e-15)
+
+
+class Centred(nn.Linear):
+    """A library's layer that a student changed: now it couples samples, and does not say so."""
+
+    def forward(self, x, training=True, key=None):
+        return super().forward(x - x.mean(axis=0), training, key)
+
+    def backward(self, dy, cache, **options):
+        dx = super().backward(dy, cache, **options)
+        return dx if dx is None else dx - dx.mean(axis=0)
+
+
+def test_a_changed_forward_is_not_believed_to_leave_samples_apart():
+    assert Centred(6, 6).couples_samples
+    assert not nn.Linear(6, 6).couples_samples
+    gan = with_layer(Centred(6, 6), d_optimizer=NoStep())
+    x, z = batch()
+    gan.discriminator_step(x, z)
+    expected, _ = two_passes(with_layer(Centred(6, 6)), x, z)
+    np.testing.assert_allclose(gan.D.grads, expected, rtol=1e-12, atol=1e-15)
+
+
+class Residual(nn.Layer):
+    """A layer around a layer: it has parameters, but no `shapes` of its own."""
+
+    couples_samples = False
+
+    def __init__(self, n):
+        self.n, self.f = n, nn.Linear(n, n)
+
+    @property
+    def size(self):
+        return self.f.size
+
+    def values(self):
+        return self.f.values()
+
+    def bind(self, params, grads, backend):
+        self.f.bind(params, grads, backend)
+
+    def forward(self, x, training=True, key=None):
+        y, cache = self.f.forward(x)
+        return x + y, cache
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+        return dy + self.f.backward(dy, cache, param_grads=param_grads)
+
+
+def test_gradients_of_a_layer_around_a_layer_do_not_pile_up():
+    gan = with_layer(Residual(6), d_optimizer=NoStep())
+    x, z = batch()
+    gan.discriminator_step(x, z)
+    first = gan.D.grads.copy()
+    gan.discriminator_step(x, z)
+    np.testing.assert_array_equal(gan.D.grads, first)

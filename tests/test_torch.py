@@ -537,6 +537,80 @@ def test_optimizers(ours, theirs):
     assert (net.params[3:] < 0).all()
 
 
+# -- gradient penalties: by hand here, by differentiating twice there --------------------------
+
+
+def input_gradient(D, x):
+    (g,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
+    return g
+
+
+TORCH_PENALTIES = {
+    "r1": lambda g: 3.0 / 2 * g.square().sum(dim=1).mean(),
+    "gradient_penalty": lambda g: 3.0 * (g.norm(dim=1) - 1).square().mean(),
+}
+HIDDEN = {
+    "ReLU": (nn.ReLU, torch.nn.ReLU),
+    "LeakyReLU": (lambda: nn.LeakyReLU(0.2), lambda: torch.nn.LeakyReLU(0.2)),
+    "Sigmoid": (nn.Sigmoid, torch.nn.Sigmoid),
+    "Tanh": (nn.Tanh, torch.nn.Tanh),
+}
+
+
+@pytest.mark.parametrize("penalty", TORCH_PENALTIES)
+@pytest.mark.parametrize("first", HIDDEN)
+@pytest.mark.parametrize("second", HIDDEN)
+def test_gradient_penalties(first, second, penalty):
+    """D's gradient in every array, and the second derivative in x along a direction."""
+    (one, torch_one), (two, torch_two) = HIDDEN[first], HIDDEN[second]
+    D = nn.Sequential(
+        nn.Linear(30, 40), one(), nn.Linear(40, 20), two(), nn.Linear(20, 1),
+        seed=1, dtype="float64",
+    )  # fmt: skip
+    twin = torch.nn.Sequential(
+        torch.nn.Linear(30, 40), torch_one(), torch.nn.Linear(40, 20), torch_two(),
+        torch.nn.Linear(20, 1),
+    ).double()  # fmt: skip
+    rng = np.random.default_rng(0)
+    for linear in linears(D):
+        linear.b[...] = rng.uniform(-0.1, 0.1, linear.b.shape)
+    copy_parameters(D, twin)
+    x, v = rng.standard_normal((2, 16, 30))
+    value = getattr(nn.penalties, penalty)(D, x, 3.0)
+    t = leaf(x)
+    expected = TORCH_PENALTIES[penalty](input_gradient(twin, t))
+    expected.backward()
+    assert relative(value, expected.item()) < GRADIENT
+    for ours, theirs in zip(linears(D), torch_linears(twin), strict=True):
+        assert relative_error(ours.dW, theirs.weight.grad.numpy().T) < GRADIENT
+        if theirs.bias.grad is None:  # of the last one, and of all where nothing is curved
+            assert (ours.db == 0).all()
+        else:
+            assert relative_error(ours.db, theirs.bias.grad.numpy()) < GRADIENT
+    y, cache = D.forward(x)
+    hessian_v = D.backward_tangent(np.ones_like(y), v, cache)
+    if hessian_v is not None:
+        (expected,) = torch.autograd.grad(input_gradient(twin, t), t, torch.from_numpy(v))
+        assert relative_error(hessian_v, expected.numpy()) < GRADIENT
+    assert (hessian_v is not None) == bool({first, second} & {"Sigmoid", "Tanh"})
+
+
+@pytest.mark.parametrize("recipe", TWINS)
+@pytest.mark.parametrize(("r1", "r2"), [(10.0, 0.0), (2.0, 3.0)])
+def test_a_penalised_step(recipe, r1, r2):
+    gan, twin = make(recipe, "non_saturating", 784, bias=0.1)
+    gan.r1, gan.r2 = r1, r2
+    ((x, z, _),) = batches(recipe, 1, 8, 784)
+    loss, *_ = gan.discriminator_step(x, z)
+    real, fake = leaf(x), twin.G(torch.from_numpy(z)).detach().requires_grad_()
+    expected = discriminator_loss(twin.D(real), twin.D(fake), 0.0)
+    for gamma, samples in ((r1, real), (r2, fake)):
+        expected = expected + gamma / 2 * input_gradient(twin.D, samples).square().sum(1).mean()
+    expected.backward()
+    assert relative(loss, expected.item()) < GRADIENT
+    assert_below(GRADIENT, gradients(gan.D, twin.D))
+
+
 # -- where weights begin -----------------------------------------------------------------------
 
 INITS = {

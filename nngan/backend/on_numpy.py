@@ -61,14 +61,14 @@ class NumpyBackend:
     def matmul(
         self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
     ) -> Array:
-        """Matrix product ``a @ b``; into `out` if given, added to it if `accumulate`.
+        """Return ``a @ b`` of (m, k) and (k, n), in `out` if given, added to it if `accumulate`.
 
         A product that is not written into `out` is laid out by columns. Element-wise functions keep
         that order, so that all activations of a minibatch have it.
         """
         xp = self.xp
         product: Array
-        if a.shape[1] == 1:
+        if a.shape[1] == b.shape[0] == 1:
             product = (b.T * a.T).T  # NumPy hands an outer product to no BLAS: 3 to 10 times slower
         elif out is not None and not accumulate:
             xp.matmul(a, b, out=out)

@@ -17,6 +17,7 @@ from .report import ArrayResult, Finding, Report, gradient_name
 from .shapes import broken, wrong_shapes
 from .structure import manners
 from .subject import Broken, LayerSubject, Subject
+from .tangents import tangents
 from .targets import make_subject
 
 MOST = 4000  # elements of one array that are compared one by one, unless thorough
@@ -37,7 +38,8 @@ def check_gradients(
 
         - a layer, a network, or any object with ``forward(x) -> (y, cache)`` and
           ``backward(dy, cache) -> dx``; its parameters are the arrays ``p`` that have a partner
-          ``dp`` (``W`` and ``dW``);
+          ``dp`` (``W`` and ``dW``). A `Layer` that has the passes of a gradient penalty, `tangent`
+          and `backward_tangent`, has them checked too;
         - a loss or a penalty, ``f(*inputs) -> (loss, gradient of the first input, ...)``;
         - a pair of functions ``(forward, backward)``.
 
@@ -98,6 +100,8 @@ def check_gradients(
                 result, found = _array(subject, label, dy, precision, jitter, thorough, findings)
                 results.append(result)
                 findings = findings + found
+        if isinstance(subject, LayerSubject) and not any(f.mistake for f in findings):
+            findings = findings + tangents(subject, dy, rng, check_gradients)
     except Broken as error:
         return Report(subject.name, [], [broken(error, subject, y)], precision.reason)
     if precision is SINGLE:

@@ -6,11 +6,19 @@ Every layer keeps one contract::
     dx = layer.backward(dy, cache)   # dL/dx from dy = dL/dy; adds dL/dW to dW, dL/db to db
 
 The cache belongs to the call and not to the layer, because a discriminator is applied to real and
-to fake data before either is differentiated. No pass changes an array that it was handed. Arrays
-are (N, features): one sample a row.
+to fake data before either is differentiated. No pass changes an array that it was handed, and what
+`forward` returns may be in the cache: it must not be changed before `backward`. Arrays are
+(N, features), one sample a row; on NumPy a product lies column by column in memory, because BLAS
+is faster so, and so does all that follows from it element by element.
 
 Throughout, L is the loss, ``dy`` stands for dL/dy, and "elementwise" means that y_i depends on x_i
 alone, so that the chain rule is dL/dx_i = dL/dy_i * dy_i/dx_i.
+
+A discriminator that is penalised for its gradient (`nngan.penalties`) needs a third pass and, where
+a layer has parameters or is curved, the derivative of that one::
+
+    y_dot = layer.tangent(x_dot, cache)                # how y moves as x moves along x_dot
+    dx = layer.backward_tangent(dy_dot, x_dot, cache)  # d<dy_dot, y_dot>/dx; adds to dW, ... too
 """
 
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid

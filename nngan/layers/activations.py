@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, array_module
-from .base import Layer, check_like
+from .base import Elementwise, check_like
 
 
-class ReLU(Layer):
+class ReLU(Elementwise):
     """y = max(x, 0).
 
     Elementwise, dy/dx = 1 where x > 0 and 0 where x < 0; at the kink x = 0 we take 0.
@@ -15,8 +15,6 @@ class ReLU(Layer):
     ----------
     Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
     """
-
-    couples_samples = False
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
@@ -32,7 +30,7 @@ class ReLU(Layer):
         return dy * (y > 0) if input_grad else None
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(Elementwise):
     """y = x where x > 0, slope * x elsewhere.
 
     Elementwise, dy/dx = 1 where x > 0 and slope where x < 0; at the kink x = 0 we take slope. In
@@ -48,8 +46,6 @@ class LeakyReLU(Layer):
     Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
     ICML 2013.
     """
-
-    couples_samples = False
 
     def __init__(self, slope: float = 0.2) -> None:
         if not 0 <= slope <= 1:
@@ -79,13 +75,12 @@ class LeakyReLU(Layer):
         return derivative
 
 
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """y = 1 / (1 + exp(-x)), see `sigmoid`.
 
-    Elementwise, dy/dx = exp(-x) / (1 + exp(-x))**2 = y (1 - y).
+    Elementwise, dy/dx = exp(-x) / (1 + exp(-x))**2 = y (1 - y), and once more, by the chain rule,
+    d2y/dx2 = (1 - 2 y) dy/dx = y (1 - y) (1 - 2 y).
     """
-
-    couples_samples = False
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
@@ -100,14 +95,18 @@ class Sigmoid(Layer):
         check_like(self, dy, y)
         return dy * y * (1 - y) if input_grad else None
 
+    def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Array) -> Array:
+        y = cache
+        dx: Array = dy_dot * x_dot * y * (1 - y) * (1 - 2 * y)
+        return dx
 
-class Tanh(Layer):
+
+class Tanh(Elementwise):
     """y = tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
 
-    Elementwise, by the quotient rule, dy/dx = 1 - y**2.
+    Elementwise, by the quotient rule, dy/dx = 1 - y**2, and once more, by the chain rule,
+    d2y/dx2 = -2 y dy/dx = -2 y (1 - y**2).
     """
-
-    couples_samples = False
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
@@ -121,6 +120,11 @@ class Tanh(Layer):
         y = cache
         check_like(self, dy, y)
         return dy * (1 - y * y) if input_grad else None
+
+    def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Array) -> Array:
+        y = cache
+        dx: Array = dy_dot * x_dot * -2 * y * (1 - y * y)
+        return dx
 
 
 def sigmoid(x: Array) -> Array:

@@ -87,6 +87,82 @@ class Layer:
         """
         raise NotImplementedError
 
+    def tangent(self, x_dot: Array, cache: Any) -> Array:
+        """Return the derivative of the output along `x_dot`, at the input of that `forward`.
+
+        With J = dy/dx, ``backward`` is the product with J', and this is the product with J: the
+        same derivative, read from the input to the output (forward mode). Hence
+        <dy, tangent(x_dot)> = <backward(dy), x_dot> for any two arrays. Only a gradient penalty
+        asks for it (`nngan.penalties`).
+
+        Parameters
+        ----------
+        x_dot : array of the input's shape
+            The direction in which the input moves.
+        cache : object
+            What the `forward` call in question returned.
+
+        Returns
+        -------
+        y_dot : array of the output's shape
+            How fast the output moves then.
+
+        Raises
+        ------
+        NotImplementedError
+            When the layer has no such pass.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no tangent pass, and a gradient penalty needs one: give it "
+            "a method tangent(x_dot, cache) that returns the derivative of its output along x_dot"
+        )
+
+    def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Any) -> Array | None:
+        """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
+
+        What s is as a function of x_dot needs no formula of its own: it is linear, and its gradient
+        is ``backward(dy_dot, cache)``. What is left is how s changes with J: through the
+        parameters, and through x where the layer is curved.
+
+        Parameters
+        ----------
+        dy_dot : array of the output's shape
+            ds/dy_dot.
+        x_dot : array of the input's shape
+            What `tangent` was given.
+        cache : object
+            What `forward` returned.
+
+        Returns
+        -------
+        dx : array of the input's shape, or None
+            ds/dx; None where J does not depend on x, as in this method's default. The gradients of
+            the parameters are added to ``dW, ...``.
+
+        Raises
+        ------
+        NotImplementedError
+            When the layer has parameters, and thus needs a formula of its own.
+
+        Notes
+        -----
+        A layer with parameters may take two options more, as `Linear` does:
+
+        sample_weight : array of shape (N, 1), optional
+            Add what ``backward(dy_dot, cache, sample_weight=sample_weight)`` would have added, too:
+            a loss and its penalty in one.
+        accumulate : bool
+            As in `backward`.
+        """
+        if self.shapes:
+            raise NotImplementedError(
+                f"{type(self).__name__} has parameters but no backward_tangent, and a gradient "
+                "penalty needs one: give it a method backward_tangent(dy_dot, x_dot, cache) that "
+                "adds the gradients of sum(dy_dot * tangent(x_dot, cache)) to "
+                f"{', '.join('d' + name for name in self.shapes)}"
+            )
+        return None
+
     def __call__(self, x: Array) -> Array:
         """Return the output in inference: no dropout, nothing kept alive."""
         return self.forward(x, training=False)[0]
@@ -113,10 +189,12 @@ class Layer:
         for name, values in _views(self.state_shapes, state):
             setattr(self, name, values)
 
-    def zero_grad(self) -> None:
-        """Set the gradients of the parameters to zero."""
-        for name in self.shapes:
-            getattr(self, "d" + name).fill(0)
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Believe a parent's ``couples_samples = False`` only of the parent's own `forward`."""
+        super().__init_subclass__(**options)
+        inherited = super(cls, cls).forward  # type: ignore[misc]
+        if "forward" in vars(cls) and inherited is not Layer.forward:
+            cls.couples_samples = bool(vars(cls).get("couples_samples", True))
 
     def initialize(self, key: Key) -> None:
         """Fill the parameters with their initial values, drawn at `key`."""
@@ -146,6 +224,21 @@ class Layer:
             elif value != parameters[name].default:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Elementwise(Layer):
+    """A layer whose y_i depends on x_i alone: J is diagonal.
+
+    A diagonal matrix is its own transpose, so that `tangent` and `backward` are one formula. Where
+    that formula depends on x, its derivative belongs into `backward_tangent`.
+    """
+
+    couples_samples = False
+
+    def tangent(self, x_dot: Array, cache: Any) -> Array:
+        y_dot = self.backward(x_dot, cache)
+        assert y_dot is not None
+        return y_dot
 
 
 def check_like(layer: Layer, dy: Array, cached: Array) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, Stream
-from .base import Layer, check_like
+from .base import Elementwise, check_like
 
 
-class Dropout(Layer):
+class Dropout(Elementwise):
     """y = x m / (1 - rate): each m is 0 with probability `rate`, else 1; y = x in inference.
 
     The division keeps the mean: E[y] = x. The mask m does not depend on x, so, elementwise,
@@ -24,7 +24,6 @@ class Dropout(Layer):
     JMLR 2014 (there the factor is applied in inference instead).
     """
 
-    couples_samples = False
     draws = True
 
     def __init__(self, rate: float = 0.5) -> None:

@@ -23,6 +23,10 @@ class Linear(Layer):
     - dL/dW_ij = sum_n x_ni dL/dy_nj, that is ``dW = x.T @ dy``;
     - dL/db_j = sum_n dL/dy_nj, that is ``db = dy.sum(axis=0)``.
 
+    Along x_dot the output moves by ``y_dot = x_dot @ W``, wherever x is. So <dy_dot, y_dot> has the
+    gradient ``x_dot.T @ dy_dot`` in W, and none in b and x. With a loss whose samples have the
+    weights w, that is two products with dy_dot, and they are one: ``(x_dot + w * x).T @ dy_dot``.
+
     Parameters
     ----------
     n_in, n_out : int
@@ -100,6 +104,27 @@ class Linear(Layer):
             db = weighted.sum(axis=0)
             self.db[...] = self.db + db if accumulate else db
         return self.backend.matmul(dy[input_rows], self.W.T) if input_grad else None
+
+    def tangent(self, x_dot: Array, cache: Array) -> Array:
+        self._check("x_dot", x_dot, self.n_in)
+        return self.backend.matmul(x_dot, self.W)
+
+    def backward_tangent(
+        self,
+        dy_dot: Array,
+        x_dot: Array,
+        cache: Array,
+        *,
+        sample_weight: Array | None = None,
+        accumulate: bool = True,
+    ) -> None:
+        x, db = cache, 0
+        self._check("dy_dot", dy_dot, self.n_out)
+        if sample_weight is not None:
+            x_dot = x_dot + sample_weight * x
+            db = (sample_weight * dy_dot).sum(axis=0)
+        self.backend.matmul(x_dot.T, dy_dot, out=self.dW, accumulate=accumulate)
+        self.db[...] = self.db + db if accumulate else db
 
     def initialize(self, key: Key) -> None:
         # Drawn on the host whatever the backend, so that both begin with the same bytes.

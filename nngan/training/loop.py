@@ -10,6 +10,8 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from operator import is_not
 
 import numpy as np
 
@@ -77,7 +79,8 @@ def fit(
     total = gan.epoch + epochs
     done = resume_epoch(gan, steps)
     order = gan.backend.xp.zeros(len(data), dtype=np.int64)
-    step, made_for = None, None
+    made: dict[bool, Callable[[], None]] = {}
+    frozen: list[object] = []
     with (
         Progress(gan, total, steps, done, batch_size, enabled=progress) as bar,
         deferred_interrupt() as interrupted,
@@ -88,13 +91,17 @@ def fit(
             key = Key(gan.seed, step=gan.epoch).fold_in(Stream.ORDER)
             order[...] = gan.backend.permutation(key, len(order))
             bar.begin_epoch(done)
-            # A compiled step has frozen the options and the log that it was made with, and a
-            # callback may have changed either.
-            if step is None or made_for != (gan.config(), id(gan.log)):
-                step = gan.backend.compile(make_step(gan, data, order, batch_size))
-                made_for = gan.config(), id(gan.log)
+            # A compiled step goes on with what it was made of, and a callback may have changed it.
+            if len(frozen) != len(now := parts(gan)) or any(map(is_not, frozen, now)):
+                made, frozen = {}, now
+            start = int(gan.backend.to_numpy(gan.epoch_start)[0])
             while done < steps and not interrupted:
-                step()
+                # A compiled step decides nothing: there is one with D's penalties and one without.
+                due = (start + done) % gan.penalty_every == 0
+                if due not in made:
+                    make = partial(make_step, gan, data, order, batch_size)
+                    made[due] = gan.backend.compile(make() if due else make(penalise=False))
+                made[due]()
                 done += 1
                 bar.look(done)
             if done < steps:
@@ -110,10 +117,22 @@ def fit(
     return gan.history
 
 
-def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[[], None]:
+def parts(gan: GAN) -> list[object]:
+    """Return all that a training step is made of: options, networks, layers, arrays."""
+    optimizers = gan.g_optimizer, gan.d_optimizer
+    layers = [layer for network in (gan.G, gan.D) for layer in network.layers]
+    attributes = [vars(thing) for thing in (gan, gan.G, gan.D, *optimizers, *layers)]
+    states = [optimizer.state for optimizer in optimizers]
+    return [part for names in (*attributes, *states) for part in names.values()]
+
+
+def make_step(
+    gan: GAN, data: Array, order: Array, batch_size: int, penalise: bool = True
+) -> Callable[[], None]:
     """Return the training step: the updates of both players, the log, the clock.
 
     It takes no arguments and reads nothing back to the host, so that a backend may compile it.
+    `penalise` says whether it is one in which D's penalties are due.
     """
     xp, dtype = gan.backend.xp, gan.G.dtype
     low, high = gan.data_range
@@ -122,7 +141,7 @@ def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[
     def minibatch(i: int) -> Array:
         position = (gan.clock - gan.epoch_start) * gan.k + i
         at = xp.take(order, position * batch_size + rows)
-        x: Array = xp.take(data, at, axis=0).astype(dtype)
+        x: Array = xp.take(data, at, axis=0).astype(dtype, copy=False)
         if data.dtype == np.uint8:
             x /= 255
         if (low, high) != (0, 1):
@@ -130,10 +149,14 @@ def make_step(gan: GAN, data: Array, order: Array, batch_size: int) -> Callable[
             x += low
         return x
 
+    d_step = gan.discriminator_step
+    if not penalise:
+        d_step = partial(d_step, penalise=False)
+
     def alternating() -> Sequence[Array]:
         for i in range(gan.k):
             x = minibatch(i)
-            d_loss, d_real, d_fake = gan.discriminator_step(x, gan.noise(batch_size, i), i)
+            d_loss, d_real, d_fake = d_step(x, gan.noise(batch_size, i), i)
         g_loss = gan.generator_step(gan.noise(batch_size, gan.k), x)
         return [d_loss, g_loss, d_real, d_fake]
 

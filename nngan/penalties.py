@@ -1,0 +1,223 @@
+"""Penalties on the gradient of D in its input, differentiated by hand.
+
+All of them are P = mean_n phi(|g_n|^2), where g_n = dD(x_n)/dx_n is the gradient at sample n, and
+D is to descend P: wanted is dP/dtheta, a derivative of a derivative. By the chain rule
+
+    dP/dtheta = sum_n <v_n, dg_n/dtheta>   with   v_n = 2/N phi'(|g_n|^2) g_n.        (1)
+
+Hold every v_n where it is. Then this is the gradient of s(theta) = sum_n <v_n, g_n>, and s is the
+derivative of sum_n D(x_n) as each x_n moves along v_n. So three passes follow the forward pass:
+
+1. down, with ones at the logits: the signals u_l = do/dy_l at each layer's output, g at the bottom;
+2. up, with v at the bottom: the tangents t_l at each layer's input. Between them stands the layer's
+   own derivative J_l, s = <u_l, J_l t_l>, and so its parameters get their gradient on the way:
+   for y = x W + b it is ``dW = t.T @ u``, and zero for b, which no derivative in x contains;
+3. down again, only below layers that are curved (Sigmoid, Tanh), where J_l depends on x_l: from
+   each of these ds/dx_l = u_l t_l f''(x_l) goes down to the parameters like any other gradient.
+
+In a network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) the third pass is not there. And
+the loss of D comes along for nothing but its own sums: sum_n w_n D(x_n), with w_n = dL/do_n held
+fixed too, has the gradient of the loss, and its signals are w_n u_l, so that a Linear's two parts
+are one product, ``dW = (t + w * x).T @ u``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .backend import Array, Key, array_module
+from .layers import Layer
+from .network import Sequential
+
+# phi: from the squares |g_n|^2, shape (N, 1), to the values phi and the slopes phi' there.
+Phi = Callable[[Array], "tuple[Array, Array | float]"]
+
+
+def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) -> Array:
+    """Add the gradient of R1 to D.grads: (gamma / 2) mean |grad_x D(x)|^2 at real data.
+
+    Where G has found the data, a D that is flat there no longer pushes G away from them: with R1
+    the game converges locally, without it it may circle for ever.
+
+    Parameters
+    ----------
+    D : Sequential
+        Samples (N, features) to logits (N, 1), of layers that leave samples apart.
+    x : array of shape (N, features)
+        Real data.
+    gamma : float
+        Strength; 10 in the paper's experiments.
+    key : Key, optional
+        Of D's random numbers, as in `Sequential.forward`.
+
+    Returns
+    -------
+    penalty : 0-d array
+
+    Raises
+    ------
+    ValueError
+        When D has more than one output for a sample, or gamma is negative.
+    NotImplementedError
+        When a layer of D couples samples, or has no `tangent`; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np, nngan as nn
+    >>> D = nn.Sequential(nn.Linear(2, 1), dtype="float64")
+    >>> D.layers[0].W[...] = [[3.0], [4.0]]  # grad_x D = (3, 4) everywhere
+    >>> float(nn.penalties.r1(D, np.zeros((5, 2)), gamma=2.0))
+    25.0
+    >>> D.layers[0].dW.ravel().tolist()  # of |W|^2: 2 W
+    [6.0, 8.0]
+
+    References
+    ----------
+    Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
+    ICML 2018, eq. 9.
+    """
+    check_penalised(D)
+    logits, cache = D.forward(x, key=key)
+    return add_penalty(D, logits, cache, zero_centred(gamma))
+
+
+def r2(D: Sequential, fake: Array, gamma: float = 10.0, *, key: Key | None = None) -> Array:
+    """Add the gradient of R2 to D.grads: R1, at samples of G instead of at data.
+
+    G takes no part: `fake` is held fixed. Parameters, results and errors are those of `r1`.
+
+    References
+    ----------
+    Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
+    ICML 2018, eq. 10.
+    """
+    return r1(D, fake, gamma, key=key)
+
+
+def gradient_penalty(
+    D: Sequential, x_hat: Array, weight: float = 10.0, *, key: Key | None = None
+) -> Array:
+    """Add the gradient of the Wasserstein penalty to D.grads: weight mean (|grad_x D| - 1)^2.
+
+    Parameters
+    ----------
+    D, key
+        As in `r1`.
+    x_hat : array of shape (N, features)
+        Where to look: e x + (1 - e) G(z), for each n an e_n uniform in [0, 1].
+    weight : float
+        The paper's lambda.
+
+    Returns
+    -------
+    penalty : 0-d array
+
+    Raises
+    ------
+    ValueError, NotImplementedError
+        As in `r1`.
+
+    References
+    ----------
+    Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, eq. 3.
+    """
+    check_penalised(D)
+    logits, cache = D.forward(x_hat, key=key)
+    return add_penalty(D, logits, cache, one_centred(weight))
+
+
+def add_penalty(
+    D: Sequential,
+    logits: Array,
+    cache: list[Any],
+    phi: Phi,
+    *,
+    dlogits: Array | None = None,
+    accumulate: bool = True,
+) -> Array:
+    """Add the gradient of P = mean_n phi(|g_n|^2) to D.grads, after a forward pass of D.
+
+    Parameters
+    ----------
+    D : Sequential
+    logits, cache
+        What ``D.forward`` returned.
+    phi : callable
+        `zero_centred`, `one_centred`, or one of your own.
+    dlogits : array of shape (N, 1), optional
+        Gradient of a loss in the logits: its gradient in the parameters is added too, as by
+        ``D.backward(dlogits, cache)``, but with two products fewer for each Linear.
+    accumulate : bool
+        False to overwrite D.grads.
+
+    Returns
+    -------
+    penalty : 0-d array
+    """
+    ones = array_module(logits).ones_like(logits)
+    signals = D.signals(ones, cache)
+    g = signals[0]
+    value, slope = phi((g * g).sum(axis=1, keepdims=True))
+    v = (2 / len(g) * slope) * g
+    D.backward_tangent(
+        ones,
+        v,
+        cache,
+        signals=signals,
+        input_grad=False,
+        sample_weight=dlogits,
+        accumulate=accumulate,
+    )
+    penalty: Array = value.mean()
+    return penalty
+
+
+def zero_centred(gamma: float) -> Phi:
+    """Return phi(q) = gamma / 2 q, with phi'(q) = gamma / 2."""
+    if not gamma >= 0:
+        raise ValueError(f"gamma must be a number >= 0, got {gamma!r}")
+    return lambda q: (gamma / 2 * q, gamma / 2)
+
+
+def one_centred(weight: float) -> Phi:
+    """Return phi(q) = weight (r - 1)^2 with r = sqrt(q), and phi'(q) = weight (r - 1) / r.
+
+    At q = 0 the norm r has a kink, and no direction to grow in: g = 0, so that v in equation (1) is
+    zero with any finite slope.
+    """
+    if not weight >= 0:
+        raise ValueError(f"weight must be a number >= 0, got {weight!r}")
+
+    def phi(q: Array) -> tuple[Array, Array]:
+        r = q**0.5
+        return weight * (r - 1) ** 2, weight * (r - 1) / (r + (r == 0))
+
+    return phi
+
+
+def check_penalised(D: Sequential) -> None:
+    """Refuse a D for which a gradient penalty has no meaning here.
+
+    Raises
+    ------
+    ValueError
+        When D has more than one output for a sample.
+    NotImplementedError
+        When a layer couples samples.
+    """
+    if D.n_out != 1:
+        raise ValueError(f"a gradient penalty wants a D with one logit for a sample, got {D.n_out}")
+    _check_apart(D.layers)
+
+
+def _check_apart(layers: Sequence[Layer]) -> None:
+    for layer in layers:
+        if isinstance(layer, Sequential):
+            _check_apart(layer.layers)
+        elif layer.couples_samples:
+            raise NotImplementedError(
+                f"a gradient penalty takes each sample's own gradient, but {type(layer).__name__} "
+                "couples the samples of a minibatch: leave it out of D (or, if each row of its "
+                "output depends on that row of its input alone, set couples_samples = False in it)"
+            )

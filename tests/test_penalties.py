@@ -1,0 +1,494 @@
+"""Gradient penalties: each layer's tangent, the whole gradient, what is refused, the game."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numerical import numerical_gradient, relative_error
+from strict_cupy import capturing
+
+import nngan as nn
+from nngan.backend import Stream
+from nngan.gradcheck.tangents import Tangent
+from nngan.penalties import add_penalty, gradient_penalty, r1, r2, zero_centred
+
+LAYERS = {
+    "Linear": lambda: nn.Linear(4, 3),
+    "ReLU": lambda: nn.ReLU(),
+    "LeakyReLU": lambda: nn.LeakyReLU(0.2),
+    "Sigmoid": lambda: nn.Sigmoid(),
+    "Tanh": lambda: nn.Tanh(),
+    "Dropout": lambda: nn.Dropout(0.4),
+    "Sequential": lambda: nn.Sequential(
+        nn.Linear(4, 5), nn.Tanh(), nn.Dropout(0.2), nn.Linear(5, 3), nn.Sigmoid(), nn.LeakyReLU()
+    ),
+}
+ACTIVATIONS = ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout"]
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def make(name, backend="numpy"):
+    """Return one layer in float64, with weights and biases that are not zero."""
+    net = nn.Sequential(LAYERS[name](), dtype="float64", backend=backend)
+    net.params += net.backend.asarray(0.3 * normal(net.size, seed=9))
+    return net.layers[0]
+
+
+# -- each layer --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_tangent_is_the_directional_derivative(name, backend):
+    layer, x, x_dot = make(name, backend), normal(6, 4), normal(6, 4, seed=1)
+
+    def along(h):
+        return backend.to_numpy(layer.forward(backend.asarray(x + h * x_dot))[0])
+
+    _, cache = layer.forward(backend.asarray(x))
+    y_dot = backend.to_numpy(layer.tangent(backend.asarray(x_dot), cache))
+    assert relative_error(y_dot, (along(1e-6) - along(-1e-6)) / 2e-6) < 1e-8
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_tangent_is_the_transpose_of_backward(name):
+    layer, x, x_dot = make(name), normal(6, 4), normal(6, 4, seed=1)
+    y, cache = layer.forward(x)
+    dy = normal(*y.shape, seed=2)
+    ours, theirs = (
+        (dy * layer.tangent(x_dot, cache)).sum(),
+        (layer.backward(dy, cache) * x_dot).sum(),
+    )
+    assert abs(ours - theirs) < 1e-13 * np.abs(dy * y).sum()
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("name", LAYERS)
+def test_backward_tangent_is_the_derivative_of_tangent(name, n):
+    nn.assert_gradients(Tangent(make(name), normal(n, 4)), normal(n, 4, seed=1), thorough=True)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_pass_changes_what_it_was_handed(name):
+    layer, x, x_dot = make(name), normal(6, 4), normal(6, 4, seed=1)
+    y, cache = layer.forward(x)
+    dy_dot = normal(*y.shape, seed=2)
+    first = layer.backward(dy_dot, cache)
+    for array in (x, x_dot, dy_dot):
+        array.flags.writeable = False
+    layer.tangent(x_dot, cache)
+    layer.backward_tangent(dy_dot, x_dot, cache)
+    np.testing.assert_array_equal(layer.backward(dy_dot, cache), first)
+
+
+# -- the whole gradient ------------------------------------------------------------------------
+
+PENALTIES = {
+    "r1": lambda D, x, **options: r1(D, x, 3.0, **options),
+    "r2": lambda D, x, **options: r2(D, x, 3.0, **options),
+    "gradient_penalty": lambda D, x, **options: gradient_penalty(D, x, 0.5, **options),
+}
+
+
+def discriminator(*names, features=4, width=5, backend="numpy", seed=1):
+    """Return a D with a Linear before each of these layers and one at the end."""
+    layers, n_in = [], features
+    for name in names:
+        layers += [nn.Linear(n_in, width), LAYERS[name]()]
+        n_in = width
+    net = nn.Sequential(*layers, nn.Linear(n_in, 1), seed=seed, dtype="float64", backend=backend)
+    net.params += net.backend.asarray(0.3 * normal(net.size, seed=9))
+    return net
+
+
+def value(D, x, penalty):
+    """Return the penalty by its definition, from the gradient in the input alone."""
+    y, cache = D.forward(x)
+    squares = (D.backward(np.ones_like(y), cache, param_grads=False) ** 2).sum(axis=1)
+    if penalty == "gradient_penalty":
+        return 0.5 * ((np.sqrt(squares) - 1) ** 2).mean()
+    return 1.5 * squares.mean()
+
+
+def assert_right(D, x, penalty):
+    D.grads.fill(7)
+    returned = PENALTIES[penalty](D, x)
+    assert relative_error(returned, value(D, x, penalty)) < 1e-13
+    numerical = numerical_gradient(lambda: value(D, x, penalty), D.params, h=1e-5)
+    assert relative_error(D.grads - 7, numerical) < 1e-6  # 7: it adds
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("first", ACTIVATIONS)
+@pytest.mark.parametrize("second", ACTIVATIONS)
+def test_every_pair_of_layers(first, second, penalty):
+    assert_right(discriminator(first, second), normal(3, 4), penalty)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_one_linear_layer_and_one_feature(penalty):
+    """|grad_x D| is |W| everywhere."""
+    assert_right(discriminator(), normal(3, 4), penalty)
+    assert_right(discriminator(features=1), normal(1, 1), penalty)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    names=st.lists(st.sampled_from(ACTIVATIONS), min_size=0, max_size=4),
+    penalty=st.sampled_from(list(PENALTIES)),
+    n=st.integers(1, 4),
+    width=st.integers(1, 4),
+    seed=st.integers(0, 100),
+)
+def test_random_networks(names, penalty, n, width, seed):
+    D = discriminator(*names, features=3, width=width, seed=seed)
+    x = normal(n, 3, seed=seed)
+    # Within the step of the differences no ReLU may bend, and no gradient vanish (a kink of |g|).
+    assume(distance_to_a_kink(D, x) > 1e-3)
+    y, cache = D.forward(x)
+    g = D.backward(np.ones_like(y), cache, param_grads=False)
+    assume(np.abs(g).max(axis=1).min() > 1e-3)
+    assert_right(D, x, penalty)
+
+
+def distance_to_a_kink(D, x):
+    distance = 1.0
+    for layer in D.layers:
+        if isinstance(layer, nn.ReLU | nn.LeakyReLU):
+            distance = min(distance, np.abs(x).min())
+        x = layer.forward(x)[0]
+    return distance
+
+
+def test_the_same_on_every_backend(backend):
+    D, twin = (discriminator("LeakyReLU", "Tanh", "Dropout", backend=b) for b in ("numpy", backend))
+    x = normal(6, 4)
+    for penalty in PENALTIES.values():
+        ours, theirs = penalty(D, x), penalty(twin, backend.asarray(x))
+        assert relative_error(ours, backend.to_numpy(theirs)) < 1e-13
+    assert relative_error(D.grads, backend.to_numpy(twin.grads)) < 1e-13
+
+
+# -- with the loss, in one ---------------------------------------------------------------------
+
+
+class OwnLinear(nn.Layer):
+    """A student's layer: it knows no options, only what a penalty asks for."""
+
+    couples_samples = False
+
+    def __init__(self, n_in, n_out):
+        self.n_in, self.n_out = n_in, n_out
+        self.shapes = {"W": (n_in, n_out)}
+        self.bind(np.zeros(self.size), np.zeros(self.size), self.backend)
+
+    def forward(self, x, training=True, key=None):
+        return self.backend.matmul(x, self.W), x
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+        if param_grads:
+            self.dW += self.backend.matmul(cache.T, dy)
+        return self.backend.matmul(dy, self.W.T)
+
+    def tangent(self, x_dot, cache):
+        return self.backend.matmul(x_dot, self.W)
+
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        self.dW += self.backend.matmul(x_dot.T, dy_dot)
+
+
+def own_discriminator():
+    layers = OwnLinear(4, 5), nn.Tanh(), nn.Sequential(nn.Linear(5, 4), nn.LeakyReLU())
+    net = nn.Sequential(*layers, nn.Linear(4, 1), seed=None, dtype="float64")
+    net.params[...] = normal(net.size, seed=9)
+    return net
+
+
+@pytest.mark.parametrize("accumulate", [True, False])
+@pytest.mark.parametrize(
+    "make", [own_discriminator, lambda: discriminator("LeakyReLU", "Dropout", "Sigmoid")]
+)
+def test_the_losses_gradient_comes_along(make, accumulate):
+    D, x, dlogits = make(), normal(6, 4), normal(6, 1, seed=3)
+    logits, cache = D.forward(x)
+    D.grads.fill(7 if accumulate else 0)
+    D.backward(dlogits, cache)
+    apart = add_penalty(D, logits, cache, zero_centred(3.0))
+    expected = D.grads.copy()
+    D.grads.fill(7)
+    together = add_penalty(
+        D, logits, cache, zero_centred(3.0), dlogits=dlogits, accumulate=accumulate
+    )
+    assert together == apart
+    assert relative_error(D.grads, expected) < 1e-14
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_layer_of_your_own(penalty):
+    assert_right(own_discriminator(), normal(6, 4), penalty)
+
+
+@pytest.mark.parametrize("make", [own_discriminator, lambda: discriminator("Tanh", "Sigmoid")])
+def test_the_derivative_in_the_input_is_a_product_with_the_hessian(make):
+    """H v, where H is the second derivative of D in one sample's features."""
+    D, x, v = make(), normal(6, 4), normal(6, 4, seed=1)
+
+    def g(x):
+        y, cache = D.forward(x)
+        return D.backward(np.ones_like(y), cache)
+
+    y, cache = D.forward(x)
+    ours = D.backward_tangent(np.ones_like(y), v, cache)
+    assert relative_error(ours, (g(x + 1e-6 * v) - g(x - 1e-6 * v)) / 2e-6) < 1e-8
+
+
+def test_where_d_is_flat_the_wasserstein_penalty_has_no_direction():
+    D = nn.Sequential(nn.Linear(2, 1), dtype="float64")
+    D.params.fill(0)
+    assert gradient_penalty(D, normal(3, 2), 10.0) == 10
+    assert (D.grads == 0).all()
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+class Coupled(OwnLinear):
+    couples_samples = True
+
+
+class WithoutTangent(OwnLinear):
+    tangent = nn.Layer.tangent
+
+
+class WithoutBackwardTangent(OwnLinear):
+    backward_tangent = nn.Layer.backward_tangent
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Coupled, "Coupled couples the samples of a minibatch: leave it out of D"),
+        (WithoutTangent, r"WithoutTangent has no tangent pass.*tangent\(x_dot, cache\)"),
+        (WithoutBackwardTangent, "has parameters but no backward_tangent.* to dW"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_layers_that_cannot_be_penalised(layer, message, nested):
+    layers = [nn.Sequential(layer(4, 3))] if nested else [layer(4, 3)]
+    D = nn.Sequential(*layers, nn.Linear(3, 1), dtype="float64", seed=None)
+    for penalty in PENALTIES.values():
+        with pytest.raises(NotImplementedError, match=message):
+            penalty(D, normal(5, 4))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: r1(nn.Sequential(nn.Linear(2, 3)), normal(5, 2)), "one logit for a sample, got 3"),
+        (lambda: r1(discriminator(), normal(5, 4), -1.0), "gamma must be a number >= 0, got -1.0"),
+        (lambda: gradient_penalty(discriminator(), normal(5, 4), np.nan), "weight must be a numb"),
+        (lambda: game(r1=-1.0), "r1 must be a number >= 0, got -1.0"),
+        (lambda: game(r2=np.inf), "r2 must be a number >= 0, got inf"),
+        (lambda: game(penalty_every=0), "penalty_every must be a positive whole number, got 0"),
+        (lambda: game(update="simultaneous", r2=1.0), "takes no penalties, got r1=0.0, r2=1.0"),
+    ],
+)
+def test_mistakes_get_one_clear_sentence(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()
+
+
+def test_a_game_refuses_its_d_at_once():
+    D = nn.Sequential(Coupled(6, 3), nn.Linear(3, 1), seed=None)
+    G = nn.Sequential(nn.Linear(2, 6))
+    nn.GAN(G, D)
+    with pytest.raises(NotImplementedError, match="Coupled couples the samples"):
+        nn.GAN(G, D, r1=1.0)
+
+
+# -- the game ----------------------------------------------------------------------------------
+
+
+class Still(nn.SGD):
+    """An optimizer that leaves the parameters alone, so that gradients can be looked at."""
+
+    def __init__(self):
+        super().__init__(1.0)
+
+    def step(self):
+        pass
+
+
+def game(backend="numpy", dropout=0.3, **options):
+    G = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 6), seed=1, dtype="float64")
+    D = nn.Sequential(
+        nn.Linear(6, 7), nn.LeakyReLU(0.2), nn.Dropout(dropout), nn.Linear(7, 5), nn.Tanh(),
+        nn.Linear(5, 1), seed=2, dtype="float64",
+    )  # fmt: skip
+    return nn.GAN(G, D, seed=3, backend=backend, **options)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("r1", "r2"), [(2.0, 0.0), (0.0, 2.0), (2.0, 3.0)])
+def test_the_discriminators_whole_gradient(r1, r2, dropout, every):
+    gan = game(r1=r1, r2=r2, penalty_every=every, dropout=dropout, d_optimizer=Still())
+    x, z = normal(5, 6), normal(5, 2, seed=1)
+    gan.D.grads.fill(7)
+    loss, *means = gan.discriminator_step(x, z)
+    numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
+    gan.discriminator_step(x, z)
+    assert relative_error(gan.D.grads, numerical) < 1e-6
+    # The rest is what it was, and the penalties count so many times as much.
+    plain = game(dropout=dropout, d_optimizer=Still())
+    bare, *bare_means = plain.discriminator_step(x, z)
+    np.testing.assert_allclose(means, bare_means)
+    np.testing.assert_allclose(gan.discriminator_step(x, z, penalise=False)[0], bare)
+    np.testing.assert_allclose(gan.D.grads, plain.discriminator_step(x, z) and plain.D.grads)
+    penalties = 0.0
+    for gamma, batch, j in ((r1, x, 1), (r2, plain.G.forward(z)[0], 2)):
+        key = plain._key(Stream.DISCRIMINATOR_STEP, j)
+        penalties += nn.penalties.r1(plain.D, batch, gamma, key=key)
+    np.testing.assert_allclose(loss - bare, every * penalties)
+
+
+def test_a_lazy_game_is_penalised_every_kth_step(backend):
+    """The host counts, across epochs, saving and loading; what is compiled decides nothing."""
+    x, due = normal(20, 6), []
+    gan = game(r1=1.0, penalty_every=3, backend=backend)
+    step = gan.discriminator_step
+
+    def spy(x, z, i=0, penalise=True):
+        due.append(penalise)
+        return step(x, z, i, penalise=penalise)
+
+    gan.discriminator_step = spy
+    gan.fit(x, 4, 5, progress=False)
+    if backend.name == "numpy":  # elsewhere a graph is replayed, and calls nothing
+        assert due == [i % 3 == 0 for i in range(16)]
+    reference = game(r1=1.0, penalty_every=3)
+    reference.fit(x, 2, 5, progress=False)
+    reference.fit(x, 2, 5, progress=False)
+    for a, b in ((gan.D.params, reference.D.params), (gan.G.params, reference.G.params)):
+        np.testing.assert_allclose(backend.to_numpy(a), b, rtol=1e-9, atol=1e-12)
+    assert gan.history["d_loss"] == pytest.approx(reference.history["d_loss"])
+
+
+def test_a_penalised_game_is_saved_and_goes_on(tmp_path):
+    gan = game(r1=1.0, r2=0.5, penalty_every=3)
+    x = normal(20, 6)
+    gan.fit(x, 1, 5, progress=False)
+    gan.save(tmp_path / "gan.npz")
+    again = nn.GAN.load(tmp_path / "gan.npz")
+    assert (again.r1, again.r2, again.penalty_every) == (1.0, 0.5, 3)
+    for one in (gan, again):
+        one.fit(x, 2, 5, progress=False)
+    np.testing.assert_array_equal(again.D.params, gan.D.params)
+    old = gan.config()
+    for name in ("r1", "r2", "penalty_every"):
+        del old[name]  # as an earlier version wrote it
+    assert nn.GAN.from_config(old).r1 == 0
+
+
+def test_a_penalised_step_can_be_captured(strict):
+    gan = game(strict, r1=1.0, r2=1.0)
+    x, z = (strict.asarray(a) for a in (normal(5, 6), normal(5, 2)))
+    gan.discriminator_step(x, z)
+    with capturing():
+        gan.discriminator_step(x, z)
+    assert np.isfinite(strict.to_numpy(gan.D.params)).all()
+
+
+# -- the Dirac-GAN -----------------------------------------------------------------------------
+
+
+def dirac(gamma, steps=500, lr=0.1):
+    """Play Mescheder's simplest game and return the distances from its equilibrium (0, 0).
+
+    The data are 0, G makes theta whatever z is, and D(x) = psi x.
+    """
+    G = nn.Sequential(nn.Linear(1, 1), seed=None, dtype="float64")
+    D = nn.Sequential(nn.Linear(1, 1), seed=None, dtype="float64")
+    gan = nn.GAN(G, D, loss="minimax", r1=gamma, g_optimizer=nn.SGD(lr), d_optimizer=nn.SGD(lr))
+    x, z = np.zeros((1, 1)), np.zeros((1, 1))
+    G.layers[0].W.fill(0)
+    G.layers[0].b.fill(1)
+    D.layers[0].W.fill(1)
+    distances = []
+    for _ in range(steps):
+        D.layers[0].b.fill(0)  # the paper's D has no bias
+        gan.discriminator_step(x, z)
+        D.layers[0].b.fill(0)
+        gan.generator_step(z)
+        distances.append(np.hypot(G.layers[0].b[0], D.layers[0].W[0, 0]))
+    return np.array(distances)
+
+
+def test_the_dirac_gan_circles_without_r1_and_converges_with_it():
+    """Mescheder et al. 2018, sections 2 and 4."""
+    circling, converging = dirac(0.0), dirac(1.0)
+    assert circling[-100:].min() > 0.99 * circling[:100].min()
+    assert converging[-1] < 1e-6
+
+
+# -- the checker checks them -------------------------------------------------------------------
+
+
+class TangentDoubled(OwnLinear):
+    def tangent(self, x_dot, cache):
+        return 2 * super().tangent(x_dot, cache)
+
+
+class TangentMisshapen(OwnLinear):
+    def tangent(self, x_dot, cache):
+        return x_dot
+
+
+class WeightForgotten(OwnLinear):
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        return None
+
+
+class WeightWithBias(OwnLinear):
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        self.dW += self.backend.matmul(cache.T, dy_dot)
+
+
+class CurvatureForgotten(nn.Tanh):
+    backward_tangent = nn.Layer.backward_tangent
+
+
+class CurvatureSign(nn.Tanh):
+    def backward_tangent(self, dy_dot, x_dot, cache):
+        return -super().backward_tangent(dy_dot, x_dot, cache)
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "sentence"),
+    [
+        (TangentDoubled(4, 3), "tangent", "tangent is not the derivative"),
+        (TangentMisshapen(4, 3), "tangent", "tangent must return an array of the output's shape"),
+        (WeightForgotten(4, 3), "zero", "backward_tangent, as the gradient of <dy_dot, tangent"),
+        (WeightWithBias(4, 3), "unknown", "backward_tangent, as the gradient of <dy_dot, tangent"),
+        (CurvatureForgotten(), "zero", "backward_tangent, as the gradient of <dy_dot, tangent"),
+        (CurvatureSign(), "sign", "backward_tangent, as the gradient of <dy_dot, tangent"),
+    ],
+)
+def test_the_checker_finds_mistakes_in_these_passes(layer, kind, sentence):
+    layer = nn.Sequential(layer, seed=None, dtype="float64").layers[0]
+    if layer.size:
+        layer.W[...] = normal(4, 3)
+    report = nn.check_gradients(layer, normal(5, 4))
+    assert not report.ok
+    assert [f.kind for f in report.findings] == [kind], str(report)
+    assert report.findings[0].sentence.startswith(sentence)
+
+
+def test_the_checker_asks_for_no_tangent():
+    for kind in (OwnLinear, WithoutTangent, WithoutBackwardTangent):
+        net = nn.Sequential(kind(4, 3), seed=None, dtype="float64")
+        net.params[...] = normal(12)
+        nn.assert_gradients(net.layers[0], normal(5, 4))
+        nn.assert_gradients(net, normal(5, 4))
