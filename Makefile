@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-kernels test-torch lint clean
+.PHONY: train test test-slow test-kernels test-torch lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -12,6 +12,9 @@ test: .venv/test.stamp  ## run the tests
 
 test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GPU
 	$(BIN)/python -m pytest tests/test_kernels.py tests/test_strict_cupy.py
+
+test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds each
+	$(BIN)/python -m pytest -m slow
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py

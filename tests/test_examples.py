@@ -298,6 +298,7 @@ def files_of(folder):
         ("--out finished --resume --lr 0.5", "has lr 0.0004, not 0.5"),
         ("--out finished --resume --seed 7", "has seed 0, not 7"),
         ("--out finished --resume --loss minimax", "has loss non_saturating, not minimax"),
+        ("--out finished --resume --update simultaneous", "has update alternating, not simultan"),
         ("--out nowhere --resume", "nowhere has no checkpoint.npz"),
         ("--resume", "--resume needs --out"),
         ("--out finished --resume --epochs 1", "has 2 epochs already: --epochs N must be more"),

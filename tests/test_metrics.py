@@ -617,3 +617,13 @@ def test_the_script_names_what_it_cannot_measure(script, run_folder, tmp_path, c
     assert script(run_folder(), "--samples", 39) == 2
     assert "--samples must lie in 40 to 40000" in capsys.readouterr().err
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_what_was_computed_is_not_lost_where_the_cache_cannot_be_written(tmp_path):
+    from nngan.metrics.judge import keep
+
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.warns(RuntimeWarning, match="cannot be written .* pass a cache_dir"):
+        keep(tmp_path / "file" / "judge.npz", lambda file: file.write(b"weights"))
+    keep(tmp_path / "folder" / "judge.npz", lambda file: file.write(b"weights"))
+    assert (tmp_path / "folder" / "judge.npz").read_bytes() == b"weights"

@@ -34,11 +34,10 @@ def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
     xp = array_module(x)
     x, y = x.astype(np.float64), y.astype(np.float64)
     x_norm, y_norm = (x * x).sum(axis=1, keepdims=True), (y * y).sum(axis=1)
-    minus_2y = -2.0 * y.T
     step = max(1, BLOCK // len(y))
     for start in range(0, len(x), step):
         rows = slice(start, start + step)
-        d2 = x[rows] @ minus_2y
+        d2 = (-2.0 * x[rows]) @ y.T
         d2 += x_norm[rows]
         d2 += y_norm
         yield rows, xp.maximum(d2, 0.0, out=d2)

@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -114,8 +114,11 @@ def load_judge(
         When it has to be trained and MNIST cannot be had.
     JudgeError
         When it was trained and classifies less than 98 % of the test images correctly.
-    OSError
-        When the weights cannot be written.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the weights cannot be kept; they are trained again next time.
     """
     path = judge_path(cache_dir)
     try:
@@ -128,16 +131,29 @@ def load_judge(
             f"the judge classifies {found.accuracy:.2%} of the test images correctly, where "
             f"{ACCURACY:.0%} are wanted: update scikit-learn, this version trains worse"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     layers = zip(found.weights, found.biases, strict=True)
     arrays = {
         f"{name}{i}": a
         for i, layer in enumerate(layers)
         for name, a in zip("Wb", layer, strict=True)
     }
-    with atomic_write(path) as file:
-        np.savez(file, accuracy=np.array(found.accuracy), **arrays)  # type: ignore[arg-type]
+    keep(path, lambda file: np.savez(file, accuracy=np.array(found.accuracy), **arrays))  # type: ignore[arg-type]
     return found
+
+
+def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file of the cache; where that fails, warn: what was computed must not be lost."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            write(file)
+    except OSError as error:
+        warnings.warn(
+            f"{path} cannot be written ({error.strerror}) and is computed anew next time: pass a "
+            "cache_dir that can be written",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def judge_path(cache_dir: str | os.PathLike[str] | None = None) -> Path:

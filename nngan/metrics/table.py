@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backend import Array, Key, Stream, array_module, get_backend
-from ..checkpoint import DAMAGE, atomic_write
+from ..checkpoint import DAMAGE
 from .classes import class_kl, confident_share, histogram
 from .distances import check_points
 from .estimate import Estimate, mean_of
 from .frechet import frechet_distance
-from .judge import Judge, judge_path
+from .judge import Judge, judge_path, keep
 from .neighbours import nearest, prdc
 from .parzen import VALIDATION, parzen_log_likelihood
 
@@ -137,7 +137,10 @@ def real_data(
     ------
     ValueError
         When an array or `n` does not fit.
-    OSError
+
+    Warns
+    -----
+    RuntimeWarning
         When the cache cannot be written.
     """
     if len(train) != 60_000 or not 40 <= n <= 40_000:
@@ -156,7 +159,5 @@ def real_data(
     drawn, rest = (xp.asarray(np.sort(part)) for part in (order[:n], order[n:]))
     others = xp.concatenate([train[rest], train[DRAWN_FROM:]])
     table = evaluate(train[drawn], others, train[VALIDATION], test, judge)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as file:
-        file.write(json.dumps(table, indent=2).encode())
+    keep(path, lambda file: file.write(json.dumps(table, indent=2).encode()))
     return table
