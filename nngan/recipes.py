@@ -36,7 +36,7 @@ class Recipe:
     batch_size, epochs : int
     sample_every : int
         Epochs between two sheets of samples.
-    loss, update, label_smoothing, data_range
+    loss, update, label_smoothing, r1, penalty_every, ema, data_range
         As `GAN` takes them.
     """
 
@@ -51,6 +51,9 @@ class Recipe:
     loss: str = "non_saturating"
     update: str = "alternating"
     label_smoothing: float = 0.0
+    r1: float = 0.0
+    penalty_every: int = 1
+    ema: float = 0.0
     data_range: tuple[float, float] = (0.0, 1.0)
 
     def with_lr(self, lr: float) -> Recipe:
@@ -73,6 +76,9 @@ class Recipe:
             g_optimizer=optimizer_from_config(self.optimizer),
             d_optimizer=optimizer_from_config(self.optimizer),
             label_smoothing=self.label_smoothing,
+            r1=self.r1,
+            penalty_every=self.penalty_every,
+            ema=self.ema,
             data_range=self.data_range,
             seed=3 * seed,
             backend=backend,
