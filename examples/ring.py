@@ -14,12 +14,11 @@ import math
 import time
 from pathlib import Path
 
-import numpy as np
-
 import nngan as nn
 from nngan.backend import get_backend
 from nngan.datasets import RING
 from nngan.layers import sigmoid
+from nngan.metrics import count_modes
 from nngan.plotting import plot_2d
 
 BATCH = 256
@@ -64,11 +63,10 @@ def main() -> None:
     print(f"{steps} steps, {time.perf_counter() - started:.0f} s")
 
     fake = gan.sample(2500)
-    distance = np.linalg.norm(fake[:, None] - RING.centers, axis=2)
-    mode, good = distance.argmin(axis=1), distance.min(axis=1) < 3 * RING.std
-    counts = np.bincount(mode[good], minlength=len(RING.centers))
-    print(f"modes found: {(counts > 0).sum()} of 8, {counts.tolist()} points within 3 std each")
-    print(f"of all points {good.mean():.1%} are that close (of real ones 98.9 %)")
+    found = count_modes(fake, RING)
+    counts = found.counts.astype(int).tolist()
+    print(f"modes found: {found.covered} of 8, {counts} points within 3 std each")
+    print(f"of all points {found.high_quality:.1%} are that close (of real ones 98.9 %)")
 
     to_numpy, asarray = gan.backend.to_numpy, gan.backend.asarray
     logits, cache = D.forward(asarray(fake))

@@ -133,7 +133,10 @@ class Adam(Optimizer):
         params -= lr * m_hat / (sqrt(v_hat) + eps)
 
     Here `state` holds the sums m / (1 - beta1) and v / (1 - beta2), to which g and g**2 are added
-    as they are; the four factors that are numbers and not arrays are gathered in front.
+    as they are. With c1 = (1 - beta1) / (1 - beta1**t) and c2 = (1 - beta2) / (1 - beta2**t) the
+    hats of the sums are m_hat = c1 * m and v_hat = c2 * v, and the same step reads::
+
+        params -= (lr * c1 / sqrt(c2)) * m / (sqrt(v) + eps / sqrt(c2))
 
     Parameters
     ----------
@@ -177,10 +180,9 @@ class Adam(Optimizer):
         t = self.state["t"]
         rate = self.learning_rate(t)
         t += 1
-        mean1 = (1 - beta1) / (1 - beta1**t)  # m_hat = mean1 * m
-        mean2 = (1 - beta2) / (1 - beta2**t)  # v_hat = mean2 * v
-        lr = (rate * mean1 / xp.sqrt(mean2)).astype(dtype)
-        eps = (self.eps / xp.sqrt(mean2)).astype(dtype)
+        c1, c2 = (1 - beta1) / (1 - beta1**t), (1 - beta2) / (1 - beta2**t)
+        rate_c = (rate * c1 / xp.sqrt(c2)).astype(dtype)
+        eps_c = (self.eps / xp.sqrt(c2)).astype(dtype)
         for part in network.backend.blocks(network.params.size):
             params, g = network.params[part], network.grads[part]
             m, v = self.state["m"][part], self.state["v"][part]
@@ -190,10 +192,10 @@ class Adam(Optimizer):
             change = g * g
             v += change
             xp.sqrt(v, out=change)
-            change += eps
+            change += eps_c
             xp.divide(m, change, out=change)
-            change *= lr
-            params -= change  # lr * m / (sqrt(v) + eps)
+            change *= rate_c
+            params -= change
 
 
 OPTIMIZERS = {"SGD": SGD, "Adam": Adam}

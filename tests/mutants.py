@@ -27,10 +27,11 @@ MODULES = {
     "layers/activations.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
     "layers/dropout.py": ["test_layers.py", "test_gradients.py"],
     "penalties.py": ["test_penalties.py"],
-    "losses.py": ["test_losses.py", "test_gradients.py"],
+    "losses/bce.py": ["test_losses.py", "test_gradients.py"],
+    "losses/objectives.py": ["test_objectives.py", "test_gan.py"],
     "optim.py": ["test_optim.py"],
     "network.py": ["test_network.py", "test_layers.py", "test_penalties.py"],
-    "gan.py": ["test_gan.py", "test_training.py", "test_penalties.py"],
+    "gan/steps.py": ["test_gan.py", "test_training.py", "test_penalties.py"],
 }
 SWAPS = {
     ast.Add: ast.Sub,

@@ -1,4 +1,4 @@
-"""The minimax game: the discriminator's step, the generator's step, sampling.
+"""The minimax game: its options, its state, sampling, saving.
 
 min_G max_D V(D, G) = E_x ln D(x) + E_z ln(1 - D(G(z)))       (Goodfellow et al. 2014, equation 1)
 
@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, Key, NumpyBackend, Stream, get_backend
-from .layers import Layer, sigmoid
-from .losses import OBJECTIVES
-from .network import Sequential
-from .optim import Adam, Optimizer, optimizer_from_config
-from .penalties import add_penalty, check_penalised, zero_centred
+from ..backend import Array, Key, NumpyBackend, Stream, get_backend
+from ..layers import Layer
+from ..losses import OBJECTIVES
+from ..network import Sequential
+from ..optim import Adam, Optimizer, optimizer_from_config
+from ..penalties import check_penalised
+from . import steps
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
@@ -178,144 +179,11 @@ class GAN:
         self.log = xp.zeros((0, len(METRICS)), dtype=G.dtype)
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
 
-    # -- Algorithm 1 ---------------------------------------------------------------------------
+    # -- Algorithm 1, in nngan/gan/steps.py -----------------------------------------------------
 
-    def discriminator_step(
-        self, x: Array, z: Array, i: int = 0, *, penalise: bool = True
-    ) -> tuple[Array, Array, Array]:
-        """Move D up the gradient of V: the inner loop of Algorithm 1.
-
-        Parameters
-        ----------
-        x : array of shape (N, features)
-            A minibatch of data.
-        z : array of shape (N, latent_dim)
-            A minibatch of noise.
-        i : int
-            Which of the k steps this is (dropout masks differ).
-        penalise : bool
-            Whether R1 and R2 are due in this step, if the game has them.
-
-        Returns
-        -------
-        loss, d_real, d_fake : 0-d arrays
-            D's loss with its penalties, the mean of D(x) and the mean of D(G(z)), before the
-            update.
-        """
-        G, D = self.G, self.D
-        fake, _ = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i))
-        x, fake = self._packed(x), self._packed(fake)
-        # One pass over both minibatches, unless a layer must know which of the two it sees.
-        gammas = [self.penalty_every * gamma * penalise for gamma in (self.r1, self.r2)]
-        joined = not (D.couples_samples or D.draws or any(gammas))
-        join = self.backend.xp.concatenate
-        passes = [
-            D.forward(batch, key=self._key(Stream.DISCRIMINATOR_STEP, 3 * i + 1 + j))
-            for j, batch in enumerate([join([x, fake])] if joined else [x, fake])
-        ]
-        logits = join([logits for logits, _ in passes])
-        real_logits, fake_logits = logits[: len(x)], logits[len(x) :]
-        loss, d_real_logits, d_fake_logits = self.objective.discriminator(
-            real_logits, fake_logits, self.label_smoothing
-        )
-        dlogits = [d_real_logits, d_fake_logits]
-        if joined:
-            dlogits = [join(dlogits)]
-        for j, (o, cache) in enumerate(passes):
-            if gammas[j]:
-                phi = zero_centred(gammas[j])
-                loss += add_penalty(D, o, cache, phi, dlogits=dlogits[j], accumulate=j > 0)
-            else:
-                D.backward(dlogits[j], cache, input_grad=False, accumulate=j > 0)
-        self.d_optimizer.step()
-        return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
-
-    def generator_step(self, z: Array, x: Array | None = None) -> Array:
-        """Move G down the gradient of its loss: the outer loop of Algorithm 1.
-
-        The gradient goes through D to its input, which is G's output, and on into G. D takes no
-        part: its parameters and its `grads` stay as they are.
-
-        Parameters
-        ----------
-        z : array of shape (N, latent_dim)
-            A minibatch of noise.
-        x : array of shape (N, features)
-            A minibatch of data, for an objective that pairs fakes with it: the one that D learned
-            from last, seen anew because D has moved since. Others do not look at it.
-
-        Returns
-        -------
-        loss : 0-d array
-            G's loss, before the update.
-        """
-        G, D = self.G, self.D
-        fake, g_cache = G.forward(z, key=self._key(Stream.GENERATOR_STEP, 0))
-        fake_logits, d_cache = D.forward(
-            self._packed(fake), key=self._key(Stream.GENERATOR_STEP, 1)
-        )
-        logits = [fake_logits]
-        if self.objective.pairs:
-            if x is None:
-                raise ValueError(f"loss={self.loss!r} pairs fakes with data: pass x too")
-            real, key = self._packed(x), self._key(Stream.GENERATOR_STEP, 2)
-            logits.append(D.forward(real, key=key)[0])
-        loss, d_fake_logits = self.objective.generator(*logits)
-        d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
-        assert d_fake is not None
-        G.backward(d_fake.reshape(fake.shape), g_cache, input_grad=False, accumulate=False)
-        self.g_optimizer.step()
-        self._average()
-        return loss
-
-    def simultaneous_step(self, x: Array, z: Array) -> tuple[Array, Array, Array, Array]:
-        """Move both players at once, each against the other as it was, with one pass through D.
-
-        Samples do not mix in D, so that its backward pass carries one signal per sample: do_n/dx_n
-        times whatever multiplies that sample's logit o_n. It is run with ones. The gradient in D's
-        parameters is then the sum over n of each sample's part times dL_D/do_n, and the gradient
-        that G needs is do_n/dx_n times dL_G/do_n. Nothing is divided by, so that no logit is too
-        large; `docs/performance.md` derives it.
-
-        Parameters
-        ----------
-        x : array of shape (N, features)
-            A minibatch of data.
-        z : array of shape (N, latent_dim)
-            A minibatch of noise.
-
-        Returns
-        -------
-        d_loss, g_loss, d_real, d_fake : 0-d arrays
-            Both losses, the mean of D(x) and the mean of D(G(z)), before the update.
-        """
-        G, D, n = self.G, self.D, len(x) // self.pack
-        xp = self.backend.xp
-        fake, g_cache = G.forward(z, key=self._key(Stream.DISCRIMINATOR_STEP, 0))
-        logits, d_cache = D.forward(
-            xp.concatenate([self._packed(x), self._packed(fake)]),
-            key=self._key(Stream.DISCRIMINATOR_STEP, 1),
-        )
-        real_logits, fake_logits = logits[:n], logits[n:]
-        d_loss, *dlogits = self.objective.discriminator(
-            real_logits, fake_logits, self.label_smoothing
-        )
-        paired = [real_logits] if self.objective.pairs else []
-        g_loss, g_dlogits = self.objective.generator(fake_logits, *paired)
-        do_dx = D.backward(
-            xp.ones_like(logits),
-            d_cache,
-            input_rows=slice(n, None),
-            accumulate=False,
-            sample_weight=xp.concatenate(dlogits),
-        )
-        assert do_dx is not None
-        d_fake = (g_dlogits * do_dx).reshape(fake.shape)
-        G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
-        self.d_optimizer.step()
-        self.g_optimizer.step()
-        self._average()
-        return d_loss, g_loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+    discriminator_step = steps.discriminator_step
+    generator_step = steps.generator_step
+    simultaneous_step = steps.simultaneous_step
 
     def noise(self, n: int, i: int = 0) -> Array:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
@@ -342,33 +210,6 @@ class GAN:
         packs: Array = x.reshape(len(x) // self.pack, -1)
         return packs
 
-    def _average(self) -> None:
-        """Move the average towards the weights that G has now.
-
-        average = d average + (1 - d) params, with d = min(ema, (1 + t) / (10 + t)) at step t: the
-        first averages are short, because a long one would consist of the initial weights.
-
-        What is averaged is every number of G, the running averages of BatchNorm with the weights:
-        a mean of activations is linear in the weights of the layer before, so that the mean over
-        the same steps with the same shares is, to first order, that of the averaged network.
-
-        References
-        ----------
-        Yazici et al., "The unusual effectiveness of averaging in GAN training", ICLR 2019;
-        Karras et al., "Progressive growing of GANs", ICLR 2018, appendix A.
-        """
-        if self.G_ema is None:
-            return
-        G, dtype = self.G, self.G.dtype
-        share = 1 - self.backend.xp.minimum((1 + self.clock) / (10 + self.clock), self.ema)
-        share = share.astype(dtype)
-        for average, new in ((self.G_ema.params, G.params), (self.G_ema.state, G.state)):
-            for part in self.backend.blocks(new.size):
-                mean = average[part]
-                change = new[part] - mean
-                change *= share
-                mean += change
-
     # -- learning and sampling -----------------------------------------------------------------
 
     def fit(
@@ -381,7 +222,7 @@ class GAN:
         progress: bool = True,
     ) -> dict[str, list[float]]:
         """Train for `epochs` more epochs; see `nngan.training.fit`."""
-        from .training import fit  # the loop stands above the game
+        from ..training import fit  # the loop stands above the game
 
         return fit(self, x, epochs, batch_size, callbacks=callbacks, progress=progress)
 
@@ -423,7 +264,7 @@ class GAN:
 
     def save(self, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
         """Write the whole state of the game to one file; see `nngan.checkpoint.save`."""
-        from .checkpoint import save
+        from ..checkpoint import save
 
         save(self, path, extra)
 
@@ -435,7 +276,7 @@ class GAN:
         layers: Sequence[type[Layer]] = (),
     ) -> GAN:
         """Return the game that `save` wrote; see `nngan.checkpoint.load`."""
-        from .checkpoint import load
+        from ..checkpoint import load
 
         return load(path, backend, layers)[0]
 
