@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -113,12 +113,16 @@ def load(data: str, data_dir: str | None) -> tuple[str, Array]:
         return load("digits", None)
 
 
+def given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, object]:
+    """Return those of the options that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
 def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     """Return what the options ask for: a folder, a game at its beginning, data."""
     recipe_name = options.recipe or "default"
-    names = ("loss", "update", "batch_size", "latent_dim")
-    given = {name: getattr(options, name) for name in names}
-    recipe = replace(RECIPES[recipe_name], **{k: v for k, v in given.items() if v is not None})
+    recipe = replace(RECIPES[recipe_name], **given(options, ("batch_size", "latent_dim")))
+    recipe = recipe.with_game(**given(options, ("loss", "update")))
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
     backend = get_backend(options.backend)  # before a download that would be in vain
@@ -133,8 +137,8 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
         "data": data,
         "data_dir": absolute(options.data_dir),
         "recipe": recipe_name,
-        "loss": recipe.loss,
-        "update": recipe.update,
+        "loss": gan.loss,
+        "update": gan.update,
         "epochs": options.epochs or recipe.epochs * repeats,
         "batch_size": recipe.batch_size,
         "latent_dim": recipe.latent_dim,

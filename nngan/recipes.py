@@ -7,7 +7,7 @@ its game in Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import NumpyBackend
@@ -36,8 +36,8 @@ class Recipe:
     batch_size, epochs : int
     sample_every : int
         Epochs between two sheets of samples.
-    loss, update, label_smoothing, r1, penalty_every, ema, data_range
-        As `GAN` takes them.
+    game : dict
+        Options of `GAN`: its loss, penalties, averages, data_range, ...
     """
 
     summary: str
@@ -48,13 +48,11 @@ class Recipe:
     batch_size: int
     epochs: int
     sample_every: int = 1
-    loss: str = "non_saturating"
-    update: str = "alternating"
-    label_smoothing: float = 0.0
-    r1: float = 0.0
-    penalty_every: int = 1
-    ema: float = 0.0
-    data_range: tuple[float, float] = (0.0, 1.0)
+    game: dict[str, Any] = field(default_factory=dict)
+
+    def with_game(self, **options: Any) -> Recipe:
+        """Return the recipe with other options of the game."""
+        return replace(self, game={**self.game, **options})
 
     def with_lr(self, lr: float) -> Recipe:
         """Return the recipe with another learning rate."""
@@ -71,17 +69,11 @@ class Recipe:
         return GAN(
             Sequential(*G, seed=3 * seed + 1),
             Sequential(*D, seed=3 * seed + 2),
-            loss=self.loss,
-            update=self.update,
             g_optimizer=optimizer_from_config(self.optimizer),
             d_optimizer=optimizer_from_config(self.optimizer),
-            label_smoothing=self.label_smoothing,
-            r1=self.r1,
-            penalty_every=self.penalty_every,
-            ema=self.ema,
-            data_range=self.data_range,
             seed=3 * seed,
             backend=backend,
+            **self.game,
         )
 
 
@@ -104,7 +96,7 @@ RECIPES = {
         optimizer={"type": "Adam", "lr": 4e-4, "beta1": 0.5},
         batch_size=64,
         epochs=20,
-        data_range=(-1.0, 1.0),
+        game={"data_range": (-1.0, 1.0)},
     ),
     "tf_basic": Recipe(
         summary="the two-layer game of TensorFlow's early examples: ReLU, weights N(0, 0.01)",
@@ -134,6 +126,6 @@ RECIPES = {
         optimizer={"type": "Adam", "lr": 2e-4, "beta1": 0.5},
         batch_size=128,
         epochs=50,
-        data_range=(-1.0, 1.0),
+        game={"data_range": (-1.0, 1.0)},
     ),
 }  # fmt: skip

@@ -138,8 +138,8 @@ def test_every_recipes_whole_paths(name, loss):
     recipe, features = RECIPES[name], 64
     G = nn.Sequential(*recipe.generator(recipe.latent_dim, features), seed=1, dtype="float64")
     D = nn.Sequential(*recipe.discriminator(features), seed=2, dtype="float64")
-    gan = nn.GAN(G, D, loss=loss, seed=3)
-    x = np.random.default_rng(0).uniform(*recipe.data_range, (4, features))
+    gan = nn.GAN(G, D, seed=3, **{**recipe.game, "loss": loss})
+    x = np.random.default_rng(0).uniform(*gan.data_range, (4, features))
     z = inputs(4, recipe.latent_dim)
     for path, parameters in whole_paths(gan, x, z):
         report = nn.check_gradients(path, parameters)
