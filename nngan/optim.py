@@ -89,8 +89,9 @@ class SGD(Optimizer):
     ----------
     lr : float
         Learning rate, > 0.
-    momentum : float
-        0 <= momentum < 1; 0 is plain gradient descent.
+    momentum : float or (float, float, float)
+        0 <= momentum < 1; 0 is plain gradient descent. (first, last, steps) goes from the first to
+        the last in equal parts over so many steps, and stays there.
     schedule : (str, float), optional
         Of the learning rate, see `Optimizer`.
 
@@ -101,24 +102,43 @@ class SGD(Optimizer):
     ICML 2013 (there the velocity includes lr).
     """
 
-    def __init__(self, lr: float, momentum: float = 0.0, schedule: Schedule = None) -> None:
+    def __init__(
+        self,
+        lr: float,
+        momentum: float | Sequence[float] = 0.0,
+        schedule: Schedule = None,
+    ) -> None:
         self.lr = _positive("lr", lr)
-        self.momentum = _below_one("momentum", momentum)
+        self.momentum = _momentum(momentum)
         self.schedule = _schedule(schedule)
 
     def _initial_state(self) -> dict[str, Array]:
         xp = self.network.backend.xp
         state = {"v": xp.zeros_like(self.network.params)}
-        return state if self.schedule is None else {**state, "t": xp.zeros(1, dtype="int64")}
+        constant = self.schedule is None and isinstance(self.momentum, float)
+        return state if constant else {**state, "t": xp.zeros(1, dtype="int64")}
+
+    def momentum_after(self, t: Array) -> Any:
+        """Return the momentum after `t` steps, as `learning_rate` returns the learning rate."""
+        if isinstance(self.momentum, float):
+            return self.momentum
+        first, last, steps = self.momentum
+        return first + (last - first) * self.network.backend.xp.minimum(t / steps, 1)
+
+    def _like_params(self, value: Any) -> Any:
+        return value if isinstance(value, float) else value.astype(self.network.params.dtype)
 
     def step(self) -> None:
-        network, lr = self.network, self.lr
+        network = self.network
+        lr: Any = self.lr
+        momentum: Any = self.momentum
         if "t" in self.state:
-            lr = self.learning_rate(self.state["t"]).astype(network.params.dtype)
-            self.state["t"] += 1
+            t = self.state["t"]
+            lr, momentum = map(self._like_params, (self.learning_rate(t), self.momentum_after(t)))
+            t += 1
         for part in network.backend.blocks(network.params.size):
             params, g, v = network.params[part], network.grads[part], self.state["v"][part]
-            network.backend.decay(v, self.momentum)
+            network.backend.decay(v, momentum)
             v += g
             params -= lr * v
 
@@ -227,6 +247,19 @@ def _below_one(name: str, value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
     return float(value)
+
+
+def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, float]:
+    if not isinstance(momentum, Sequence):
+        return _below_one("momentum", momentum)
+    if len(momentum) != 3:
+        raise ValueError(f"momentum must be a number or (first, last, steps), got {momentum!r}")
+    first, last, steps = momentum
+    return (
+        _below_one("momentum", first),
+        _below_one("momentum", last),
+        _positive("steps of momentum", steps),
+    )
 
 
 def _schedule(schedule: Schedule) -> tuple[str, float] | None:

@@ -176,8 +176,8 @@ class ndarray(NDArrayOperatorsMixin):
     def fill(self, value):
         self[...] = value
 
-    def copy(self):
-        return _compute(np.copy, self._host)
+    def copy(self, order="C"):
+        return _compute(np.copy, self._host, order)
 
     def astype(self, dtype, copy=True):
         if not copy and self.dtype == dtype:

@@ -63,6 +63,16 @@ def test_sgd(backend, momentum):
         np.testing.assert_allclose(after, p, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("schedule", [None, ("exponential", 0.9)])
+def test_momentum_that_grows(schedule, backend):
+    path = run(nn.SGD(0.1, (0.5, 0.7, 2), schedule), backend)
+    v, p = np.zeros(8), path[0]
+    for t, (g, after) in enumerate(zip(GRADIENTS, path[1:], strict=True)):
+        v = (0.5, 0.6, 0.7, 0.7, 0.7)[t] * v + g
+        p = p - 0.1 * (1 if schedule is None else 0.9**t) * v
+        np.testing.assert_allclose(after, p, rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("optimizer", [nn.Adam(0.1), nn.SGD(0.1, 0.5)])
 def test_every_block_of_a_long_buffer_is_updated_alike(optimizer):
     net = nn.Sequential(nn.Linear(300, 250))
@@ -106,6 +116,12 @@ def test_a_config_makes_the_same_optimizer(optimizer):
         (lambda: nn.Adam(eps=0), "eps must be a positive number, got 0"),
         (lambda: nn.SGD(-1), "lr must be a positive number, got -1"),
         (lambda: nn.SGD(1, 1), r"momentum must lie in \[0, 1\), got 1"),
+        (
+            lambda: nn.SGD(1, (0.5, 0.7)),
+            r"momentum must be a number or \(first, last, steps\), got",
+        ),
+        (lambda: nn.SGD(1, (0.5, 1.0, 9)), r"momentum must lie in \[0, 1\), got 1.0"),
+        (lambda: nn.SGD(1, (0.5, 0.7, 0)), "steps of momentum must be a positive number, got 0"),
         (lambda: optimizer_from_config({"type": "Lion"}), "must be one of SGD, Adam, got 'Lion'"),
     ],
 )

@@ -19,6 +19,7 @@ LAYERS = {
     "Sigmoid": lambda: nn.Sigmoid(),
     "Tanh": lambda: nn.Tanh(),
     "Dropout": lambda: nn.Dropout(0.4),
+    "Maxout": lambda: nn.Maxout(2, 2),
     "Sequential": lambda: nn.Sequential(
         nn.Linear(4, 5), nn.Tanh(), nn.Dropout(0.2), nn.Linear(5, 3), nn.Sigmoid(), nn.LeakyReLU()
     ),
@@ -132,6 +133,16 @@ def test_one_linear_layer_and_one_feature(penalty):
     """|grad_x D| is |W| everywhere."""
     assert_right(discriminator(), normal(3, 4), penalty)
     assert_right(discriminator(features=1), normal(1, 1), penalty)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_maxout(penalty):
+    """The first D of all, made smaller."""
+    D = nn.Sequential(
+        nn.Linear(4, 6), nn.Maxout(2, 3), nn.Tanh(), nn.Linear(2, 6), nn.Maxout(3, 2),
+        nn.Linear(3, 1), seed=3, dtype="float64",
+    )  # fmt: skip
+    assert_right(D, normal(3, 4), penalty)
 
 
 @settings(deadline=None, max_examples=30)

@@ -15,6 +15,7 @@ RATES = {
 OPTIMIZERS = {
     "SGD": lambda lr, schedule: nn.SGD(lr, 0.9, schedule),
     "Adam": lambda lr, schedule: nn.Adam(lr, schedule=schedule),
+    "SGD, growing": lambda lr, schedule: nn.SGD(lr, (0.5, 0.9, 10), schedule),
 }
 
 

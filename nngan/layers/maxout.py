@@ -58,8 +58,8 @@ class Maxout(Layer):
             )
         # Pieces are columns side by side, views without a copy however the array is laid out.
         xp = array_module(x)
-        y = x[:, : self.n_out].copy()
-        winner = xp.zeros(y.shape, dtype="int16")
+        y = x[:, : self.n_out].copy(order="A")
+        winner = xp.zeros_like(y, dtype="int16")
         for k in range(1, self.pieces):
             piece = x[:, self._columns(k)]
             xp.maximum(winner, (piece > y) * xp.int16(k), out=winner)  # k grows: the last one stays
@@ -78,6 +78,14 @@ class Maxout(Layer):
         for k in range(self.pieces):
             dx[:, self._columns(k)] = dy * (winner == k)
         return dx
+
+    def tangent(self, x_dot: Array, cache: Array) -> Array:
+        """Return the tangent of the winning piece: y_dot_j = sum_k x_dot_jk [k = k*(j)]."""
+        winner = cache
+        y_dot: Array = array_module(x_dot).zeros_like(winner, dtype=x_dot.dtype)
+        for k in range(self.pieces):
+            y_dot += x_dot[:, self._columns(k)] * (winner == k)
+        return y_dot
 
     def _columns(self, k: int) -> slice:
         return slice(k * self.n_out, (k + 1) * self.n_out)
