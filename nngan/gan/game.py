@@ -21,8 +21,8 @@ from ..layers import Layer
 from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
-from ..penalties import check_penalised
 from . import steps
+from .options import check_together, fraction, interval, one_of, positive, strength, whole
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
@@ -115,64 +115,30 @@ class GAN:
         seed: int = 0,
         backend: str | NumpyBackend = "numpy",
     ) -> None:
-        if pack != int(pack) or pack < 1:
-            raise ValueError(f"pack must be a positive whole number, got {pack!r}")
-        n_in = (G.n_out or 0) * pack
-        if G is D or D.n_out != 1 or n_in != D.n_in or G.dtype != D.dtype or not G.n_in:
-            features = "features" if pack == 1 else f"{pack} * features"
-            raise ValueError(
-                f"G must map (N, latent_dim) to (N, features) and D (N, {features}) to (N, 1) in "
-                f"one dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
-                f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
-            )
         if g_optimizer is not None and g_optimizer is d_optimizer:
             raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
-        _one_of("loss", loss, OBJECTIVES)
-        _one_of("latent", latent, LATENTS)
-        _one_of("update", update, UPDATES)
-        if k != int(k) or k < 1:
-            raise ValueError(f"k must be a positive whole number, got {k!r}")
-        if update == "simultaneous" and (k != 1 or D.couples_samples or not D.weighs_samples):
-            raise ValueError(
-                "update='simultaneous' needs k=1 and a D whose layers leave samples apart "
-                "(couples_samples = False) and know sample_weight: use update='alternating'"
-            )
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
-        if label_smoothing and not OBJECTIVES[loss].labels:
-            raise ValueError(f"label_smoothing must be 0, because loss={loss!r} has no labels")
-        if not 0 <= ema < 1:
-            raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
-        for name, gamma in (("r1", r1), ("r2", r2)):
-            if not 0 <= gamma < np.inf:
-                raise ValueError(f"{name} must be a number >= 0, got {gamma!r}")
-        if penalty_every != int(penalty_every) or penalty_every < 1:
-            raise ValueError(
-                f"penalty_every must be a positive whole number, got {penalty_every!r}"
-            )
-        if r1 or r2:
-            check_penalised(D)
-            if update == "simultaneous":
-                raise ValueError(
-                    "update='simultaneous' takes no penalties, "
-                    f"got r1={r1!r}, r2={r2!r}: use update='alternating'"
-                )
-        low, high = map(float, data_range)
-        if not low < high:
-            raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
-        if seed != int(seed) or not 0 <= seed < 2**64:
-            raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
+        self.G, self.D = G, D
+        self.loss = one_of("loss", loss, OBJECTIVES)
+        self.k = positive("k", k)
+        self.update = one_of("update", update, UPDATES)
+        self.label_smoothing = fraction("label_smoothing", label_smoothing)
+        self.pack = positive("pack", pack)
+        self.ema = fraction("ema", ema)
+        self.r1, self.r2 = strength("r1", r1), strength("r2", r2)
+        self.penalty_every = positive("penalty_every", penalty_every)
+        self.latent = one_of("latent", latent, LATENTS)
+        self.data_range = interval("data_range", data_range)
+        self.seed = whole("seed", seed)
+        check_together(self)
+        # What is refused has been refused: from here on the networks are the game's.
         self.backend = get_backend(backend)
-        self.G, self.D = G.to(self.backend), D.to(self.backend)
-        self.pack = int(pack)
-        self.ema, self.G_ema = float(ema), copy.deepcopy(self.G) if ema else None
-        self.loss, self.objective = loss, OBJECTIVES[loss]
-        self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
-        self.d_optimizer = (d_optimizer or Adam()).bind(self.D)
-        self.k, self.update, self.label_smoothing = int(k), update, float(label_smoothing)
-        self.r1, self.r2, self.penalty_every = float(r1), float(r2), int(penalty_every)
-        self.latent, self.data_range, self.seed = latent, (low, high), int(seed)
-        self.latent_dim = G.n_in
+        for network in (G, D):
+            network.to(self.backend)
+        self.G_ema = copy.deepcopy(G) if ema else None
+        self.g_optimizer = (g_optimizer or Adam()).bind(G)
+        self.d_optimizer = (d_optimizer or Adam()).bind(D)
+        self.objective = OBJECTIVES[loss]
+        self.latent_dim = G.n_in or 0
         xp = self.backend.xp
         self.clock = xp.zeros(1, dtype=np.int64)
         self.epoch_start = xp.zeros(1, dtype=np.int64)
@@ -242,11 +208,8 @@ class GAN:
             Whether from the moving average of G's weights, where there is one; False samples from
             the weights of the last step.
         """
-        if n != int(n) or n < 1:
-            raise ValueError(f"n must be a positive whole number, got {n!r}")
-        if seed != int(seed) or not 0 <= seed < 2**64:
-            raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
-        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), int(n)), averaged)
+        n, seed = positive("n", n), whole("seed", seed)
+        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), n), averaged)
 
     def generate(self, z: Array, averaged: bool = True) -> Array:
         """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array."""
@@ -332,8 +295,3 @@ class GAN:
         if self.latent == "normal":
             return self.backend.normal(key, shape, self.G.dtype)
         return 2 * self.backend.uniform(key, shape, self.G.dtype) - 1
-
-
-def _one_of(name: str, value: str, known: Any) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backend import Array, Key, Stream
 from ..gan import GAN, METRICS
+from ..gan.options import positive
 from .progress import Progress, read_log
 
 
@@ -66,7 +67,7 @@ def fit(
     KeyboardInterrupt
         On Ctrl-C, between two steps.
     """
-    epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
+    epochs, batch_size = positive("epochs", epochs), positive("batch_size", batch_size)
     data = _prepare(gan, x)
     if batch_size % gan.pack:
         raise ValueError(f"batch_size must be a multiple of pack={gan.pack}, got {batch_size}")
@@ -230,9 +231,3 @@ def _prepare(gan: GAN, x: Array) -> Array:
             f"x must lie in [0, 1] to be mapped to {gan.data_range}, got {low}..{high}"
         )
     return data
-
-
-def _positive(name: str, n: int) -> int:
-    if n != int(n) or n < 1:
-        raise ValueError(f"{name} must be a positive whole number, got {n!r}")
-    return int(n)
