@@ -38,6 +38,7 @@ GAMES = {
     ),
     "simultaneous": partial(small_game, k=1, update="simultaneous"),
     "penalties": partial(small_game, r1=0.1, r2=0.1),
+    "gradient penalty": partial(small_game, loss="wasserstein", gradient_penalty=0.1),
     "toolbox": toolbox,
 }
 

@@ -61,6 +61,9 @@ class GAN:
     r1, r2 : float
         Strengths gamma of the penalties on D's gradient, at real data and at fakes, which are part
         of D's loss; see `nngan.penalties`. 0: none.
+    gradient_penalty : float
+        Weight of the penalty that keeps the norm of D's gradient at 1 between real data and fakes;
+        10 in the paper on Wasserstein GANs. 0: none.
     penalty_every : int
         Penalise every so many training steps only, and so many times as strongly ("lazy").
     latent : str
@@ -109,6 +112,7 @@ class GAN:
         ema: float = 0.0,
         r1: float = 0.0,
         r2: float = 0.0,
+        gradient_penalty: float = 0.0,
         penalty_every: int = 1,
         latent: str = "normal",
         data_range: tuple[float, float] = (0.0, 1.0),
@@ -125,6 +129,7 @@ class GAN:
         self.pack = positive("pack", pack)
         self.ema = fraction("ema", ema)
         self.r1, self.r2 = strength("r1", r1), strength("r2", r2)
+        self.gradient_penalty = strength("gradient_penalty", gradient_penalty)
         self.penalty_every = positive("penalty_every", penalty_every)
         self.latent = one_of("latent", latent, LATENTS)
         self.data_range = interval("data_range", data_range)
@@ -258,6 +263,7 @@ class GAN:
             "ema": self.ema,
             "r1": self.r1,
             "r2": self.r2,
+            "gradient_penalty": self.gradient_penalty,
             "penalty_every": self.penalty_every,
             "latent": self.latent,
             "data_range": list(self.data_range),

@@ -76,7 +76,7 @@ def check_together(gan: GAN) -> None:
             "update='simultaneous' needs k=1 and a D whose layers leave samples apart "
             "(couples_samples = False) and know sample_weight: use update='alternating'"
         )
-    penalties = {name: getattr(gan, name) for name in ("r1", "r2")}
+    penalties = {name: getattr(gan, name) for name in ("r1", "r2", "gradient_penalty")}
     if any(penalties.values()):
         check_penalised(D)
         if simultaneous:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..backend import Array, Stream
 from ..layers import sigmoid
-from ..penalties import add_penalty, zero_centred
+from ..penalties import add_penalty, one_centred, zero_centred
 
 if TYPE_CHECKING:
     from .game import GAN
@@ -29,7 +29,7 @@ def discriminator_step(
     i : int
         Which of the k steps this is (dropout masks differ).
     penalise : bool
-        Whether R1 and R2 are due in this step, if the game has them.
+        Whether the penalties that the game has are due in this step.
 
     Returns
     -------
@@ -62,8 +62,37 @@ def discriminator_step(
             loss += add_penalty(D, o, cache, phi, dlogits=dlogits[j], accumulate=j > 0)
         else:
             D.backward(dlogits[j], cache, input_grad=False, accumulate=j > 0)
+    if gan.gradient_penalty and penalise:
+        loss += penalise_between(gan, x, fake, i)
     gan.d_optimizer.step()
     return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+
+
+def penalise_between(gan: GAN, x: Array, fake: Array, i: int = 0) -> Array:
+    """Add the gradient of the Wasserstein penalty to D's: a third pass, between data and fakes.
+
+    x_hat = e x + (1 - e) G(z), with one e ~ U(0, 1] for each row that D judges.
+
+    Parameters
+    ----------
+    x, fake : array of shape (N / pack, pack * features)
+        What D saw.
+    i : int
+        As in `discriminator_step`.
+
+    Returns
+    -------
+    penalty : 0-d array
+
+    References
+    ----------
+    Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, eq. 3, Algorithm 1.
+    """
+    e = gan.backend.uniform(gan._key(Stream.BETWEEN, 2 * i), (len(x), 1), gan.D.dtype)
+    x_hat = fake + e * (x - fake)
+    logits, cache = gan.D.forward(x_hat, key=gan._key(Stream.BETWEEN, 2 * i + 1))
+    phi = one_centred(gan.penalty_every * gan.gradient_penalty)
+    return add_penalty(gan.D, logits, cache, phi)
 
 
 def generator_step(gan: GAN, z: Array, x: Array | None = None) -> Array:
