@@ -11,7 +11,7 @@ import nngan as nn
 from nngan.backend import Stream
 from nngan.gradcheck.tangents import Tangent
 from nngan.losses import OBJECTIVES
-from nngan.penalties import add_penalty, gradient_penalty, r1, r2, zero_centred
+from nngan.penalties import add_penalty, gradient_penalty, one_centred, r1, r2, zero_centred
 
 LAYERS = {
     "Linear": lambda: nn.Linear(4, 3),
@@ -224,6 +224,27 @@ def test_the_losses_gradient_comes_along(make, accumulate):
     )
     assert together == apart
     assert relative_error(D.grads, expected) < 1e-14
+
+
+@pytest.mark.parametrize("phi", [zero_centred(3.0), one_centred(0.5)], ids=["zero", "one"])
+def test_a_penalty_of_the_gradient_in_some_columns(phi):
+    D, x, dlogits = discriminator("Tanh", "LeakyReLU"), normal(6, 4), normal(6, 1, seed=3)
+    columns = np.array([1.0, 0.0, 1.0, 0.0])
+
+    def slope(column):
+        step = 1e-6 * (np.arange(4) == column)
+        return (D(x + step) - D(x - step)) / 2e-6
+
+    logits, cache = D.forward(x)
+    penalty = add_penalty(D, logits, cache, phi, dlogits=dlogits, columns=columns)
+    assert penalty == pytest.approx(phi(slope(0) ** 2 + slope(2) ** 2)[0].mean(), rel=1e-7)
+
+    def value():
+        y, cache = D.forward(x)
+        g = D.backward(np.ones_like(y), cache, param_grads=False)[:, [0, 2]]
+        return phi((g * g).sum(axis=1, keepdims=True))[0].mean() + (dlogits * y).sum()
+
+    assert relative_error(D.grads, numerical_gradient(value, D.params, h=1e-5)) < 1e-6
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -447,9 +468,9 @@ def test_a_lazy_game_is_penalised_every_kth_step(backend):
     gan = game(r1=1.0, penalty_every=3, backend=backend)
     step = gan.discriminator_step
 
-    def spy(x, z, i=0, penalise=True):
+    def spy(x, z, i=0, penalise=True, **options):
         due.append(penalise)
-        return step(x, z, i, penalise=penalise)
+        return step(x, z, i, penalise=penalise, **options)
 
     gan.discriminator_step = spy
     gan.fit(x, 4, 5, progress=False)

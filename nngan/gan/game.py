@@ -22,6 +22,7 @@ from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
 from . import steps
+from .inputs import Labels, feature_columns, for_generator, sheet_labels
 from .options import check_together, fraction, interval, one_of, positive, strength, whole
 
 LATENTS = ("normal", "uniform")
@@ -35,10 +36,10 @@ class GAN:
     Parameters
     ----------
     G : Sequential
-        Generator: latent vectors (N, latent_dim) to samples (N, features).
+        Generator: latent vectors (N, latent_dim + classes) to samples (N, features).
     D : Sequential
-        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real;
-        with `pack`, (N, pack * features) to (N, 1).
+        Discriminator: samples (N, pack * (features + classes)) to logits (N, 1), the log-odds that
+        they are real.
     loss : str
         "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
         "relativistic"; see `nngan.losses.objectives`.
@@ -55,6 +56,9 @@ class GAN:
     pack : int
         Samples that D judges at once, side by side: minibatches must be multiples of it. D then
         sees that fakes are alike, which no sample shows alone (PacGAN).
+    classes : int
+        Of a conditional game: `fit` then takes a label in 0..classes-1 for each sample, and both
+        networks see it, one-hot, in their last columns; see `nngan.gan.inputs`. 0: no labels.
     ema : float
         Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
         none. GANs use 0.99 to 0.9999.
@@ -81,6 +85,8 @@ class GAN:
     ----------
     G_ema : Sequential or None
         The generator at the moving average of its weights; None where ema = 0.
+    latent_dim : int
+        Of z: what is left of G's input beside the labels.
     clock : int64 array of shape (1,), on the device
         Training steps done. With `seed` it addresses every random number.
     history : dict of str to list of float
@@ -109,6 +115,7 @@ class GAN:
         update: str = "alternating",
         label_smoothing: float = 0.0,
         pack: int = 1,
+        classes: int = 0,
         ema: float = 0.0,
         r1: float = 0.0,
         r2: float = 0.0,
@@ -127,6 +134,7 @@ class GAN:
         self.update = one_of("update", update, UPDATES)
         self.label_smoothing = fraction("label_smoothing", label_smoothing)
         self.pack = positive("pack", pack)
+        self.classes = whole("classes", classes)
         self.ema = fraction("ema", ema)
         self.r1, self.r2 = strength("r1", r1), strength("r2", r2)
         self.gradient_penalty = strength("gradient_penalty", gradient_penalty)
@@ -143,7 +151,8 @@ class GAN:
         self.g_optimizer = (g_optimizer or Adam()).bind(G)
         self.d_optimizer = (d_optimizer or Adam()).bind(D)
         self.objective = OBJECTIVES[loss]
-        self.latent_dim = G.n_in or 0
+        self.latent_dim = (G.n_in or 0) - self.classes
+        self.feature_columns = feature_columns(self)
         xp = self.backend.xp
         self.clock = xp.zeros(1, dtype=np.int64)
         self.epoch_start = xp.zeros(1, dtype=np.int64)
@@ -160,27 +169,6 @@ class GAN:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
         return self._draw(self._key(Stream.NOISE, i), n)
 
-    def _packed(self, x: Array) -> Array:
-        """Return samples as D sees them: `pack` neighbours in one row.
-
-        (N, features) becomes (N / pack, pack * features), the first `pack` samples the first row.
-        Nothing is computed, so that a gradient goes back by the reverse reshape. (Both count row by
-        row, whatever the layout in memory.)
-
-        References
-        ----------
-        Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
-        networks", NeurIPS 2018.
-        """
-        if self.pack == 1:
-            return x
-        if len(x) % self.pack:
-            raise ValueError(
-                f"a minibatch must be a multiple of pack={self.pack} samples, got {len(x)}"
-            )
-        packs: Array = x.reshape(len(x) // self.pack, -1)
-        return packs
-
     # -- learning and sampling -----------------------------------------------------------------
 
     def fit(
@@ -189,15 +177,20 @@ class GAN:
         epochs: int,
         batch_size: int = 128,
         *,
+        labels: Array | None = None,
         callbacks: Sequence[Callable[[GAN], object]] = (),
         progress: bool = True,
     ) -> dict[str, list[float]]:
         """Train for `epochs` more epochs; see `nngan.training.fit`."""
         from ..training import fit  # the loop stands above the game
 
-        return fit(self, x, epochs, batch_size, callbacks=callbacks, progress=progress)
+        return fit(
+            self, x, epochs, batch_size, labels=labels, callbacks=callbacks, progress=progress
+        )
 
-    def sample(self, n: int, *, seed: int = 0, averaged: bool = True) -> Array:
+    def sample(
+        self, n: int, *, labels: Labels | None = None, seed: int = 0, averaged: bool = True
+    ) -> Array:
         """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
 
         The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
@@ -207,6 +200,9 @@ class GAN:
         ----------
         n : int
             How many, at least 1.
+        labels : int or sequence of int, optional
+            Of a game with classes: one label for all samples, or one for each. Left out, the
+            classes come in turn, so that a sheet of as many columns has one in each.
         seed : int
             Of the latent vectors.
         averaged : bool
@@ -214,14 +210,19 @@ class GAN:
             the weights of the last step.
         """
         n, seed = positive("n", n), whole("seed", seed)
-        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), n), averaged)
+        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), n), labels, averaged)
 
-    def generate(self, z: Array, averaged: bool = True) -> Array:
-        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array."""
+    def generate(self, z: Array, labels: Labels | None = None, averaged: bool = True) -> Array:
+        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
+
+        `labels` and `averaged` are those of `sample`.
+        """
         low, high = self.data_range
         G = self.G_ema if averaged and self.G_ema is not None else self.G
-        y = np.ascontiguousarray(self.backend.to_numpy(G(self.backend.asarray(z, G.dtype))))
-        return y if (low, high) == (0, 1) else (y - low) / (high - low)
+        z = self.backend.asarray(z, G.dtype)
+        samples = G(for_generator(self, z, sheet_labels(self, labels, len(z))))
+        x = np.ascontiguousarray(self.backend.to_numpy(samples))
+        return x if (low, high) == (0, 1) else (x - low) / (high - low)
 
     @property
     def epoch(self) -> int:
@@ -260,6 +261,7 @@ class GAN:
             "update": self.update,
             "label_smoothing": self.label_smoothing,
             "pack": self.pack,
+            "classes": self.classes,
             "ema": self.ema,
             "r1": self.r1,
             "r2": self.r2,

@@ -87,12 +87,16 @@ def check_together(gan: GAN) -> None:
 
 
 def _check_networks(gan: GAN) -> None:
-    G, D, pack = gan.G, gan.D, gan.pack
-    n_in = (G.n_out or 0) * pack
-    if G is D or D.n_out != 1 or n_in != D.n_in or G.dtype != D.dtype or not G.n_in:
-        features = "features" if pack == 1 else f"{pack} * features"
+    G, D, pack, classes = gan.G, gan.D, gan.pack, gan.classes
+    fit = G.n_out and pack * (G.n_out + classes) == D.n_in and (G.n_in or 0) > classes
+    if G is D or D.n_out != 1 or not fit or G.dtype != D.dtype:
+        latent_dim, judged = "latent_dim", "features"
+        if classes:
+            latent_dim, judged = f"latent_dim + {classes}", f"features + {classes}"
+        if pack > 1:
+            judged = f"{pack} * ({judged})" if classes else f"{pack} * {judged}"
         raise ValueError(
-            f"G must map (N, latent_dim) to (N, features) and D (N, {features}) to (N, 1) in "
+            f"G must map (N, {latent_dim}) to (N, features) and D (N, {judged}) to (N, 1) in "
             f"one dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
             f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
         )
