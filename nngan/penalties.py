@@ -135,6 +135,7 @@ def add_penalty(
     *,
     dlogits: Array | None = None,
     accumulate: bool = True,
+    columns: Array | None = None,
 ) -> Array:
     """Add the gradient of P = mean_n phi(|g_n|^2) to D.grads, after a forward pass of D.
 
@@ -150,6 +151,9 @@ def add_penalty(
         ``D.backward(dlogits, cache)``, but with two products fewer for each Linear.
     accumulate : bool
         False to overwrite D.grads.
+    columns : array of shape (features,), optional
+        1 for each column of D's input in which the gradient is taken, 0 for the others: labels that
+        stand beside a sample, say, take no part in g_n.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def add_penalty(
     """
     ones = array_module(logits).ones_like(logits)
     signals = D.signals(ones, cache)
-    g = signals[0]
+    g = signals[0] if columns is None else signals[0] * columns
     value, slope = phi((g * g).sum(axis=1, keepdims=True))
     v = (2 / len(g) * slope) * g
     D.backward_tangent(

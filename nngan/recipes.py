@@ -64,8 +64,9 @@ class Recipe:
         One `seed` decides everything: the game takes 3 seed, G 3 seed + 1, D 3 seed + 2, so that
         no two of them share a number, in this run or between two runs.
         """
-        G = self.generator(self.latent_dim, features)
-        D = self.discriminator(features)
+        classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
+        G = self.generator(self.latent_dim + classes, features)
+        D = self.discriminator(pack * (features + classes))
         return GAN(
             Sequential(*G, seed=3 * seed + 1),
             Sequential(*D, seed=3 * seed + 2),

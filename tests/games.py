@@ -10,10 +10,15 @@ from nngan.recipes import RECIPES
 from nngan.training.loop import make_step
 
 
-def small_game(backend, k=2, **options):
-    G = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 64), nn.Tanh())
-    D = nn.Sequential(nn.Linear(64, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1))
-    return nn.GAN(G, D, k=k, data_range=(-1, 1), seed=3, backend=backend, **options)
+def small_game(backend, k=2, classes=0, **options):
+    G = nn.Sequential(
+        nn.Linear(5 + classes, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 64), nn.Tanh()
+    )
+    D = nn.Sequential(
+        nn.Linear(64 + classes, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1)
+    )
+    options |= {"k": k, "classes": classes, "data_range": (-1, 1), "seed": 3}
+    return nn.GAN(G, D, backend=backend, **options)
 
 
 def toolbox(backend):
@@ -38,6 +43,9 @@ GAMES = {
     ),
     "simultaneous": partial(small_game, k=1, update="simultaneous"),
     "penalties": partial(small_game, r1=0.1, r2=0.1),
+    "gradient penalty": partial(small_game, loss="wasserstein", gradient_penalty=0.1),
+    "conditional": partial(small_game, classes=3, r1=0.1),
+    "conditional, simultaneous": partial(small_game, k=1, classes=3, update="simultaneous"),
     "toolbox": toolbox,
 }
 
@@ -51,7 +59,8 @@ def step_of(gan, steps, batch_size=2, compiled=True):
         backend.permutation(Key(9), len(data)),
         backend.xp.arange(steps * gan.k * batch_size) % len(data),
     )
-    step = make_step(gan, backend.asarray(data), order, batch_size)
+    labels = backend.asarray(np.arange(len(data)) % gan.classes) if gan.classes else None
+    step = make_step(gan, backend.asarray(data), order, batch_size, labels)
     return backend.compile(step) if compiled else step
 
 

@@ -114,8 +114,8 @@ def test_both_updates_have_the_same_gradients(name):
 def test_gs_step_pairs_fakes_with_the_data_that_d_saw_last():
     gan, _ = play("numpy", loss="relativistic")
     seen, d_step, g_step = [], gan.discriminator_step, gan.generator_step
-    gan.discriminator_step = lambda x, z, i: (seen.append(("D", x)), d_step(x, z, i))[1]
-    gan.generator_step = lambda z, x: (seen.append(("G", x)), g_step(z, x))[1]
+    gan.discriminator_step = lambda x, z, i, y: (seen.append(("D", x)), d_step(x, z, i, y=y))[1]
+    gan.generator_step = lambda z, x, y: (seen.append(("G", x)), g_step(z, x, y=y))[1]
     gan.fit(batch(n=40)[0], 1, 10, progress=False)
     assert [player for player, _ in seen] == ["D", "D", "G"] * 2  # k = 2
     np.testing.assert_array_equal(seen[1][1], seen[2][1])

@@ -10,7 +10,8 @@ from strict_cupy import capturing
 import nngan as nn
 from nngan.backend import Stream
 from nngan.gradcheck.tangents import Tangent
-from nngan.penalties import add_penalty, gradient_penalty, r1, r2, zero_centred
+from nngan.losses import OBJECTIVES
+from nngan.penalties import add_penalty, gradient_penalty, one_centred, r1, r2, zero_centred
 
 LAYERS = {
     "Linear": lambda: nn.Linear(4, 3),
@@ -236,6 +237,27 @@ def test_the_losses_gradient_comes_along(make, accumulate):
     assert relative_error(D.grads, expected) < 1e-14
 
 
+@pytest.mark.parametrize("phi", [zero_centred(3.0), one_centred(0.5)], ids=["zero", "one"])
+def test_a_penalty_of_the_gradient_in_some_columns(phi):
+    D, x, dlogits = discriminator("Tanh", "LeakyReLU"), normal(6, 4), normal(6, 1, seed=3)
+    columns = np.array([1.0, 0.0, 1.0, 0.0])
+
+    def slope(column):
+        step = 1e-6 * (np.arange(4) == column)
+        return (D(x + step) - D(x - step)) / 2e-6
+
+    logits, cache = D.forward(x)
+    penalty = add_penalty(D, logits, cache, phi, dlogits=dlogits, columns=columns)
+    assert penalty == pytest.approx(phi(slope(0) ** 2 + slope(2) ** 2)[0].mean(), rel=1e-7)
+
+    def value():
+        y, cache = D.forward(x)
+        g = D.backward(np.ones_like(y), cache, param_grads=False)[:, [0, 2]]
+        return phi((g * g).sum(axis=1, keepdims=True))[0].mean() + (dlogits * y).sum()
+
+    assert relative_error(D.grads, numerical_gradient(value, D.params, h=1e-5)) < 1e-6
+
+
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_layer_of_your_own(penalty):
     assert_right(own_discriminator(), normal(6, 4), penalty)
@@ -302,6 +324,11 @@ def test_layers_that_cannot_be_penalised(layer, message, nested):
         (lambda: gradient_penalty(discriminator(), normal(5, 4), np.nan), "weight must be a numb"),
         (lambda: game(r1=-1.0), "r1 must be a number >= 0, got -1.0"),
         (lambda: game(r2=np.inf), "r2 must be a number >= 0, got inf"),
+        (lambda: game(gradient_penalty=-1), "gradient_penalty must be a number >= 0, got -1"),
+        (
+            lambda: game(update="simultaneous", gradient_penalty=1),
+            "got .*, gradient_penalty=1.0: u",
+        ),
         (lambda: game(penalty_every=0), "penalty_every must be a positive whole number, got 0"),
         (lambda: game(update="simultaneous", r2=1.0), "takes no penalties, got r1=0.0, r2=1.0"),
     ],
@@ -315,8 +342,9 @@ def test_a_game_refuses_its_d_at_once():
     D = nn.Sequential(Coupled(6, 3), nn.Linear(3, 1), seed=None)
     G = nn.Sequential(nn.Linear(2, 6))
     nn.GAN(G, D)
-    with pytest.raises(NotImplementedError, match="Coupled couples the samples"):
-        nn.GAN(G, D, r1=1.0)
+    for name in ("r1", "r2", "gradient_penalty"):
+        with pytest.raises(NotImplementedError, match="Coupled couples the samples"):
+            nn.GAN(G, D, **{name: 1.0})
 
 
 # -- the game ----------------------------------------------------------------------------------
@@ -365,15 +393,95 @@ def test_the_discriminators_whole_gradient(r1, r2, dropout, every):
     np.testing.assert_allclose(loss - bare, every * penalties)
 
 
+def passes_of_d(gan, x, z, **options):
+    """Return what D sees in its step, and with which stream of random numbers."""
+    passes, forward = [], gan.D.forward
+
+    def spy(x, training=True, key=None):
+        passes.append((x.copy(), key.stream))
+        return forward(x, training, key)
+
+    gan.D.forward = spy
+    gan.discriminator_step(x, z, **options)
+    del gan.D.forward
+    return passes
+
+
+def test_the_third_pass_looks_between_data_and_fakes():
+    """Gulrajani et al. 2017, Algorithm 1: one e for each sample, and a new one in each step."""
+    gan = game(gradient_penalty=10.0, d_optimizer=Still())
+    x, z = normal(500, 6), normal(500, 2, seed=1)
+
+    def e(i=0):
+        *_, (x_hat, _) = passes_of_d(gan, x, z, i=i)
+        fake = gan.G.forward(z)[0]
+        e = (x_hat - fake) / (x - fake)
+        np.testing.assert_allclose(e, np.broadcast_to(e[:, :1], e.shape), rtol=1e-9)
+        return e[:, 0]
+
+    first = e()
+    assert -1e-9 < first.min() < 0.01
+    assert 0.99 < first.max() < 1 + 1e-9
+    assert abs(first.mean() - 0.5) < 0.05
+    assert abs(first.std() - 12**-0.5) < 0.02
+    assert (e() == first).all()
+    assert (e(1) != first).all()
+    gan.clock += 1
+    assert (e() != first).all()
+
+
+def test_the_third_pass_is_there_only_where_it_is_due_and_has_masks_of_its_own():
+    gan, (x, z) = game(gradient_penalty=10.0), (normal(5, 6), normal(5, 2, seed=1))
+    streams = [stream for i in (0, 1) for _, stream in passes_of_d(gan, x, z, i=i)]
+    assert len(set(streams)) == len(streams) == 6
+    assert len(passes_of_d(gan, x, z, penalise=False)) == 2
+    assert len(passes_of_d(game(), x, z)) == 2
+
+
+@pytest.mark.parametrize("every", [1, 4])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("options", [{}, {"r1": 2.0}, {"r2": 2.0}], ids=str)
+def test_the_whole_gradient_with_the_wasserstein_penalty(options, dropout, every):
+    options = {"dropout": dropout, "penalty_every": every, "d_optimizer": Still(), **options}
+    gan, plain = game(gradient_penalty=3.0, **options), game(**options)
+    x, z = normal(5, 6), normal(5, 2, seed=1)
+    gan.D.grads.fill(7)
+    loss, *means = gan.discriminator_step(x, z)
+    numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
+    gan.discriminator_step(x, z)
+    assert relative_error(gan.D.grads, numerical) < 1e-6
+    # The rest is what it was, and the penalty is the one of the definition.
+    bare, *bare_means = plain.discriminator_step(x, z)
+    np.testing.assert_array_equal(means, bare_means)
+    *_, (x_hat, _) = passes_of_d(gan, x, z)
+    key = gan._key(Stream.BETWEEN, 1)
+    penalty = gradient_penalty(plain.D, x_hat, 3.0, key=key)
+    np.testing.assert_allclose(loss - bare, every * penalty)
+    np.testing.assert_array_equal(
+        gan.discriminator_step(x, z, penalise=False)[0],
+        plain.discriminator_step(x, z, penalise=False)[0],
+    )
+    np.testing.assert_array_equal(gan.D.grads, plain.D.grads)
+
+
+@pytest.mark.parametrize("loss", OBJECTIVES)
+def test_the_wasserstein_penalty_goes_with_any_loss(loss):
+    gan = game(loss=loss, gradient_penalty=3.0, d_optimizer=Still())
+    x, z = normal(5, 6), normal(5, 2, seed=1)
+    numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
+    gan.discriminator_step(x, z)
+    assert relative_error(gan.D.grads, numerical) < 1e-6
+
+
 def test_a_lazy_game_is_penalised_every_kth_step(backend):
     """The host counts, across epochs, saving and loading; what is compiled decides nothing."""
     x, due = normal(20, 6), []
     gan = game(r1=1.0, penalty_every=3, backend=backend)
     step = gan.discriminator_step
 
-    def spy(x, z, i=0, penalise=True):
+    def spy(x, z, i=0, penalise=True, **options):
         due.append(penalise)
-        return step(x, z, i, penalise=penalise)
+        return step(x, z, i, penalise=penalise, **options)
 
     gan.discriminator_step = spy
     gan.fit(x, 4, 5, progress=False)
@@ -388,19 +496,20 @@ def test_a_lazy_game_is_penalised_every_kth_step(backend):
 
 
 def test_a_penalised_game_is_saved_and_goes_on(tmp_path):
-    gan = game(r1=1.0, r2=0.5, penalty_every=3)
+    gan = game(r1=1.0, r2=0.5, gradient_penalty=2.0, penalty_every=3)
     x = normal(20, 6)
     gan.fit(x, 1, 5, progress=False)
     gan.save(tmp_path / "gan.npz")
     again = nn.GAN.load(tmp_path / "gan.npz")
-    assert (again.r1, again.r2, again.penalty_every) == (1.0, 0.5, 3)
+    assert (again.r1, again.r2, again.gradient_penalty, again.penalty_every) == (1.0, 0.5, 2.0, 3)
     for one in (gan, again):
         one.fit(x, 2, 5, progress=False)
     np.testing.assert_array_equal(again.D.params, gan.D.params)
     old = gan.config()
-    for name in ("r1", "r2", "penalty_every"):
+    for name in ("r1", "r2", "gradient_penalty", "penalty_every"):
         del old[name]  # as an earlier version wrote it
-    assert nn.GAN.from_config(old).r1 == 0
+    old = nn.GAN.from_config(old)
+    assert (old.r1, old.gradient_penalty) == (0, 0)
 
 
 def test_a_penalised_step_can_be_captured(strict):

@@ -40,6 +40,12 @@ def test_every_field_reaches_the_game():
     assert gan.latent_dim == 3
 
 
+def test_labels_and_packs_widen_the_networks():
+    gan = RECIPES["default"].with_game(classes=10, pack=2).build(64)
+    assert (gan.latent_dim, gan.classes, gan.pack) == (64, 10, 2)
+    assert (gan.G.n_in, gan.G.n_out, gan.D.n_in) == (74, 64, 2 * 74)
+
+
 def test_tf_basic_is_what_it_says():
     gan = RECIPES["tf_basic"].build(784)
     widths = [(layer.n_in, layer.n_out) for layer in gan.G.layers if layer.size]

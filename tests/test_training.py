@@ -39,9 +39,9 @@ def seen(gan):
     """Record the minibatches that D is shown."""
     batches, step = [], gan.discriminator_step
 
-    def spy(x, z, i=0):
+    def spy(x, z, i=0, **options):
         batches.append(gan.backend.to_numpy(x).copy())
-        return step(x, z, i)
+        return step(x, z, i, **options)
 
     gan.discriminator_step = spy
     return batches
@@ -118,9 +118,9 @@ def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
     x, seen = np.zeros((50, 4), np.uint8), []
     original = loop.make_step
 
-    def make_step(gan, data, order, batch_size):
+    def make_step(gan, data, *arguments):
         seen.append(data)
-        return original(gan, data, order, batch_size)
+        return original(gan, data, *arguments)
 
     monkeypatch.setattr(loop, "make_step", make_step)
     fit(make(), x, epochs=1)
@@ -131,9 +131,9 @@ def test_each_of_the_k_steps_has_masks_and_noise_of_its_own():
     gan, calls = make(k=3), []
     original = gan.discriminator_step
 
-    def spy(x, z, i=0):
+    def spy(x, z, i=0, **options):
         calls.append((i, z.copy(), gan.D.forward(x, key=gan._key(4, 3 * i + 1))[1][2]))
-        return original(x, z, i)
+        return original(x, z, i, **options)
 
     gan.discriminator_step = spy
     fit(gan, epochs=1)
@@ -163,10 +163,10 @@ def interrupt_at(gan, step):
     """Send Ctrl-C to this process in the middle of the generator's part of one step."""
     original = gan.generator_step
 
-    def spy(z, x):
+    def spy(z, x, **options):
         if int(gan.clock[0]) == step:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(z, x)
+        return original(z, x, **options)
 
     gan.generator_step = spy
 

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     GENERATOR_STEP = 5
     SAMPLE = 6
     DATA = 7
+    BETWEEN = 8
 
 
 class Key(NamedTuple):

@@ -21,8 +21,9 @@ from ..layers import Layer
 from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
-from ..penalties import check_penalised
 from . import steps
+from .inputs import Labels, feature_columns, for_generator, sheet_labels
+from .options import check_together, fraction, interval, one_of, positive, strength, whole
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
@@ -35,10 +36,10 @@ class GAN:
     Parameters
     ----------
     G : Sequential
-        Generator: latent vectors (N, latent_dim) to samples (N, features).
+        Generator: latent vectors (N, latent_dim + classes) to samples (N, features).
     D : Sequential
-        Discriminator: samples (N, features) to logits (N, 1), the log-odds that they are real;
-        with `pack`, (N, pack * features) to (N, 1).
+        Discriminator: samples (N, pack * (features + classes)) to logits (N, 1), the log-odds that
+        they are real.
     loss : str
         "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
         "relativistic"; see `nngan.losses.objectives`.
@@ -55,12 +56,18 @@ class GAN:
     pack : int
         Samples that D judges at once, side by side: minibatches must be multiples of it. D then
         sees that fakes are alike, which no sample shows alone (PacGAN).
+    classes : int
+        Of a conditional game: `fit` then takes a label in 0..classes-1 for each sample, and both
+        networks see it, one-hot, in their last columns; see `nngan.gan.inputs`. 0: no labels.
     ema : float
         Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
         none. GANs use 0.99 to 0.9999.
     r1, r2 : float
         Strengths gamma of the penalties on D's gradient, at real data and at fakes, which are part
         of D's loss; see `nngan.penalties`. 0: none.
+    gradient_penalty : float
+        Weight of the penalty that keeps the norm of D's gradient at 1 between real data and fakes;
+        10 in the paper on Wasserstein GANs. 0: none.
     penalty_every : int
         Penalise every so many training steps only, and so many times as strongly ("lazy").
     latent : str
@@ -78,6 +85,8 @@ class GAN:
     ----------
     G_ema : Sequential or None
         The generator at the moving average of its weights; None where ema = 0.
+    latent_dim : int
+        Of z: what is left of G's input beside the labels.
     clock : int64 array of shape (1,), on the device
         Training steps done. With `seed` it addresses every random number.
     history : dict of str to list of float
@@ -106,73 +115,44 @@ class GAN:
         update: str = "alternating",
         label_smoothing: float = 0.0,
         pack: int = 1,
+        classes: int = 0,
         ema: float = 0.0,
         r1: float = 0.0,
         r2: float = 0.0,
+        gradient_penalty: float = 0.0,
         penalty_every: int = 1,
         latent: str = "normal",
         data_range: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
         backend: str | NumpyBackend = "numpy",
     ) -> None:
-        if pack != int(pack) or pack < 1:
-            raise ValueError(f"pack must be a positive whole number, got {pack!r}")
-        n_in = (G.n_out or 0) * pack
-        if G is D or D.n_out != 1 or n_in != D.n_in or G.dtype != D.dtype or not G.n_in:
-            features = "features" if pack == 1 else f"{pack} * features"
-            raise ValueError(
-                f"G must map (N, latent_dim) to (N, features) and D (N, {features}) to (N, 1) in "
-                f"one dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
-                f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
-            )
         if g_optimizer is not None and g_optimizer is d_optimizer:
             raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
-        _one_of("loss", loss, OBJECTIVES)
-        _one_of("latent", latent, LATENTS)
-        _one_of("update", update, UPDATES)
-        if k != int(k) or k < 1:
-            raise ValueError(f"k must be a positive whole number, got {k!r}")
-        if update == "simultaneous" and (k != 1 or D.couples_samples or not D.weighs_samples):
-            raise ValueError(
-                "update='simultaneous' needs k=1 and a D whose layers leave samples apart "
-                "(couples_samples = False) and know sample_weight: use update='alternating'"
-            )
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing!r}")
-        if label_smoothing and not OBJECTIVES[loss].labels:
-            raise ValueError(f"label_smoothing must be 0, because loss={loss!r} has no labels")
-        if not 0 <= ema < 1:
-            raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
-        for name, gamma in (("r1", r1), ("r2", r2)):
-            if not 0 <= gamma < np.inf:
-                raise ValueError(f"{name} must be a number >= 0, got {gamma!r}")
-        if penalty_every != int(penalty_every) or penalty_every < 1:
-            raise ValueError(
-                f"penalty_every must be a positive whole number, got {penalty_every!r}"
-            )
-        if r1 or r2:
-            check_penalised(D)
-            if update == "simultaneous":
-                raise ValueError(
-                    "update='simultaneous' takes no penalties, "
-                    f"got r1={r1!r}, r2={r2!r}: use update='alternating'"
-                )
-        low, high = map(float, data_range)
-        if not low < high:
-            raise ValueError(f"data_range must be (low, high) with low < high, got {data_range!r}")
-        if seed != int(seed) or not 0 <= seed < 2**64:
-            raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
+        self.G, self.D = G, D
+        self.loss = one_of("loss", loss, OBJECTIVES)
+        self.k = positive("k", k)
+        self.update = one_of("update", update, UPDATES)
+        self.label_smoothing = fraction("label_smoothing", label_smoothing)
+        self.pack = positive("pack", pack)
+        self.classes = whole("classes", classes)
+        self.ema = fraction("ema", ema)
+        self.r1, self.r2 = strength("r1", r1), strength("r2", r2)
+        self.gradient_penalty = strength("gradient_penalty", gradient_penalty)
+        self.penalty_every = positive("penalty_every", penalty_every)
+        self.latent = one_of("latent", latent, LATENTS)
+        self.data_range = interval("data_range", data_range)
+        self.seed = whole("seed", seed)
+        check_together(self)
+        # What is refused has been refused: from here on the networks are the game's.
         self.backend = get_backend(backend)
-        self.G, self.D = G.to(self.backend), D.to(self.backend)
-        self.pack = int(pack)
-        self.ema, self.G_ema = float(ema), copy.deepcopy(self.G) if ema else None
-        self.loss, self.objective = loss, OBJECTIVES[loss]
-        self.g_optimizer = (g_optimizer or Adam()).bind(self.G)
-        self.d_optimizer = (d_optimizer or Adam()).bind(self.D)
-        self.k, self.update, self.label_smoothing = int(k), update, float(label_smoothing)
-        self.r1, self.r2, self.penalty_every = float(r1), float(r2), int(penalty_every)
-        self.latent, self.data_range, self.seed = latent, (low, high), int(seed)
-        self.latent_dim = G.n_in
+        for network in (G, D):
+            network.to(self.backend)
+        self.G_ema = copy.deepcopy(G) if ema else None
+        self.g_optimizer = (g_optimizer or Adam()).bind(G)
+        self.d_optimizer = (d_optimizer or Adam()).bind(D)
+        self.objective = OBJECTIVES[loss]
+        self.latent_dim = (G.n_in or 0) - self.classes
+        self.feature_columns = feature_columns(self)
         xp = self.backend.xp
         self.clock = xp.zeros(1, dtype=np.int64)
         self.epoch_start = xp.zeros(1, dtype=np.int64)
@@ -189,27 +169,6 @@ class GAN:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
         return self._draw(self._key(Stream.NOISE, i), n)
 
-    def _packed(self, x: Array) -> Array:
-        """Return samples as D sees them: `pack` neighbours in one row.
-
-        (N, features) becomes (N / pack, pack * features), the first `pack` samples the first row.
-        Nothing is computed, so that a gradient goes back by the reverse reshape. (Both count row by
-        row, whatever the layout in memory.)
-
-        References
-        ----------
-        Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
-        networks", NeurIPS 2018.
-        """
-        if self.pack == 1:
-            return x
-        if len(x) % self.pack:
-            raise ValueError(
-                f"a minibatch must be a multiple of pack={self.pack} samples, got {len(x)}"
-            )
-        packs: Array = x.reshape(len(x) // self.pack, -1)
-        return packs
-
     # -- learning and sampling -----------------------------------------------------------------
 
     def fit(
@@ -218,15 +177,20 @@ class GAN:
         epochs: int,
         batch_size: int = 128,
         *,
+        labels: Array | None = None,
         callbacks: Sequence[Callable[[GAN], object]] = (),
         progress: bool = True,
     ) -> dict[str, list[float]]:
         """Train for `epochs` more epochs; see `nngan.training.fit`."""
         from ..training import fit  # the loop stands above the game
 
-        return fit(self, x, epochs, batch_size, callbacks=callbacks, progress=progress)
+        return fit(
+            self, x, epochs, batch_size, labels=labels, callbacks=callbacks, progress=progress
+        )
 
-    def sample(self, n: int, *, seed: int = 0, averaged: bool = True) -> Array:
+    def sample(
+        self, n: int, *, labels: Labels | None = None, seed: int = 0, averaged: bool = True
+    ) -> Array:
         """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
 
         The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
@@ -236,24 +200,29 @@ class GAN:
         ----------
         n : int
             How many, at least 1.
+        labels : int or sequence of int, optional
+            Of a game with classes: one label for all samples, or one for each. Left out, the
+            classes come in turn, so that a sheet of as many columns has one in each.
         seed : int
             Of the latent vectors.
         averaged : bool
             Whether from the moving average of G's weights, where there is one; False samples from
             the weights of the last step.
         """
-        if n != int(n) or n < 1:
-            raise ValueError(f"n must be a positive whole number, got {n!r}")
-        if seed != int(seed) or not 0 <= seed < 2**64:
-            raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
-        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), int(n)), averaged)
+        n, seed = positive("n", n), whole("seed", seed)
+        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), n), labels, averaged)
 
-    def generate(self, z: Array, averaged: bool = True) -> Array:
-        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array."""
+    def generate(self, z: Array, labels: Labels | None = None, averaged: bool = True) -> Array:
+        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
+
+        `labels` and `averaged` are those of `sample`.
+        """
         low, high = self.data_range
         G = self.G_ema if averaged and self.G_ema is not None else self.G
-        y = np.ascontiguousarray(self.backend.to_numpy(G(self.backend.asarray(z, G.dtype))))
-        return y if (low, high) == (0, 1) else (y - low) / (high - low)
+        z = self.backend.asarray(z, G.dtype)
+        samples = G(for_generator(self, z, sheet_labels(self, labels, len(z))))
+        x = np.ascontiguousarray(self.backend.to_numpy(samples))
+        return x if (low, high) == (0, 1) else (x - low) / (high - low)
 
     @property
     def epoch(self) -> int:
@@ -292,9 +261,11 @@ class GAN:
             "update": self.update,
             "label_smoothing": self.label_smoothing,
             "pack": self.pack,
+            "classes": self.classes,
             "ema": self.ema,
             "r1": self.r1,
             "r2": self.r2,
+            "gradient_penalty": self.gradient_penalty,
             "penalty_every": self.penalty_every,
             "latent": self.latent,
             "data_range": list(self.data_range),
@@ -332,8 +303,3 @@ class GAN:
         if self.latent == "normal":
             return self.backend.normal(key, shape, self.G.dtype)
         return 2 * self.backend.uniform(key, shape, self.G.dtype) - 1
-
-
-def _one_of(name: str, value: str, known: Any) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")

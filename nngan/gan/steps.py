@@ -5,18 +5,20 @@ These functions are methods of `GAN`: the game is their first argument.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..backend import Array, Stream
 from ..layers import sigmoid
-from ..penalties import add_penalty, zero_centred
+from ..penalties import add_penalty, one_centred, zero_centred
+from .inputs import for_discriminator, for_generator, from_discriminator
 
 if TYPE_CHECKING:
     from .game import GAN
 
 
 def discriminator_step(
-    gan: GAN, x: Array, z: Array, i: int = 0, *, penalise: bool = True
+    gan: GAN, x: Array, z: Array, i: int = 0, *, y: Array | None = None, penalise: bool = True
 ) -> tuple[Array, Array, Array]:
     """Move D up the gradient of V: the inner loop of Algorithm 1.
 
@@ -28,8 +30,10 @@ def discriminator_step(
         A minibatch of noise.
     i : int
         Which of the k steps this is (dropout masks differ).
+    y : array of shape (N, classes), optional
+        The labels of x, one-hot, in a game with classes; the fakes get them too.
     penalise : bool
-        Whether R1 and R2 are due in this step, if the game has them.
+        Whether the penalties that the game has are due in this step.
 
     Returns
     -------
@@ -38,8 +42,9 @@ def discriminator_step(
         update.
     """
     G, D = gan.G, gan.D
+    z = for_generator(gan, z, y)
     fake, _ = G.forward(z, key=gan._key(Stream.DISCRIMINATOR_STEP, 3 * i))
-    x, fake = gan._packed(x), gan._packed(fake)
+    x, fake = for_discriminator(gan, x, y), for_discriminator(gan, fake, y)
     # One pass over both minibatches, unless a layer must know which of the two it sees.
     gammas = [gan.penalty_every * gamma * penalise for gamma in (gan.r1, gan.r2)]
     joined = not (D.couples_samples or D.draws or any(gammas))
@@ -56,17 +61,48 @@ def discriminator_step(
     dlogits = [d_real_logits, d_fake_logits]
     if joined:
         dlogits = [join(dlogits)]
+    penalty = partial(add_penalty, D, columns=gan.feature_columns)
     for j, (o, cache) in enumerate(passes):
         if gammas[j]:
             phi = zero_centred(gammas[j])
-            loss += add_penalty(D, o, cache, phi, dlogits=dlogits[j], accumulate=j > 0)
+            loss += penalty(o, cache, phi, dlogits=dlogits[j], accumulate=j > 0)
         else:
             D.backward(dlogits[j], cache, input_grad=False, accumulate=j > 0)
+    if gan.gradient_penalty and penalise:
+        loss += penalise_between(gan, x, fake, i)
     gan.d_optimizer.step()
     return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
 
-def generator_step(gan: GAN, z: Array, x: Array | None = None) -> Array:
+def penalise_between(gan: GAN, x: Array, fake: Array, i: int = 0) -> Array:
+    """Add the gradient of the Wasserstein penalty to D's: a third pass, between data and fakes.
+
+    x_hat = e x + (1 - e) G(z), with one e ~ U(0, 1] for each row that D judges. (It is computed as
+    G(z) + e (x - G(z)), so that a label that both have is exactly itself.)
+
+    Parameters
+    ----------
+    x, fake : array of shape (N / pack, pack * (features + classes))
+        What D saw.
+    i : int
+        As in `discriminator_step`.
+
+    Returns
+    -------
+    penalty : 0-d array
+
+    References
+    ----------
+    Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, eq. 3, Algorithm 1.
+    """
+    e = gan.backend.uniform(gan._key(Stream.BETWEEN, 2 * i), (len(x), 1), gan.D.dtype)
+    x_hat = fake + e * (x - fake)
+    logits, cache = gan.D.forward(x_hat, key=gan._key(Stream.BETWEEN, 2 * i + 1))
+    phi = one_centred(gan.penalty_every * gan.gradient_penalty)
+    return add_penalty(gan.D, logits, cache, phi, columns=gan.feature_columns)
+
+
+def generator_step(gan: GAN, z: Array, x: Array | None = None, *, y: Array | None = None) -> Array:
     """Move G down the gradient of its loss: the outer loop of Algorithm 1.
 
     The gradient goes through D to its input, which is G's output, and on into G. D takes no
@@ -79,6 +115,9 @@ def generator_step(gan: GAN, z: Array, x: Array | None = None) -> Array:
     x : array of shape (N, features)
         A minibatch of data, for an objective that pairs fakes with it: the one that D learned
         from last, seen anew because D has moved since. Others do not look at it.
+    y : array of shape (N, classes), optional
+        One-hot labels in a game with classes: those of that minibatch, so that G is asked for each
+        class as often as the data have it.
 
     Returns
     -------
@@ -86,24 +125,29 @@ def generator_step(gan: GAN, z: Array, x: Array | None = None) -> Array:
         G's loss, before the update.
     """
     G, D = gan.G, gan.D
+    z = for_generator(gan, z, y)
     fake, g_cache = G.forward(z, key=gan._key(Stream.GENERATOR_STEP, 0))
-    fake_logits, d_cache = D.forward(gan._packed(fake), key=gan._key(Stream.GENERATOR_STEP, 1))
+    fake = for_discriminator(gan, fake, y)
+    fake_logits, d_cache = D.forward(fake, key=gan._key(Stream.GENERATOR_STEP, 1))
     logits = [fake_logits]
     if gan.objective.pairs:
         if x is None:
             raise ValueError(f"loss={gan.loss!r} pairs fakes with data: pass x too")
-        real, key = gan._packed(x), gan._key(Stream.GENERATOR_STEP, 2)
+        real, key = for_discriminator(gan, x, y), gan._key(Stream.GENERATOR_STEP, 2)
         logits.append(D.forward(real, key=key)[0])
     loss, d_fake_logits = gan.objective.generator(*logits)
-    d_fake = D.backward(d_fake_logits, d_cache, param_grads=False)
-    assert d_fake is not None
-    G.backward(d_fake.reshape(fake.shape), g_cache, input_grad=False, accumulate=False)
+    d_input = D.backward(d_fake_logits, d_cache, param_grads=False)
+    assert d_input is not None
+    d_fake = from_discriminator(gan, d_input)
+    G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
     gan.g_optimizer.step()
     average(gan)
     return loss
 
 
-def simultaneous_step(gan: GAN, x: Array, z: Array) -> tuple[Array, Array, Array, Array]:
+def simultaneous_step(
+    gan: GAN, x: Array, z: Array, *, y: Array | None = None
+) -> tuple[Array, Array, Array, Array]:
     """Move both players at once, each against the other as it was, with one pass through D.
 
     Samples do not mix in D, so that its backward pass carries one signal per sample: do_n/dx_n
@@ -118,6 +162,8 @@ def simultaneous_step(gan: GAN, x: Array, z: Array) -> tuple[Array, Array, Array
         A minibatch of data.
     z : array of shape (N, latent_dim)
         A minibatch of noise.
+    y : array of shape (N, classes), optional
+        The labels of x, one-hot, in a game with classes; the fakes get them too.
 
     Returns
     -------
@@ -126,10 +172,11 @@ def simultaneous_step(gan: GAN, x: Array, z: Array) -> tuple[Array, Array, Array
     """
     G, D, n = gan.G, gan.D, len(x) // gan.pack
     xp = gan.backend.xp
+    z = for_generator(gan, z, y)
     fake, g_cache = G.forward(z, key=gan._key(Stream.DISCRIMINATOR_STEP, 0))
+    x, fake = for_discriminator(gan, x, y), for_discriminator(gan, fake, y)
     logits, d_cache = D.forward(
-        xp.concatenate([gan._packed(x), gan._packed(fake)]),
-        key=gan._key(Stream.DISCRIMINATOR_STEP, 1),
+        xp.concatenate([x, fake]), key=gan._key(Stream.DISCRIMINATOR_STEP, 1)
     )
     real_logits, fake_logits = logits[:n], logits[n:]
     d_loss, *dlogits = gan.objective.discriminator(real_logits, fake_logits, gan.label_smoothing)
@@ -143,7 +190,7 @@ def simultaneous_step(gan: GAN, x: Array, z: Array) -> tuple[Array, Array, Array
         sample_weight=xp.concatenate(dlogits),
     )
     assert do_dx is not None
-    d_fake = (g_dlogits * do_dx).reshape(fake.shape)
+    d_fake = from_discriminator(gan, g_dlogits * do_dx)
     G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
     gan.d_optimizer.step()
     gan.g_optimizer.step()

@@ -17,6 +17,8 @@ import numpy as np
 
 from ..backend import Array, Key, Stream
 from ..gan import GAN, METRICS
+from ..gan.inputs import data_labels, one_hot
+from ..gan.options import positive
 from .progress import Progress, read_log
 
 
@@ -26,6 +28,7 @@ def fit(
     epochs: int,
     batch_size: int = 128,
     *,
+    labels: Array | None = None,
     callbacks: Sequence[Callable[[GAN], object]] = (),
     progress: bool = True,
 ) -> dict[str, list[float]]:
@@ -47,6 +50,9 @@ def fit(
         How many more. An epoch that was begun counts as one.
     batch_size : int
         Samples per minibatch.
+    labels : array of shape (n,), optional
+        In a game with classes, and only there: the class of each sample, whole numbers in
+        0..classes-1. A minibatch takes its labels with its samples.
     callbacks : sequence of callable
         Each is called with `gan` after every epoch.
     progress : bool
@@ -60,14 +66,15 @@ def fit(
     Raises
     ------
     ValueError
-        When `x` or a size does not fit.
+        When `x`, `labels` or a size does not fit.
     TrainingDiverged
         When a loss became NaN or infinite.
     KeyboardInterrupt
         On Ctrl-C, between two steps.
     """
-    epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
+    epochs, batch_size = positive("epochs", epochs), positive("batch_size", batch_size)
     data = _prepare(gan, x)
+    labels = data_labels(gan, labels, len(data))
     if batch_size % gan.pack:
         raise ValueError(f"batch_size must be a multiple of pack={gan.pack}, got {batch_size}")
     steps = len(data) // (batch_size * gan.k)
@@ -99,7 +106,7 @@ def fit(
                 # A compiled step decides nothing: there is one with D's penalties and one without.
                 due = (start + done) % gan.penalty_every == 0
                 if due not in made:
-                    make = partial(make_step, gan, data, order, batch_size)
+                    make = partial(make_step, gan, data, order, batch_size, labels)
                     made[due] = gan.backend.compile(make() if due else make(penalise=False))
                 made[due]()
                 done += 1
@@ -127,18 +134,24 @@ def parts(gan: GAN) -> list[object]:
 
 
 def make_step(
-    gan: GAN, data: Array, order: Array, batch_size: int, penalise: bool = True
+    gan: GAN,
+    data: Array,
+    order: Array,
+    batch_size: int,
+    labels: Array | None = None,
+    penalise: bool = True,
 ) -> Callable[[], None]:
     """Return the training step: the updates of both players, the log, the clock.
 
     It takes no arguments and reads nothing back to the host, so that a backend may compile it.
+    `labels` are those of the data, on the device, in a game with classes.
     `penalise` says whether it is one in which D's penalties are due.
     """
     xp, dtype = gan.backend.xp, gan.G.dtype
     low, high = gan.data_range
     rows = xp.arange(batch_size, dtype=np.int64)
 
-    def minibatch(i: int) -> Array:
+    def minibatch(i: int) -> tuple[Array, Array | None]:
         position = (gan.clock - gan.epoch_start) * gan.k + i
         at = xp.take(order, position * batch_size + rows)
         x: Array = xp.take(data, at, axis=0).astype(dtype, copy=False)
@@ -147,7 +160,7 @@ def make_step(
         if (low, high) != (0, 1):
             x *= high - low
             x += low
-        return x
+        return x, None if labels is None else one_hot(gan, xp.take(labels, at))
 
     d_step = gan.discriminator_step
     if not penalise:
@@ -155,13 +168,14 @@ def make_step(
 
     def alternating() -> Sequence[Array]:
         for i in range(gan.k):
-            x = minibatch(i)
-            d_loss, d_real, d_fake = d_step(x, gan.noise(batch_size, i), i)
-        g_loss = gan.generator_step(gan.noise(batch_size, gan.k), x)
+            x, y = minibatch(i)
+            d_loss, d_real, d_fake = d_step(x, gan.noise(batch_size, i), i, y=y)
+        g_loss = gan.generator_step(gan.noise(batch_size, gan.k), x, y=y)
         return [d_loss, g_loss, d_real, d_fake]
 
     def simultaneous() -> Sequence[Array]:
-        return gan.simultaneous_step(minibatch(0), gan.noise(batch_size))
+        x, y = minibatch(0)
+        return gan.simultaneous_step(x, gan.noise(batch_size), y=y)
 
     play = {"alternating": alternating, "simultaneous": simultaneous}[gan.update]
 
@@ -230,9 +244,3 @@ def _prepare(gan: GAN, x: Array) -> Array:
             f"x must lie in [0, 1] to be mapped to {gan.data_range}, got {low}..{high}"
         )
     return data
-
-
-def _positive(name: str, n: int) -> int:
-    if n != int(n) or n < 1:
-        raise ValueError(f"{name} must be a positive whole number, got {n!r}")
-    return int(n)

@@ -1,0 +1,102 @@
+"""What the options of a game may be: each alone, and all together with the two networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..losses import OBJECTIVES
+from ..penalties import check_penalised
+
+if TYPE_CHECKING:
+    from .game import GAN
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> str:
+    """Return `value`, one of the names in `known`."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def positive(name: str, n: int) -> int:
+    """Return the whole number n >= 1."""
+    if n != int(n) or n < 1:
+        raise ValueError(f"{name} must be a positive whole number, got {n!r}")
+    return int(n)
+
+
+def whole(name: str, n: int) -> int:
+    """Return the whole number 0 <= n < 2**64."""
+    if n != int(n) or not 0 <= n < 2**64:
+        raise ValueError(f"{name} must be a whole number in [0, 2**64), got {n!r}")
+    return int(n)
+
+
+def fraction(name: str, value: float) -> float:
+    """Return the number 0 <= value < 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+    return float(value)
+
+
+def strength(name: str, value: float) -> float:
+    """Return the number value >= 0."""
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be a number >= 0, got {value!r}")
+    return float(value)
+
+
+def interval(name: str, ends: tuple[float, float]) -> tuple[float, float]:
+    """Return the two numbers (low, high) with low < high."""
+    low, high = map(float, ends)
+    if not low < high:
+        raise ValueError(f"{name} must be (low, high) with low < high, got {ends!r}")
+    return low, high
+
+
+def check_together(gan: GAN) -> None:
+    """Refuse networks that do not fit together, and options that do not fit them or each other.
+
+    Raises
+    ------
+    ValueError
+        With the first of them.
+    NotImplementedError
+        When D cannot be penalised; see `nngan.penalties.check_penalised`.
+    """
+    _check_networks(gan)
+    if gan.label_smoothing and not OBJECTIVES[gan.loss].labels:
+        raise ValueError(f"label_smoothing must be 0, because loss={gan.loss!r} has no labels")
+    simultaneous, D = gan.update == "simultaneous", gan.D
+    if simultaneous and (gan.k != 1 or D.couples_samples or not D.weighs_samples):
+        raise ValueError(
+            "update='simultaneous' needs k=1 and a D whose layers leave samples apart "
+            "(couples_samples = False) and know sample_weight: use update='alternating'"
+        )
+    penalties = {name: getattr(gan, name) for name in ("r1", "r2", "gradient_penalty")}
+    if any(penalties.values()):
+        check_penalised(D)
+        if simultaneous:
+            got = ", ".join(f"{name}={value}" for name, value in penalties.items())
+            raise ValueError(
+                f"update='simultaneous' takes no penalties, got {got}: use update='alternating'"
+            )
+
+
+def _check_networks(gan: GAN) -> None:
+    G, D, pack, classes = gan.G, gan.D, gan.pack, gan.classes
+    fit = G.n_out and pack * (G.n_out + classes) == D.n_in and (G.n_in or 0) > classes
+    if G is D or D.n_out != 1 or not fit or G.dtype != D.dtype:
+        latent_dim, judged = "latent_dim", "features"
+        if classes:
+            latent_dim, judged = f"latent_dim + {classes}", f"features + {classes}"
+        if pack > 1:
+            judged = f"{pack} * ({judged})" if classes else f"{pack} * {judged}"
+        raise ValueError(
+            f"G must map (N, {latent_dim}) to (N, features) and D (N, {judged}) to (N, 1) in "
+            f"one dtype; G maps {G.n_in} to {G.n_out} in {G.dtype}, "
+            f"D maps {D.n_in} to {D.n_out} in {D.dtype}"
+        )
