@@ -14,7 +14,7 @@ from .backend import NumpyBackend
 from .gan import GAN
 from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Tanh
 from .network import Sequential
-from .optim import optimizer_from_config
+from .optim import Optimizer, optimizer_from_config
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Recipe:
     discriminator : callable
         ``(features) -> layers``, ending in one logit.
     optimizer : dict
-        Of both players, as `Optimizer.config` gives it.
+        Of both players, as `Optimizer.config` gives it. A schedule ``("linear", None)`` falls to
+        zero over the whole run, whose steps `build` is told.
     batch_size, epochs : int
     sample_every : int
         Epochs between two sheets of samples.
@@ -58,23 +59,43 @@ class Recipe:
         """Return the recipe with another learning rate."""
         return replace(self, optimizer={**self.optimizer, "lr": lr})
 
-    def build(self, features: int, seed: int = 0, backend: str | NumpyBackend = "numpy") -> GAN:
-        """Make the game for data of so many features.
+    def build(
+        self,
+        features: int,
+        seed: int = 0,
+        backend: str | NumpyBackend = "numpy",
+        steps: int | None = None,
+    ) -> GAN:
+        """Make the game for data of so many features, to be trained for so many steps.
 
         One `seed` decides everything: the game takes 3 seed, G 3 seed + 1, D 3 seed + 2, so that
         no two of them share a number, in this run or between two runs.
+
+        Raises
+        ------
+        ValueError
+            When the optimizer's schedule needs `steps` and there are none.
         """
         G = self.generator(self.latent_dim, features)
-        D = self.discriminator(features)
+        D = self.discriminator(features * self.game.get("pack", 1))
         return GAN(
             Sequential(*G, seed=3 * seed + 1),
             Sequential(*D, seed=3 * seed + 2),
-            g_optimizer=optimizer_from_config(self.optimizer),
-            d_optimizer=optimizer_from_config(self.optimizer),
+            g_optimizer=self._optimizer(steps),
+            d_optimizer=self._optimizer(steps and steps * self.game.get("k", 1)),
             seed=3 * seed,
             backend=backend,
             **self.game,
         )
+
+    def _optimizer(self, steps: int | None) -> Optimizer:
+        """Make the optimizer of a player that takes so many steps."""
+        config = self.optimizer
+        if tuple(config.get("schedule", ())) == ("linear", None):
+            if steps is None:
+                raise ValueError("steps must be given, because the learning rate falls over them")
+            config = {**config, "schedule": ("linear", steps)}
+        return optimizer_from_config(config)
 
 
 SMALL = ("normal", 0.01)
