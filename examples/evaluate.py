@@ -6,7 +6,6 @@ python examples/evaluate.py runs/x --backend cupy   # the same on a CUDA GPU
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from nngan import checkpoint, metrics
 from nngan.backend import get_backend
 from nngan.datasets import DatasetError
 from nngan.metrics.parzen import VALIDATION
+from nngan.training.options import OneSentenceParser, one_sentence
 
 SAMPLES = 10_000  # of every protocol in the table
 
@@ -30,7 +30,7 @@ def table(rows: dict[str, metrics.Estimate], real: dict[str, metrics.Estimate]) 
 
 def main() -> None:
     """Load the run, measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = OneSentenceParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="the folder of a run, with its checkpoint.npz")
     parser.add_argument("--samples", type=int, default=SAMPLES, metavar="N")
     parser.add_argument("--seed", type=int, default=0, help="of the latent vectors")
@@ -57,7 +57,8 @@ def main() -> None:
         samples = backend.asarray(gan.sample(options.samples, seed=options.seed))
         print("Measuring ...")
         real = metrics.real_data(train, test, judge, options.samples)
-        rows = metrics.evaluate(samples, train, train[VALIDATION], test, judge)
+        images = settings.get("images", len(train))  # the first ones, that it was trained on
+        rows = metrics.evaluate(samples, train[:images], train[VALIDATION], test, judge)
         report = {
             "epoch": gan.epoch,
             "samples": options.samples,
@@ -71,12 +72,14 @@ def main() -> None:
         with checkpoint.atomic_write(options.run / "metrics.json") as file:
             file.write((json.dumps(report, indent=2) + "\n").encode())
     except (ValueError, OSError, DatasetError, metrics.JudgeError, nn.BackendUnavailable) as error:
-        reason = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            reason = f"{error.filename}: {error.strerror}"
-        parser.exit(2, f"{parser.prog}: error: {' '.join(reason.split())}\n")
+        parser.error(one_sentence(error))
     print(f"{options.samples:,} samples after epoch {gan.epoch}, ± standard error\n")
     print(table(rows, real))
+    if images > VALIDATION.start:
+        print(
+            "\nThe run was trained on the images that Parzen's bandwidth is chosen from: "
+            f"train with --images {VALIDATION.start} to leave them out."
+        )
     print(f"\nJudge {judge.fingerprint}, {judge.accuracy:.2%} on test images.")
     print(f"Written: {options.run / 'metrics.json'}")
 

@@ -2,6 +2,7 @@
 
 python examples/train_mnist.py                      # MNIST if it can be had, else the 8x8 digits
 python examples/train_mnist.py --backend cupy       # the same on a CUDA GPU
+python examples/train_mnist.py --during 2           # and measure the digits every other epoch
 python examples/train_mnist.py --out runs/first --resume --epochs 40
 """
 
@@ -13,84 +14,62 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import nngan as nn
 from nngan.backend import Array, get_backend
 from nngan.datasets import DatasetError
 from nngan.gan import UPDATES
 from nngan.losses import OBJECTIVES
+from nngan.metrics import JudgeError, judge_path, load_judge
 from nngan.recipes import RECIPES
-from nngan.training import RunFolder, TrainingDiverged
+from nngan.training import Measure, RunFolder, TrainingDiverged
+from nngan.training.options import OneSentenceParser, folder, one_sentence, positive, seed
 
 DATA = ("auto", "mnist", "fashion", "digits")
 MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size
+# The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
+GAME: dict[str, dict[str, Any]] = {
+    "loss": {"choices": OBJECTIVES, "help": "what both learn from"},
+    "update": {"choices": UPDATES, "help": "simultaneous: one pass through D a step"},
+    "k": {"type": positive(int), "metavar": "N", "help": "steps of D per step of G"},
+    "pack": {"type": positive(int), "metavar": "N", "help": "samples that D judges at once"},
+    "r1": {"type": float, "metavar": "X", "help": "penalty on D's gradient at real images"},
+    "r2": {"type": float, "metavar": "X", "help": "the same at generated ones"},
+    "ema": {"type": float, "metavar": "X", "help": "decay of the moving average of G"},
+    "label_smoothing": {"type": float, "metavar": "X", "help": "of the label of real images"},
+}
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print `message` alone, without the usage, and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def positive(kind: type) -> Callable[[str], float]:
-    """Return a converter to positive numbers of one kind, for argparse."""
-
-    def convert(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            what = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"must be a positive {what}, got {text!r}")
-        return value
-
-    return convert
-
-
-def seed(text: str) -> int:
-    """Convert a seed, for argparse; a run takes three seeds, 3 seed to 3 seed + 2."""
-    largest = 2**64 // 3 - 1
-    if not text.isdecimal() or int(text) > largest:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number from 0 to {largest}, got {text!r}"
-        )
-    return int(text)
-
-
-def folder(text: str) -> Path:
-    """Convert the name of a folder, for argparse; the empty one would be where one stands."""
-    if not text:
-        raise argparse.ArgumentTypeError("must name a folder, got ''")
-    return Path(text)
-
-
-def parser() -> Parser:
+def parser() -> OneSentenceParser:
     """Return the parser of the command line."""
-    p = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = OneSentenceParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", choices=DATA, help="default: auto")
     p.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     p.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     p.add_argument("--recipe", choices=RECIPES, help="default: default; see --list-recipes")
     p.add_argument("--list-recipes", action="store_true", help="list them and exit")
-    p.add_argument(
-        "--loss", choices=OBJECTIVES, help="default: the recipe's, as for the options below"
-    )
-    p.add_argument("--update", choices=UPDATES, help="simultaneous: one pass through D a step")
-    p.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
-    p.add_argument("--batch-size", type=positive(int), metavar="N")
-    p.add_argument("--latent-dim", type=positive(int), metavar="N")
-    p.add_argument("--lr", type=positive(float), metavar="X", help="of both optimizers")
+    p.add_argument("--images", type=positive(int), metavar="N", help="train on the first N only")
+    p.add_argument("--during", type=positive(int), metavar="N", help="measure every N epochs")
     p.add_argument("--seed", type=seed, metavar="N", help="default: 0")
     p.add_argument("--out", type=folder, metavar="DIR", help="default: a new folder in runs/")
     p.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
+    group = p.add_argument_group("in the place of the recipe's own")
+    group.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
+    group.add_argument("--batch-size", type=positive(int), metavar="N")
+    group.add_argument("--latent-dim", type=positive(int), metavar="N")
+    group.add_argument("--lr", type=positive(float), metavar="X", help="of both optimizers")
+    for name, how in GAME.items():
+        group.add_argument(option(name), **how)
     return p
+
+
+def option(name: str) -> str:
+    """Return how a setting is called on the command line."""
+    return f"--{name.replace('_', '-')}"
 
 
 def absolute(data_dir: str | None) -> str | None:
@@ -98,66 +77,76 @@ def absolute(data_dir: str | None) -> str | None:
     return os.path.abspath(os.path.expanduser(data_dir)) if data_dir else None
 
 
-def load(data: str, data_dir: str | None) -> tuple[str, Array]:
-    """Return the name of the data set that can be had, and its training images."""
+def load(data: str, data_dir: str | None, images: int | None) -> tuple[str, Array, Array]:
+    """Return the name of the data set that can be had, its first training images and labels."""
+    name, x, labels = find(data, data_dir)
+    if images is not None and images > len(x):
+        raise ValueError(f"--images {images} is more than the {len(x)} of {name}")
+    return name, x[:images], labels[:images]
+
+
+def find(data: str, data_dir: str | None) -> tuple[str, Array, Array]:
+    """Return the name of the data set that can be had, all its training images and labels."""
     if data == "digits":
-        return data, nn.datasets.digits()[0]
+        return data, *nn.datasets.digits()
     if data == "fashion":
-        return data, nn.datasets.fashion_mnist(data_dir=data_dir, dtype="uint8")[0]
+        return data, *nn.datasets.fashion_mnist(data_dir=data_dir, dtype="uint8")
     try:
-        return "mnist", nn.datasets.mnist(data_dir=data_dir, dtype="uint8")[0]
+        return "mnist", *nn.datasets.mnist(data_dir=data_dir, dtype="uint8")
     except DatasetError as error:
         if data == "mnist" or data_dir is not None:
             raise
         print(f"No MNIST here, so the 8x8 digits that scikit-learn carries instead: {error}")
-        return load("digits", None)
+        return find("digits", None)
 
 
-def given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, object]:
+def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, object]:
     """Return those of the options that were given."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
-def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
-    """Return what the options ask for: a folder, a game at its beginning, data."""
+def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Array]:
+    """Return what the options ask for: a folder to be made, a game at its beginning, data."""
     recipe_name = options.recipe or "default"
     recipe = replace(RECIPES[recipe_name], **given(options, ("batch_size", "latent_dim")))
-    recipe = recipe.with_game(**given(options, ("loss", "update")))
+    recipe = recipe.with_game(**given(options, GAME))
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
     backend = get_backend(options.backend)  # before a download that would be in vain
-    data, x = load(options.data or "auto", options.data_dir)
-    if len(x) < recipe.batch_size:
-        raise ValueError(f"--batch-size {recipe.batch_size} is more than the {len(x)} images")
-    gan = recipe.build(x.shape[1], options.seed or 0, backend)
+    data, x, labels = load(options.data or "auto", options.data_dir, options.images)
     # A small data set is gone through more often, so that a recipe takes about as many steps.
     repeats = max(1, round(MNIST_SAMPLES / len(x)))
+    epochs = options.epochs or recipe.epochs * repeats
+    k, pack = (recipe.game.get(name, 1) for name in ("k", "pack"))
+    steps = steps_of(epochs, len(x), recipe.batch_size, k)
+    if steps == 0:
+        raise ValueError(
+            f"one step takes --batch-size {recipe.batch_size} times --k {k} images, more than the "
+            f"{len(x)} there are"
+        )
+    if recipe.batch_size % pack:
+        raise ValueError(f"--batch-size {recipe.batch_size} must be a multiple of --pack {pack}")
+    gan = recipe.build(x.shape[1], options.seed or 0, backend, steps)
     settings = {
         "nngan": nn.__version__,
         "data": data,
         "data_dir": absolute(options.data_dir),
+        "images": len(x),
         "recipe": recipe_name,
-        "loss": gan.loss,
-        "update": gan.update,
-        "epochs": options.epochs or recipe.epochs * repeats,
+        **{name: getattr(gan, name) for name in GAME},
+        "epochs": epochs,
         "batch_size": recipe.batch_size,
         "latent_dim": recipe.latent_dim,
         "lr": recipe.optimizer["lr"],
         "seed": options.seed or 0,
         "sample_every": recipe.sample_every * repeats,
+        "during": options.during,
     }
     out = options.out or Path("runs") / f"{data}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    run = RunFolder(out, settings, settings["sample_every"])
-    try:
-        run.create(gan)
-    except FileExistsError as error:
-        raise ValueError(
-            f"{error}: add --resume to go on with it, or choose another --out"
-        ) from None
-    return run, gan, x
+    return RunFolder(out, settings, settings["sample_every"]), gan, x, labels
 
 
-def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
+def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Array]:
     """Return the run in ``--out`` as it was last saved, and its data."""
     if options.out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
@@ -166,7 +155,7 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
     settings = run.settings
-    fixed = ("recipe", "loss", "update", "batch_size", "latent_dim", "lr", "seed", "data")
+    fixed = ("recipe", *GAME, "batch_size", "latent_dim", "lr", "seed", "data", "images")
     if not set(fixed) <= set(settings):
         raise ValueError(f"{run.checkpoint} is not of a run of this script: load it with GAN.load")
     for name in fixed:
@@ -174,22 +163,65 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array]:
         if value not in (None, settings[name], "auto"):
             raise ValueError(
                 f"the run in {options.out} has {name.replace('_', ' ')} {settings[name]}, not "
-                f"{value}: leave --{name.replace('_', '-')} out, or choose another --out"
+                f"{value}: leave {option(name)} out, or choose another --out"
             )
-    # These two may change.
-    settings["epochs"] = options.epochs or settings["epochs"]
-    settings["data_dir"] = absolute(options.data_dir) or settings["data_dir"]
-    if settings["epochs"] < gan.epoch:
+    epochs = options.epochs or settings["epochs"]
+    if epochs < gan.epoch:
         raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
-    x = load(settings["data"], settings["data_dir"])[1]
-    if x.shape[1] != gan.D.n_in:
+    steps = steps_of(*(settings[name] for name in ("epochs", "images", "batch_size", "k")))
+    if epochs != settings["epochs"] and gan.g_optimizer.schedule == ("linear", steps):
         raise ValueError(
-            f"the networks in {run.checkpoint} take {gan.D.n_in} pixels, not {x.shape[1]}"
+            f"the learning rate of the run in {options.out} falls to zero over its "
+            f"{settings['epochs']} epochs: leave --epochs out, or choose another --out"
+        )
+    # These three may change.
+    settings["epochs"] = epochs
+    settings["data_dir"] = absolute(options.data_dir) or settings["data_dir"]
+    settings["during"] = options.during or settings["during"]
+    _, x, labels = load(settings["data"], settings["data_dir"], settings["images"])
+    if x.shape[1] != gan.G.n_out:
+        raise ValueError(
+            f"the networks in {run.checkpoint} take {gan.G.n_out} pixels, not {x.shape[1]}"
         )
     config = run.path / "config.json"
     if config.exists() and json.loads(config.read_text()).get("gan") != as_json(gan.config()):
         raise ValueError(f"{run.checkpoint} is of another network than {config} describes")
-    return run, gan, x
+    return run, gan, x, labels
+
+
+def steps_of(epochs: int, images: int, batch_size: int, k: int) -> int:
+    """Return how many training steps a run has in all."""
+    return epochs * (images // (batch_size * k))
+
+
+def measures(run: RunFolder, gan: nn.GAN) -> list[Measure]:
+    """Return the callback that measures the run, if it is to be measured."""
+    settings = run.settings
+    if settings["during"] is None:
+        return []
+    if settings["data"] != "mnist":
+        raise ValueError(
+            f"--during measures MNIST's digits, and the run is on {settings['data']}: leave it "
+            "out, or choose --data mnist"
+        )
+    if not judge_path().exists():
+        print("Training the judge, a classifier, which is done once: about half a minute ...")
+    judge = load_judge(settings["data_dir"])
+    train, test = (
+        gan.backend.asarray(nn.datasets.mnist(split, settings["data_dir"])[0])
+        for split in ("train", "test")
+    )
+    return [Measure(run, train, test, judge)]
+
+
+def create(run: RunFolder, gan: nn.GAN) -> None:
+    """Make the folder of a new run."""
+    try:
+        run.create(gan)
+    except FileExistsError as error:
+        raise ValueError(
+            f"{error}: add --resume to go on with it, or choose another --out"
+        ) from None
 
 
 def as_json(config: dict[str, object]) -> object:
@@ -206,13 +238,15 @@ def main() -> int:
             print(f"{name:<12} {recipe.summary}")
         return 0
     try:
-        run, gan, x = old_run(options) if options.resume else new_run(options)
+        run, gan, x, labels = old_run(options) if options.resume else new_run(options)
+        callbacks = [*measures(run, gan), run]  # in this order: the run saves what was measured
+        if not options.resume:
+            create(run, gan)
         run.write_config(gan)
-    except (ValueError, OSError, MemoryError, DatasetError, nn.BackendUnavailable) as error:
-        reason = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            reason = f"{error.filename}: {error.strerror}"
-        command.error(" ".join(reason.split()))
+    except (
+        ValueError, OSError, MemoryError, DatasetError, JudgeError, nn.BackendUnavailable
+    ) as error:  # fmt: skip
+        command.error(one_sentence(error))
 
     settings, status = run.settings, 0
     print(
@@ -221,11 +255,13 @@ def main() -> int:
     )
     try:
         if gan.epoch < settings["epochs"]:
-            gan.fit(x, settings["epochs"] - gan.epoch, settings["batch_size"], callbacks=[run])
+            known = {"labels": labels} if getattr(gan, "classes", 0) else {}
+            epochs = settings["epochs"] - gan.epoch
+            gan.fit(x, epochs, settings["batch_size"], callbacks=callbacks, **known)
         else:
             print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
     except KeyboardInterrupt:
-        gan.save(run.checkpoint, settings)
+        run.save(gan)
         step = int(gan.backend.to_numpy(gan.clock)[0])
         print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
         command_line = [sys.executable, sys.argv[0], "--out", str(run.path), "--resume"]
@@ -233,7 +269,7 @@ def main() -> int:
             command_line += ["--backend", gan.backend.name]
         print(f"  {shlex.join(command_line)}")
         status = 130
-    except (TrainingDiverged, OSError) as error:
+    except (TrainingDiverged, OSError, ValueError) as error:
         print(f"\n{error}; {run.checkpoint} has the state after the last epoch that was saved")
         return 1
     try:
@@ -241,7 +277,8 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"No pictures drawn: {error}")
         return status or 1
-    print(f"Pictures: {run.path}/samples, {run.path}/progress.gif, {run.path}/losses.png")
+    names = ["samples", "progress.gif", "losses.png", *["metrics.png"] * bool(run.measured)]
+    print(f"Pictures: {', '.join(f'{run.path}/{name}' for name in names)}")
     return status
 
 

@@ -12,9 +12,19 @@ from typing import Any
 
 from .backend import NumpyBackend
 from .gan import GAN
-from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Tanh
+from .layers import (
+    BatchNorm,
+    Dropout,
+    Layer,
+    LeakyReLU,
+    Linear,
+    Maxout,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
 from .network import Sequential
-from .optim import optimizer_from_config
+from .optim import Optimizer, optimizer_from_config
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,10 @@ class Recipe:
     discriminator : callable
         ``(features) -> layers``, ending in one logit.
     optimizer : dict
-        Of both players, as `Optimizer.config` gives it.
+        Of both players, as `Optimizer.config` gives it. A schedule ``("linear", None)`` falls to
+        zero over the whole run, whose steps `build` is told.
+    d_optimizer : dict, optional
+        Of D, where it has another.
     batch_size, epochs : int
     sample_every : int
         Epochs between two sheets of samples.
@@ -49,20 +62,33 @@ class Recipe:
     epochs: int
     sample_every: int = 1
     game: dict[str, Any] = field(default_factory=dict)
+    d_optimizer: dict[str, Any] | None = None
 
     def with_game(self, **options: Any) -> Recipe:
         """Return the recipe with other options of the game."""
         return replace(self, game={**self.game, **options})
 
     def with_lr(self, lr: float) -> Recipe:
-        """Return the recipe with another learning rate."""
-        return replace(self, optimizer={**self.optimizer, "lr": lr})
+        """Return the recipe with another learning rate, of both players."""
+        d_optimizer = self.d_optimizer and {**self.d_optimizer, "lr": lr}
+        return replace(self, optimizer={**self.optimizer, "lr": lr}, d_optimizer=d_optimizer)
 
-    def build(self, features: int, seed: int = 0, backend: str | NumpyBackend = "numpy") -> GAN:
-        """Make the game for data of so many features.
+    def build(
+        self,
+        features: int,
+        seed: int = 0,
+        backend: str | NumpyBackend = "numpy",
+        steps: int | None = None,
+    ) -> GAN:
+        """Make the game for data of so many features, to be trained for so many steps.
 
         One `seed` decides everything: the game takes 3 seed, G 3 seed + 1, D 3 seed + 2, so that
         no two of them share a number, in this run or between two runs.
+
+        Raises
+        ------
+        ValueError
+            When the optimizer's schedule needs `steps` and there are none.
         """
         classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
         G = self.generator(self.latent_dim + classes, features)
@@ -70,34 +96,106 @@ class Recipe:
         return GAN(
             Sequential(*G, seed=3 * seed + 1),
             Sequential(*D, seed=3 * seed + 2),
-            g_optimizer=optimizer_from_config(self.optimizer),
-            d_optimizer=optimizer_from_config(self.optimizer),
+            g_optimizer=_optimizer(self.optimizer, steps),
+            d_optimizer=_optimizer(
+                self.d_optimizer or self.optimizer, steps and steps * self.game.get("k", 1)
+            ),
             seed=3 * seed,
             backend=backend,
             **self.game,
         )
 
 
+def _optimizer(config: dict[str, Any], steps: int | None) -> Optimizer:
+    """Make the optimizer of a player that takes so many steps."""
+    if tuple(config.get("schedule", ())) == ("linear", None):
+        if steps is None:
+            raise ValueError("steps must be given, because the learning rate falls over them")
+        config = {**config, "schedule": ("linear", steps)}
+    return optimizer_from_config(config)
+
+
 SMALL = ("normal", 0.01)
+TINY = ("uniform", 0.005)
+# The momentum grows over 250 epochs of 500 steps.
+GOODFELLOW = {"momentum": (0.5, 0.7, 125_000), "schedule": ("exponential", 1 / 1.000004)}
+
+
+def generator(z: int, x: int) -> Sequence[Layer]:
+    """Return the layers of `default`'s G, which most other recipes share."""
+    return (
+        Linear(z, 256, "he"), BatchNorm(256), ReLU(),
+        Linear(256, 512, "he"), BatchNorm(512), ReLU(),
+        Linear(512, x, "fan_in"), Tanh(),
+    )  # fmt: skip
+
+
+def discriminator(x: int) -> Sequence[Layer]:
+    """Return the layers of `default`'s D. No BatchNorm: it would couple the samples."""
+    return (
+        Linear(x, 512, "he"), ReLU(),
+        Linear(512, 256, "he"), ReLU(),
+        Linear(256, 1, "fan_in"),
+    )  # fmt: skip
+
+
+DEFAULT = Recipe(
+    summary="the best all-round game here: BatchNorm in G, R1 on D, an average of G's weights",
+    latent_dim=64,
+    generator=generator,
+    discriminator=discriminator,
+    optimizer={"type": "Adam", "lr": 2e-3, "beta1": 0.5, "beta2": 0.99},
+    batch_size=128,
+    epochs=50,
+    game={"r1": 1.0, "ema": 0.999, "data_range": (-1.0, 1.0)},
+)
 
 RECIPES = {
-    "default": Recipe(
-        summary="readable digits in minutes: small weights, LeakyReLU, tanh, dropout in D",
-        latent_dim=64,
+    "default": DEFAULT,
+    "conditional": replace(
+        DEFAULT.with_game(classes=10),
+        summary="default, told which digit: sample(n, labels=...) draws those asked for",
+    ),
+    "r1": replace(
+        DEFAULT.with_game(ema=0.0),
+        summary="R1 alone: default without BatchNorm and without the average",
         generator=lambda z, x: (
-            Linear(z, 256, "fan_in"), LeakyReLU(0.2),
-            Linear(256, 512, "fan_in"), LeakyReLU(0.2),
+            Linear(z, 256, "he"), ReLU(),
+            Linear(256, 512, "he"), ReLU(),
             Linear(512, x, "fan_in"), Tanh(),
         ),
-        discriminator=lambda x: (
-            Linear(x, 512, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
-            Linear(512, 256, "fan_in"), LeakyReLU(0.2), Dropout(0.3),
-            Linear(256, 1, "fan_in"),
+        optimizer={**DEFAULT.optimizer, "lr": 1e-3},
+    ),
+    "rpgan": replace(
+        DEFAULT.with_game(loss="relativistic", r2=1.0),
+        summary="D judges pairs of real and fake (RpGAN), with R1 and R2",
+    ),
+    "wgan_gp": replace(
+        DEFAULT.with_game(loss="wasserstein", r1=0.0, gradient_penalty=10.0, k=5),
+        summary="Wasserstein GAN with gradient penalty, five steps of D for one of G",
+        optimizer={"type": "Adam", "lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+    ),
+    "goodfellow2014": Recipe(
+        summary="the first GAN, as its authors' code has it: Maxout and dropout in D, plain SGD",
+        latent_dim=100,
+        # There z was uniform on +-sqrt(3): here the first weights are as much larger.
+        generator=lambda z, x: (
+            Linear(z, 1200, ("uniform", 0.05 * 3**0.5)), ReLU(),
+            Linear(1200, 1200, ("uniform", 0.05)), ReLU(),
+            Linear(1200, x, ("uniform", 0.05)), Sigmoid(),
         ),
-        optimizer={"type": "Adam", "lr": 4e-4, "beta1": 0.5},
-        batch_size=64,
-        epochs=20,
-        game={"data_range": (-1.0, 1.0)},
+        discriminator=lambda x: (
+            Dropout(0.2), Linear(x, 1200, TINY), Maxout(240, 5),
+            Dropout(0.5), Linear(240, 1200, TINY), Maxout(240, 5),
+            Dropout(0.5), Linear(240, 1, TINY),
+        ),
+        optimizer={"type": "SGD", "lr": 0.1, **GOODFELLOW},
+        # Their loss of D is half of ours.
+        d_optimizer={"type": "SGD", "lr": 0.05, **GOODFELLOW},
+        batch_size=100,
+        epochs=250,
+        sample_every=10,
+        game={"latent": "uniform", "update": "simultaneous"},
     ),
     "tf_basic": Recipe(
         summary="the two-layer game of TensorFlow's early examples: ReLU, weights N(0, 0.01)",

@@ -4,12 +4,14 @@ import csv
 import gzip
 import importlib.util
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,11 @@ import pytest
 
 import nngan as nn
 import nngan.checkpoint
+import nngan.metrics
 import nngan.plotting
 import nngan.recipes
 import nngan.training
+from nngan.backend import Key, Stream, get_backend
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = ["--data", "digits", "--batch-size", "256", "--latent-dim", "8"]
@@ -91,13 +95,61 @@ def test_the_sheets_show_one_fixed_noise_and_gs_chance(train, tmp_path, monkeypa
 
 
 def test_options_reach_the_game(train, tmp_path):
-    options = ["--recipe", "tf_basic", "--loss", "minimax", "--lr", "0.001", "--seed", "5"]
+    options = ["--recipe", "tf_basic", "--lr", "0.001", "--seed", "5"]
+    game = {
+        "loss": "minimax", "k": 2, "pack": 4, "r1": 0.5, "r2": 0.25, "ema": 0.9,
+        "label_smoothing": 0.1,
+    }  # fmt: skip
+    for name, value in game.items():
+        options += [f"--{name.replace('_', '-')}", str(value)]
     assert train(*SMALL, *options, "--epochs", 1, "--out", "run") == 0
     gan = nn.GAN.load(tmp_path / "run/checkpoint.npz")
-    assert gan.loss == "minimax"
+    assert {name: getattr(gan, name) for name in game} == game
+    assert (gan.G.n_out, gan.D.n_in) == (64, 4 * 64)
+    assert game.items() <= json.loads((tmp_path / "run/config.json").read_text()).items()
+    assert train("--out", "run", "--resume", *options, "--epochs", 2) == 0
     assert gan.g_optimizer.lr == gan.d_optimizer.lr == 0.001
     assert gan.seed == 15
     assert isinstance(gan.G.layers[-1], nn.ReLU)
+
+
+def test_the_first_images_alone_are_trained_on(train, tmp_path, monkeypatch):
+    seen = []
+    original = nn.GAN.fit
+    monkeypatch.setattr(
+        nn.GAN, "fit", lambda gan, x, *a, **k: (seen.append(x), original(gan, x, *a, **k))
+    )
+    assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "run") == 0
+    assert train("--out", "run", "--resume", "--epochs", 2) == 0
+    for x in seen:
+        np.testing.assert_array_equal(x, nn.datasets.digits()[0][:600])
+    assert json.loads((tmp_path / "run/config.json").read_text())["images"] == 600
+
+
+def test_a_conditional_game_gets_the_labels_of_its_images(train, monkeypatch):
+    seen = []
+    monkeypatch.setattr(nn.GAN, "fit", lambda gan, x, *_, **options: seen.append(options))
+    assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "plain") == 0
+    monkeypatch.setattr(nn.GAN, "classes", 10, raising=False)
+    assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "conditional") == 0
+    assert "labels" not in seen[0]
+    np.testing.assert_array_equal(seen[1]["labels"], nn.datasets.digits()[1][:600])
+
+
+def test_a_learning_rate_may_fall_over_the_whole_run(train, tmp_path, monkeypatch, capsys):
+    recipe = nn.recipes.RECIPES["default"]
+    falling = {**recipe.optimizer, "schedule": ("linear", None)}
+    monkeypatch.setitem(nn.recipes.RECIPES, "default", replace(recipe, optimizer=falling))
+    assert train(*SMALL, "--k", 2, "--epochs", 4, "--out", "run") == 0
+    gan = nn.GAN.load(tmp_path / "run/checkpoint.npz")
+    assert gan.g_optimizer.schedule == ("linear", 4 * 3)
+    for optimizer in (gan.g_optimizer, gan.d_optimizer):  # D has taken twice as many steps
+        assert optimizer.learning_rate(optimizer.state["t"]) == 0
+    before = files_of(tmp_path)
+    assert train("--out", "run", "--resume", "--epochs", 5) == 2
+    assert "falls to zero over its 4 epochs: leave --epochs out" in capsys.readouterr().err
+    assert files_of(tmp_path) == before
+    assert train("--out", "run", "--resume", "--epochs", 4) == 0
 
 
 def test_one_seed_gives_one_run_and_another_seed_another(train, tmp_path):
@@ -135,7 +187,7 @@ def test_resume_finds_the_data_where_it_was(train, tmp_path, monkeypatch):
 
     def mnist(data_dir, dtype):
         asked.append(data_dir)
-        return x, None
+        return x, np.zeros(300, np.uint8)
 
     monkeypatch.setattr(nn.datasets, "mnist", mnist)
     assert train("--data-dir", "data", "--epochs", 1, "--out", "run") == 0
@@ -146,7 +198,7 @@ def test_resume_finds_the_data_where_it_was(train, tmp_path, monkeypatch):
 
 def test_fashion_is_not_mnist(train, monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (300, 784), dtype=np.uint8)
-    monkeypatch.setattr(nn.datasets, "fashion_mnist", lambda **_: (x, None))
+    monkeypatch.setattr(nn.datasets, "fashion_mnist", lambda **_: (x, np.zeros(300)))
     assert train("--data", "fashion", "--epochs", 1, "--out", "run") == 0
     assert json.loads(Path("run/config.json").read_text())["data"] == "fashion"
 
@@ -171,6 +223,111 @@ def test_recipes_are_listed(train, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(nn.recipes.RECIPES)
     assert all(len(line) < 100 for line in lines)
+
+
+# -- measured on the way -----------------------------------------------------------------------
+
+MEASURED = ["--data", "mnist", "--batch-size", "400", "--recipe", "tf_basic"]
+
+
+@pytest.fixture
+def fake_mnist(train, monkeypatch):
+    """Replace MNIST by noise and the judge by a small one; what it says is arbitrary, but fixed."""
+    rng = np.random.default_rng(0)
+    x = {"train": rng.integers(0, 256, (4200, 784)), "test": rng.integers(0, 256, (300, 784))}
+
+    def mnist(split="train", data_dir=None, dtype="float32"):
+        scale = 255 if dtype == "float32" else 1
+        return (x[split] / scale).astype(dtype), np.zeros(len(x[split]), "uint8")
+
+    W1, W2 = (rng.normal(size=shape).astype("float32") for shape in ((784, 6), (6, 10)))
+    biases = np.zeros(6, "float32"), np.zeros(10, "float32")
+    judge = nn.metrics.Judge((W1 - W1.mean(axis=0), W2 - W2.mean(axis=0)), biases, 0.5)
+    monkeypatch.setattr(nn.datasets, "mnist", mnist)
+    monkeypatch.setattr(sys.modules["train_mnist"], "load_judge", lambda data_dir: judge)
+    return mnist("train")[0], mnist("test")[0], judge
+
+
+def test_a_run_is_measured_on_the_way(train, fake_mnist, tmp_path, capsys):
+    assert train(*MEASURED, "--epochs", 5, "--during", 2, "--out", "run") == 0
+    x, test, judge = fake_mnist
+    with (tmp_path / "run/metrics.csv").open() as file:
+        rows = [{name: float(v) for name, v in row.items()} for row in csv.DictReader(file)]
+    assert [(row["epoch"], row["samples"]) for row in rows] == [(2, 2000), (4, 2000), (5, 2000)]
+    last = nn.GAN.load(tmp_path / "run/checkpoint.npz").sample(2000)
+    real = json.loads((tmp_path / "run/config.json").read_text())["real"]
+    for name, (value, error) in nn.metrics.quick(last, test, judge).items():
+        assert (rows[-1][name], rows[-1][f"{name}_error"]) == (value, error)
+    drawn = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), len(x))[:2000]
+    for name, (value, _) in nn.metrics.quick(x[drawn], test, judge).items():
+        assert real[name] == value
+    out = capsys.readouterr().out
+    assert f"epoch 5: Frechet distance {rows[-1]['frechet']:.1f} (real images " in out
+    assert f"KL of digits {rows[-1]['class_kl']:.3f}, sure of " in out
+    assert (tmp_path / "run/metrics.png").stat().st_size > 1000
+    assert "run/metrics.png" in out
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "killed between two files"])
+def test_a_measured_run_that_was_interrupted_ends_with_the_same_bytes(
+    train, fake_mnist, tmp_path, monkeypatch, how
+):
+    options = [*MEASURED, "--epochs", 4, "--during", 1, "--out"]
+    assert train(*options, "whole") == 0
+    with monkeypatch.context() as patch:
+        step, save = nn.GAN.generator_step, nn.GAN.save
+
+        def interrupted(gan, *arguments):
+            if int(gan.clock[0]) == 35:  # in the middle of epoch 4
+                os.kill(os.getpid(), signal.SIGINT)
+            return step(gan, *arguments)
+
+        def killed(gan, *arguments):
+            if gan.epoch == 3:
+                raise OSError("no more")
+            save(gan, *arguments)
+
+        if how == "Ctrl-C":
+            patch.setattr(nn.GAN, "generator_step", interrupted)
+        else:
+            patch.setattr(nn.GAN, "save", killed)
+        assert train(*options, "run") != 0
+    rows = (tmp_path / "run/metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3"]
+    assert nn.GAN.load("run/checkpoint.npz").epoch == (3 if how == "Ctrl-C" else 2)
+    assert train("--out", "run", "--resume") == 0
+    for name in ("checkpoint.npz", "config.json", "history.csv", "metrics.csv", "metrics.png"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_how_often_a_run_is_measured_may_change(train, fake_mnist, tmp_path, capsys):
+    assert train(*MEASURED, "--epochs", 2, "--out", "run") == 0
+    assert not (tmp_path / "run/metrics.csv").exists()
+    assert train("--out", "run", "--resume", "--epochs", 5, "--during", 2) == 0
+    assert train("--out", "run", "--resume", "--epochs", 9, "--during", 3) == 0
+    rows = (tmp_path / "run/metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["4", "5", "6", "9"]
+    capsys.readouterr()
+    assert train("--data", "digits", "--during", 1, "--out", "other") == 2
+    error = capsys.readouterr().err
+    assert "--during measures MNIST's digits, and the run is on digits: leave it out" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_judge_that_cannot_be_had_is_one_sentence(
+    train, fake_mnist, monkeypatch, tmp_path, capsys
+):
+    def refused(_):
+        raise nn.metrics.JudgeError("the judge is not good enough:\nupdate scikit-learn")
+
+    monkeypatch.setattr(sys.modules["train_mnist"], "load_judge", refused)
+    monkeypatch.setattr(sys.modules["train_mnist"], "judge_path", lambda: tmp_path / "none")
+    assert train(*MEASURED, "--epochs", 1, "--during", 1, "--out", "run") == 2
+    captured = capsys.readouterr()
+    assert "Training the judge" in captured.out
+    assert "error: the judge is not good enough: update" in captured.err
+    assert not (tmp_path / "run").exists()
 
 
 # -- killed, interrupted, diverged -------------------------------------------------------------
@@ -250,6 +407,13 @@ def test_a_run_that_diverges_keeps_the_last_good_checkpoint(train, tmp_path, cap
     assert np.isfinite(gan.G.params).all()
 
 
+def test_weights_that_diverge_in_the_last_step_of_an_epoch(train, tmp_path, capsys):
+    options = ["--data", "digits", "--batch-size", 1797, "--lr", "1e38", "--recipe", "tf_basic"]
+    assert train(*options, "--epochs", 2, "--out", "run") == 1
+    assert "run/checkpoint.npz has the state after the last epoch" in capsys.readouterr().out
+    assert nn.GAN.load(tmp_path / "run/checkpoint.npz").epoch == 0
+
+
 def test_a_full_disk_keeps_the_last_good_checkpoint(train, tmp_path, capsys, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
@@ -286,10 +450,28 @@ def files_of(folder):
         ("--latent-dim 1.5", "argument --latent-dim: must be a positive whole number, got '1.5'"),
         ("--lr nan", "argument --lr: must be a positive number, got 'nan'"),
         ("--lr 0", "argument --lr: must be a positive number, got '0'"),
+        ("--k 0", "argument --k: must be a positive whole number, got '0'"),
+        ("--pack -2", "argument --pack: must be a positive whole number, got '-2'"),
+        ("--r1 x", "argument --r1: invalid float value: 'x'"),
+        ("--images 0", "argument --images: must be a positive whole number, got '0'"),
+        ("--during 0", "argument --during: must be a positive whole number, got '0'"),
         ("--seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
         ("--seed 6148914691236517205", "argument --seed: must be a whole number from 0 to 61489"),
         ("--out=", "argument --out: must name a folder, got ''"),
-        ("--data digits --batch-size 5000", "--batch-size 5000 is more than the 1797 images"),
+        (
+            "--data digits --batch-size 5000",
+            "takes --batch-size 5000 times --k 1 images, more than the 1797",
+        ),
+        ("--data digits --batch-size 900 --k 2", "--batch-size 900 times --k 2 images, more than"),
+        (
+            "--data digits --batch-size 256 --pack 3",
+            "--batch-size 256 must be a multiple of --pack",
+        ),
+        ("--data digits --images 1798", "--images 1798 is more than the 1797 of digits"),
+        ("--data digits --ema 1", "ema must lie in [0, 1), got 1.0"),
+        ("--data digits --r2 nan", "r2 must be a number >= 0, got nan"),
+        ("--data digits --loss hinge --label-smoothing 0.1", "label_smoothing must be 0, because"),
+        ("--data digits --update simultaneous --k 2", "update='simultaneous' needs k=1"),
         ("--data digits --out finished", "already holds a run (checkpoint.npz): add --resume"),
         ("--out finished --resume --recipe tf_basic", "has recipe default, not tf_basic"),
         ("--out finished --resume --latent-dim 9", "has latent dim 8, not 9: leave --latent-dim"),
@@ -299,6 +481,12 @@ def files_of(folder):
         ("--out finished --resume --seed 7", "has seed 0, not 7"),
         ("--out finished --resume --loss minimax", "has loss non_saturating, not minimax"),
         ("--out finished --resume --update simultaneous", "has update alternating, not simultan"),
+        ("--out finished --resume --k 2", "has k 1, not 2: leave --k out"),
+        ("--out finished --resume --pack 2", "has pack 1, not 2"),
+        ("--out finished --resume --r1 1", "has r1 0.0, not 1.0"),
+        ("--out finished --resume --label-smoothing .1", "smoothing 0.0, not 0.1: leave --label-s"),
+        ("--out finished --resume --images 9", "has images 1797, not 9"),
+        ("--out finished --resume --during 1", "--during measures MNIST's digits"),
         ("--out nowhere --resume", "nowhere has no checkpoint.npz"),
         ("--resume", "--resume needs --out"),
         ("--out finished --resume --epochs 1", "has 2 epochs already: --epochs N must be more"),
@@ -321,7 +509,8 @@ def test_bad_input_gets_one_sentence_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize(
-    "name", ["checkpoint.npz", "config.json", "history.csv", "samples", "losses.png"]
+    "name",
+    ["checkpoint.npz", "config.json", "samples", "losses.png", "metrics.csv", "metrics.json"],
 )
 def test_what_looks_like_a_run_is_not_written_over(train, tmp_path, capsys, name):
     (tmp_path / "run" / name).mkdir(parents=True)

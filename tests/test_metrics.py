@@ -607,6 +607,17 @@ def test_the_script_prints_the_table_and_writes_it(script, run_folder, capsys, s
         assert title in out
 
 
+@pytest.mark.parametrize(("images", "warned"), [(50_000, False), (50_001, True), (None, True)])
+def test_the_script_knows_what_was_trained_on(
+    script, run_folder, capsys, small_real, images, warned
+):
+    settings = {} if images is None else {"images": images}
+    assert script(run_folder(**settings), "--samples", 50) == 0
+    assert len(small_real[1][1]) == (images or 60_000)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "--images 50000" in line]
+    assert len(lines) == warned
+
+
 def test_the_script_names_what_it_cannot_measure(script, run_folder, tmp_path, capsys):
     assert script(tmp_path / "nothing") == 2
     assert "checkpoint.npz" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nngan.plotting import plot_2d, plot_losses, save_gif, save_sheet, tile
+from nngan.plotting import plot_2d, plot_losses, plot_quality, save_gif, save_sheet, tile
 from nngan.plotting.figures import BLUE, VERMILION
 
 GREY = 0.3
@@ -214,6 +214,58 @@ def test_curves_of_any_length_are_drawn_inside_the_picture(tmp_path, n):
     assert all(tick == int(tick) for tick in figure.axes[1].get_xticks())
 
 
+# -- quality -----------------------------------------------------------------------------------
+
+REAL = {"frechet": 1.7, "class_kl": 0.002, "confident": 0.98}
+
+
+def measured(epochs=(2, 4, 5)):
+    names = "epoch", "frechet", "frechet_error", "class_kl", "class_kl_error", "confident"
+    rows = [(e, 100 / e, 3 / e, 0.5 / e, 0.1 / e, 1 - 1 / e) for e in epochs]
+    return [
+        {**dict(zip(names, row, strict=True)), "confident_error": 0.01, "samples": 2000}
+        for row in rows
+    ]
+
+
+def test_quality_is_drawn_beside_that_of_real_images():
+    figure = plot_quality(measured(), real=REAL)
+    figure.draw_without_rendering()
+    for axes, name in zip(figure.axes, REAL, strict=True):
+        curve, real = axes.get_lines()[0], axes.get_lines()[-1]
+        np.testing.assert_array_equal(curve.get_xdata(), [2, 4, 5])
+        np.testing.assert_array_equal(curve.get_ydata(), [row[name] for row in measured()])
+        np.testing.assert_array_equal(real.get_ydata(), REAL[name])
+        low, high = axes.get_ylim()
+        assert low < REAL[name] < high  # the line is inside the picture
+        (bars,) = axes.collections
+        heights = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
+        np.testing.assert_allclose(heights, [2 * row[f"{name}_error"] for row in measured()])
+    frechet, kl, share = figure.axes
+    assert frechet.get_yscale() == kl.get_yscale() == "log"
+    assert share.get_ylim()[0] == 0
+    assert share.get_ylim()[1] >= 1
+    names = [[text.get_text() for text in a.get_legend().get_texts()] for a in figure.axes]
+    assert names == [
+        ["2,000 samples, at last 20.0", "2,000 real images: 1.7"],
+        ["2,000 samples, at last 0.100", "2,000 real images: 0.002"],
+        ["2,000 samples, at last 80.0 %", "2,000 real images: 98.0 %"],
+    ]
+
+
+@pytest.mark.parametrize("epochs", [(1,), (10, 20), range(1, 101)])
+def test_quality_of_any_length_is_drawn_inside_the_picture(tmp_path, epochs):
+    figure = plot_quality(measured(epochs), tmp_path / "metrics.png", REAL)
+    with Image.open(tmp_path / "metrics.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert (border == 255).all()
+    for axes in figure.axes:
+        assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+        shown = [t for t in axes.get_yticks() if np.prod(np.subtract(axes.get_ylim(), t)) <= 0]
+        assert len(shown) >= 2
+
+
 # -- the plane ---------------------------------------------------------------------------------
 
 
@@ -297,6 +349,7 @@ def test_points_outside_are_counted():
 def test_nothing_global_moves():
     before = dict(matplotlib.rcParams)
     plot_losses(history(2))
+    plot_quality(measured())
     plot_2d(plane, np.eye(2), np.eye(2))
     assert dict(matplotlib.rcParams) == before
 
@@ -320,6 +373,7 @@ def test_nothing_global_moves():
         (lambda: save_gif("a.gif", [np.ones((2, 2))], ["a", "b"]), "captions must be 1"),
         (lambda: save_gif("a.gif", [np.ones((2, 2))], duration=1), "duration must be >= 20"),
         (lambda: plot_losses({"d_loss": [1.0]}), "history must hold four lists of one length"),
+        (lambda: plot_quality([]), "measured must hold one row at least"),
         (lambda: plot_2d(None, np.ones((2, 3)), np.eye(2)), r"real must be .* shape \(N, 2\)"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2) * np.nan), "fake must be finite"),
         (lambda: plot_2d(lambda x: x, np.eye(2), np.eye(2)), "discriminator must return 40000"),

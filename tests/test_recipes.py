@@ -75,3 +75,21 @@ def test_pytorch_mlp_is_what_it_says():
     assert gan.data_range == (-1, 1)
     assert (gan.g_optimizer.lr, gan.g_optimizer.beta1) == (2e-4, 0.5)
     assert RECIPES["pytorch_mlp"].batch_size == 128
+
+
+def test_a_schedule_over_the_whole_run_is_told_its_steps():
+    recipe = replace(
+        RECIPES["default"], optimizer={"type": "SGD", "lr": 0.5, "schedule": ("linear", None)}
+    )
+    gan = recipe.with_game(k=3).build(64, steps=10)
+    assert gan.g_optimizer.schedule == ("linear", 10)
+    assert gan.d_optimizer.schedule == ("linear", 30)
+    assert recipe.optimizer["schedule"] == ("linear", None)
+    with pytest.raises(ValueError, match="steps must be given, because the learning rate falls"):
+        recipe.build(64)
+    fixed = replace(recipe, optimizer={**recipe.optimizer, "schedule": ("linear", 7)})
+    assert fixed.build(64, steps=10).d_optimizer.schedule == ("linear", 7)
+
+
+def test_a_packing_discriminator_is_wide_enough():
+    assert RECIPES["default"].with_game(pack=3).build(64).D.n_in == 3 * 64

@@ -2,6 +2,7 @@
 
 from .folder import RunFolder
 from .loop import fit
+from .measure import Measure
 from .progress import TrainingDiverged
 
-__all__ = ["RunFolder", "TrainingDiverged", "fit"]
+__all__ = ["Measure", "RunFolder", "TrainingDiverged", "fit"]

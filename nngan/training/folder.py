@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from ..backend import NumpyBackend
 from ..gan import GAN, METRICS
 
 SHEET = 64  # samples on a sheet
+# By these a run is known; metrics.json is of examples/evaluate.py.
+FILES = (
+    "checkpoint.npz", "config.json", "history.csv", "samples", "losses.png", "progress.gif",
+    "metrics.csv", "metrics.png", "metrics.json",
+)  # fmt: skip
 
 
 class RunFolder:
@@ -26,6 +32,8 @@ class RunFolder:
     ``history.csv``            the same as numbers
     ``config.json``            everything that the run was made with
     ``checkpoint.npz``         its full state after each epoch, from which it can go on
+    ``metrics.csv``            what was measured on the way, see `Measure`
+    ``metrics.png``            the same over the epochs
     =========================  =====================================================================
 
     Parameters
@@ -37,6 +45,12 @@ class RunFolder:
         checkpoint. ``settings["epochs"]`` is the total.
     sample_every : int
         Sheets are drawn at the epochs 1, 1 + sample_every, ... and at the last.
+
+    Attributes
+    ----------
+    measured : list of dict of str to float
+        A row for each epoch that was measured. It is part of the checkpoint, as the history is: a
+        run that goes on from an older epoch has only that epoch's rows.
     """
 
     def __init__(
@@ -45,6 +59,7 @@ class RunFolder:
         self.path = Path(path)
         self.settings = settings
         self.sample_every = sample_every
+        self.measured: list[dict[str, float]] = []
 
     @property
     def checkpoint(self) -> Path:
@@ -63,18 +78,11 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file, a run needs a folder")
-        for name in (
-            "checkpoint.npz",
-            "config.json",
-            "history.csv",
-            "samples",
-            "losses.png",
-            "progress.gif",
-        ):
+        for name in FILES:
             if (self.path / name).exists():
                 raise FileExistsError(f"{self.path} already holds a run ({name})")
         self.path.mkdir(parents=True, exist_ok=True)
-        gan.save(self.checkpoint, self.settings)
+        self.save(gan)
         self.write_config(gan)
 
     @classmethod
@@ -91,6 +99,7 @@ class RunFolder:
         folder = cls(path, {})
         gan, folder.settings = checkpoint.load(folder.checkpoint, backend)
         folder.sample_every = folder.settings.get("sample_every", 1)
+        folder.measured = folder.settings.pop("measured", [])
         return folder, gan
 
     def __call__(self, gan: GAN) -> None:
@@ -101,13 +110,17 @@ class RunFolder:
             sheets.mkdir(exist_ok=True)
             with checkpoint.atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
                 plotting.save_sheet(file, gan.sample(SHEET))
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["epoch", *METRICS])
         epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
-        rows.writerows([i, *means] for i, means in enumerate(epochs, 1))
-        self._write("history.csv", text.getvalue())
-        gan.save(self.checkpoint, self.settings)
+        means = [[i, *values] for i, values in enumerate(epochs, 1)]
+        self._write("history.csv", as_csv(["epoch", *METRICS], means))
+        if self.measured:
+            rows = [list(row.values()) for row in self.measured]
+            self._write("metrics.csv", as_csv(list(self.measured[0]), rows))
+        self.save(gan)
+
+    def save(self, gan: GAN) -> None:
+        """Write the checkpoint: the game, the settings, and what was measured."""
+        gan.save(self.checkpoint, {**self.settings, "measured": self.measured})
 
     def draw(self, gan: GAN) -> None:
         """Draw the curves and the animation of all sheets so far."""
@@ -115,6 +128,9 @@ class RunFolder:
             chance = {"d_chance": gan.objective.d_chance, "g_chance": gan.objective.g_chance}
             with checkpoint.atomic_write(self.path / "losses.png") as file:
                 plotting.plot_losses(gan.history, file, **chance)
+        if self.measured:
+            with checkpoint.atomic_write(self.path / "metrics.png") as file:
+                plotting.plot_quality(self.measured, file, self.settings.get("real"))
         sheets = sorted((self.path / "samples").glob("epoch_*.png"))
         if sheets:
             captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]
@@ -129,3 +145,10 @@ class RunFolder:
     def _write(self, name: str, text: str) -> None:
         with checkpoint.atomic_write(self.path / name) as file:
             file.write(text.encode())
+
+
+def as_csv(names: Sequence[str], rows: Iterable[Sequence[float]]) -> str:
+    """Return a table as text, with the names in its first line."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([names, *rows])
+    return text.getvalue()

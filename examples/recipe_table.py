@@ -1,0 +1,156 @@
+"""Train recipes on MNIST over several seeds, measure them, and print one table.
+
+python examples/recipe_table.py default                        # three seeds, first 50,000 images
+python examples/recipe_table.py tf_basic r1 --seeds 5 --out runs/table
+python examples/recipe_table.py default --epochs 10            # shorter than the recipe says
+
+Every run has a folder of its own in --out, made by train_mnist.py and measured by evaluate.py. What
+is there already is not made again: a run that was cut off goes on, and more seeds or recipes are
+added by another call. Runs go side by side, one for each core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from nngan.recipes import RECIPES
+
+HERE = Path(__file__).parent
+COLUMNS = {
+    "parzen": ("Parzen, nats", 1),
+    "frechet": ("Frechet", 2),
+    "class_kl": ("KL of digits", 4),
+    "precision": ("precision", 3),
+    "recall": ("recall", 3),
+    "density": ("density", 3),
+    "coverage": ("coverage", 3),
+}
+Report = Mapping[str, object]
+
+
+def play(folder: Path, recipe: str, seed: int, options: argparse.Namespace) -> None:
+    """Train and measure one run, or what is left of it; its output goes into two logs beside it."""
+    train = ["--out", folder, "--backend", options.backend]
+    if options.epochs:
+        train += ["--epochs", options.epochs]
+    if (folder / "checkpoint.npz").exists():
+        train += ["--resume"]
+    else:
+        train += ["--data", "mnist", "--recipe", recipe, "--seed", seed]
+        train += ["--images", options.images]
+    measure = [folder, "--backend", options.backend]
+    if options.data_dir:
+        train, measure = ([*given, "--data-dir", options.data_dir] for given in (train, measure))
+    threads = max(1, (os.cpu_count() or 1) // options.processes)
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
+    for script, arguments in (("train_mnist.py", train), ("evaluate.py", measure)):
+        log = folder.with_suffix(f".{script.partition('.')[0]}.log")
+        started = time.monotonic()
+        with open(log, "a") as out:
+            command = [sys.executable, HERE / script, *arguments]
+            status = subprocess.run(
+                [str(part) for part in command], stdout=out, stderr=subprocess.STDOUT,
+                env=environment,
+            ).returncode  # fmt: skip
+        if status:
+            raise RuntimeError(f"{script} ended with status {status}: its output is in {log}")
+        print(f"{folder}: {script}, {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+
+
+def complete(folder: Path, epochs: int | None) -> bool:
+    """Return whether a run was measured at its end."""
+    try:
+        report, config = (
+            json.loads((folder / name).read_text()) for name in ("metrics.json", "config.json")
+        )
+    except FileNotFoundError:
+        return False
+    return bool(report["epoch"] == (epochs or config["epochs"]))
+
+
+def row(name: str, reports: Iterable[Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """Return a row of the table: means over the runs, and their standard errors from two runs on.
+
+    The errors are those of the mean over seeds. That of each run, in its metrics.json, is of
+    another kind: how much 10,000 other samples of the same generator would have changed it.
+    """
+    reports = list(reports)
+    cells = [name, str(len(reports))]
+    for key, (_, digits) in COLUMNS.items():
+        values = np.array([report[key]["value"] for report in reports])
+        cell = f"{values.mean():.{digits}f}"
+        if len(values) > 1:
+            cell += f" ± {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
+        cells.append(cell)
+    return cells
+
+
+def table(out: Path, names: Iterable[str]) -> str:
+    """Return the runs in `out` as a table in Markdown, real images first."""
+    title = ["", "seeds", *(title for title, _ in COLUMNS.values())]
+    rows: list[list[str]] = []
+    for name in names:
+        found = sorted(out.glob(f"{name}-[0-9]*/metrics.json"))
+        reports = [json.loads(path.read_text())["metrics"] for path in found]
+        if reports and not rows:
+            real = {key: {"value": reports[0][key]["real"]} for key in COLUMNS}
+            rows.append(row("*real images*", [real]))
+            rows[0][1] = ""
+        if reports:
+            epochs = {json.loads(path.read_text())["epoch"] for path in found}
+            label = " or ".join(f"{epoch}" for epoch in sorted(epochs))
+            rows.append(row(f"`{name}`, {label} epochs", reports))
+    lines = [title, ["---"] * len(title), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def main() -> int:
+    """Run what is missing, print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("recipes", nargs="+", choices=RECIPES, metavar="RECIPE")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="0 to N - 1; default: 3")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
+    parser.add_argument(
+        "--images", type=int, default=50_000, metavar="N",
+        help="train on the first N; 50000 leaves out those that Parzen's bandwidth is chosen from",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("runs/table"), metavar="DIR")
+    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="runs side by side"
+    )
+    options = parser.parse_args()
+    for name in ("seeds", "epochs", "images", "processes"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            parser.error(f"--{name} must be at least 1, got {value}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    runs = [(name, seed) for seed in range(options.seeds) for name in options.recipes]
+    with ThreadPoolExecutor(options.processes) as pool:
+        jobs = [
+            pool.submit(play, folder, name, seed, options)
+            for name, seed in runs
+            if not complete(folder := options.out / f"{name}-{seed}", options.epochs)
+        ]
+        try:
+            for job in jobs:
+                job.result()
+        except RuntimeError as error:
+            pool.shutdown(cancel_futures=True)
+            parser.exit(1, f"{error}\n")
+    print(table(options.out, options.recipes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

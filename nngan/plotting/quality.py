@@ -1,0 +1,93 @@
+"""The quality of samples over the epochs of a run, beside that of real images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .figures import BLUE, VERMILION
+from .saving import Target, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANELS: Sequence[tuple[str, str, Callable[[float], str]]] = (
+    ("frechet", "Frechet distance", lambda value: f"{value:.1f}"),
+    ("class_kl", "KL of digits, nats", lambda value: f"{value:.3f}"),
+    ("confident", "judge is sure of", lambda value: f"{100 * value:.1f} %"),
+)
+
+ABOVE: Mapping[str, Any] = {
+    "loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "frameon": False, "fontsize": 9,
+}  # fmt: skip
+
+
+def plot_quality(
+    measured: Sequence[Mapping[str, float]],
+    path: Target | None = None,
+    real: Mapping[str, float] | None = None,
+) -> Figure:
+    """Draw Frechet distance, divergence of the digits and the judge's confidence over epochs.
+
+    Error bars are one standard error. Both distances have logarithmic axes, because they fall by
+    factors; the share has all of 0 to 100 %.
+
+    Parameters
+    ----------
+    measured : sequence of mapping
+        Rows with "epoch", "samples" (how many were measured), "frechet", "class_kl", "confident",
+        and the last three's errors under "frechet_error" and so on.
+    path : path ending in .png, .svg or .pdf, or binary file, optional
+        Where to save the figure.
+    real : mapping, optional
+        The same three of as many real images, drawn as dashed lines.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no row.
+
+    Examples
+    --------
+    >>> row = {"epoch": 1, "samples": 2000, "frechet": 50.0, "class_kl": 0.3, "confident": 0.6}
+    >>> row |= {"frechet_error": 1.0, "class_kl_error": 0.02, "confident_error": 0.01}
+    >>> figure = plot_quality([row], real={"frechet": 1.7, "class_kl": 0.003, "confident": 0.98})
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+
+    if not measured:
+        raise ValueError("measured must hold one row at least, got none")
+    epochs, n = [row["epoch"] for row in measured], int(measured[-1]["samples"])
+    figure = Figure(figsize=(7.5, 7.5), layout="constrained")
+    panels = figure.subplots(3, 1, sharex=True)
+    for axes, (name, label, text) in zip(panels, PANELS, strict=True):
+        values, errors = ([row[n] for row in measured] for n in (name, f"{name}_error"))
+        marker = "o" if len(epochs) <= 30 else ""
+        axes.errorbar(
+            epochs, values, errors, marker=marker, ms=4, lw=1.5, elinewidth=1, capsize=2,
+            c=VERMILION, label=f"{n:,} samples, at last {text(values[-1])}",
+        )  # fmt: skip
+        if real is not None:
+            named = f"{n:,} real images: {text(real[name])}"
+            axes.axhline(real[name], ls="--", lw=1, color=BLUE, label=named)
+        axes.set_ylabel(label)
+        axes.grid(color="0.9")
+        handles = reversed(axes.get_legend_handles_labels()[0])  # with error bars come last
+        axes.legend(handles=[*handles], **ABOVE)
+    for axes in panels[:2]:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+    panels[2].set(ylim=(0, 1.02), xlabel="epoch", xlim=(0.5, epochs[-1] + 0.5))
+    panels[2].yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    figure.align_ylabels(panels)
+    if path is not None:
+        save(path, ("png", "svg", "pdf"), figure.savefig)
+    return figure
