@@ -142,14 +142,10 @@ def main() -> int:
             for name, seed in runs
             if not complete(folder := options.out / f"{name}-{seed}", options.epochs)
         ]
-        try:
-            for job in jobs:
-                job.result()
-        except RuntimeError as error:
-            pool.shutdown(cancel_futures=True)
-            parser.exit(1, f"{error}\n")
+    failures = [str(error) for job in jobs if (error := job.exception())]
     print(table(options.out, options.recipes))
-    return 0
+    print("\n".join(failures), file=sys.stderr, end="\n" * bool(failures))
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

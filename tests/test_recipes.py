@@ -16,8 +16,10 @@ def test_every_recipe_builds_and_takes_a_step(name, features):
     gan = recipe.build(features, seed=1)
     assert gan.sample(2).shape == (2, features)
     assert gan.latent_dim == recipe.latent_dim
-    x = np.random.default_rng(0).uniform(0, 1, (recipe.batch_size, features)).astype("float32")
-    history = gan.fit(x, 1, recipe.batch_size, progress=False)
+    n = gan.k * recipe.batch_size
+    x = np.random.default_rng(0).uniform(0, 1, (n, features)).astype("float32")
+    labels = np.arange(n) % gan.classes if gan.classes else None
+    history = gan.fit(x, 1, recipe.batch_size, labels=labels, progress=False)
     assert np.isfinite(list(history.values())).all()
     assert len(recipe.summary) < 90
     assert "\n" not in recipe.summary
