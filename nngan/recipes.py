@@ -133,9 +133,9 @@ def generator(z: int, x: int) -> Sequence[Layer]:
 def discriminator(x: int) -> Sequence[Layer]:
     """Return the layers of `default`'s D. No BatchNorm: it would couple the samples."""
     return (
-        Linear(x, 512, "he"), ReLU(),
-        Linear(512, 256, "he"), ReLU(),
-        Linear(256, 1, "fan_in"),
+        Linear(x, 1024, "he"), ReLU(),
+        Linear(1024, 512, "he"), ReLU(),
+        Linear(512, 1, "fan_in"),
     )  # fmt: skip
 
 
