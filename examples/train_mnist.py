@@ -39,6 +39,7 @@ GAME: dict[str, dict[str, Any]] = {
     "pack": {"type": positive(int), "metavar": "N", "help": "samples that D judges at once"},
     "r1": {"type": float, "metavar": "X", "help": "penalty on D's gradient at real images"},
     "r2": {"type": float, "metavar": "X", "help": "the same at generated ones"},
+    "gradient_penalty": {"type": float, "metavar": "X", "help": "Wasserstein's, between the two"},
     "ema": {"type": float, "metavar": "X", "help": "decay of the moving average of G"},
     "label_smoothing": {"type": float, "metavar": "X", "help": "of the label of real images"},
 }
@@ -157,7 +158,9 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
     settings = run.settings
     fixed = ("recipe", *GAME, "batch_size", "latent_dim", "lr", "seed", "data", "images")
     if not set(fixed) <= set(settings):
-        raise ValueError(f"{run.checkpoint} is not of a run of this script: load it with GAN.load")
+        raise ValueError(
+            f"{run.checkpoint} is not of a run of this script as it is now: load it with GAN.load"
+        )
     for name in fixed:
         value = getattr(options, name)
         if value not in (None, settings[name], "auto"):
@@ -255,9 +258,10 @@ def main() -> int:
     )
     try:
         if gan.epoch < settings["epochs"]:
-            known = {"labels": labels} if getattr(gan, "classes", 0) else {}
-            epochs = settings["epochs"] - gan.epoch
-            gan.fit(x, epochs, settings["batch_size"], callbacks=callbacks, **known)
+            gan.fit(
+                x, settings["epochs"] - gan.epoch, settings["batch_size"],
+                labels=labels if gan.classes else None, callbacks=callbacks,
+            )  # fmt: skip
         else:
             print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
     except KeyboardInterrupt:

@@ -54,6 +54,19 @@ def final(folder):
     return (folder / "checkpoint.npz").read_bytes()
 
 
+def test_a_conditional_run_draws_each_digit_in_its_column(train, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(nn.plotting, "save_sheet", lambda file, *given: drawn.append(given))
+    monkeypatch.setattr(nn.plotting, "save_gif", lambda *given: None)
+    assert train(*SMALL, "--recipe", "conditional", "--epochs", 1, "--out", "run") == 0
+    ((images, columns),) = drawn
+    gan = nn.GAN.load("run/checkpoint.npz")
+    assert (images.shape, columns) == ((60, 64), 10)
+    labels = np.arange(60) % 10
+    np.testing.assert_array_equal(images, gan.sample(60, labels=labels))
+    assert train("--out", "run", "--resume", "--epochs", 2) == 0
+
+
 # -- what a run leaves behind ------------------------------------------------------------------
 
 
@@ -130,9 +143,9 @@ def test_a_conditional_game_gets_the_labels_of_its_images(train, monkeypatch):
     seen = []
     monkeypatch.setattr(nn.GAN, "fit", lambda gan, x, *_, **options: seen.append(options))
     assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "plain") == 0
-    monkeypatch.setattr(nn.GAN, "classes", 10, raising=False)
-    assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "conditional") == 0
-    assert "labels" not in seen[0]
+    arguments = [*SMALL, "--recipe", "conditional", "--images", 600, "--epochs", 1]
+    assert train(*arguments, "--out", "conditional") == 0
+    assert seen[0]["labels"] is None
     np.testing.assert_array_equal(seen[1]["labels"], nn.datasets.digits()[1][:600])
 
 

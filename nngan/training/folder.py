@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -109,7 +110,9 @@ class RunFolder:
             sheets = self.path / "samples"
             sheets.mkdir(exist_ok=True)
             with checkpoint.atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
-                plotting.save_sheet(file, gan.sample(SHEET))
+                columns = gan.classes or math.isqrt(SHEET)  # a column for each class
+                images = gan.sample(columns * max(1, SHEET // columns))
+                plotting.save_sheet(file, images, columns)
         epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
         means = [[i, *values] for i, values in enumerate(epochs, 1)]
         self._write("history.csv", as_csv(["epoch", *METRICS], means))
