@@ -1,4 +1,4 @@
-"""Pictures: sheets of samples, their animation, loss curves, and a 2-D game seen from above.
+"""Pictures: samples, their animation, loss curves, a 2-D game from above, walks, an atlas.
 
 Everything takes plain NumPy arrays and callables. Matplotlib and Pillow (which Matplotlib brings
 along) are imported where they are used, so that ``import nngan`` stays light, and figures are made
@@ -6,6 +6,16 @@ as objects, without pyplot: nothing global moves, and no screen is needed.
 """
 
 from .figures import plot_2d, plot_losses
+from .latent import plot_atlas, plot_gradients, plot_walks
 from .sheets import save_gif, save_sheet, tile
 
-__all__ = ["plot_2d", "plot_losses", "save_gif", "save_sheet", "tile"]
+__all__ = [
+    "plot_2d",
+    "plot_atlas",
+    "plot_gradients",
+    "plot_losses",
+    "plot_walks",
+    "save_gif",
+    "save_sheet",
+    "tile",
+]
