@@ -74,8 +74,9 @@ def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
         a, b, c, d = draw(gan, 4, seed)
         sides = zip(walk(a, c, ATLAS), walk(b, d, ATLAS), strict=True)
         z = gan.backend.xp.stack([walk(left, right, ATLAS) for left, right in sides])
-        labels = (f"t of {name} walks", f"t of {name} walks along both sides")
-        title = f"G between four draws (seed {seed}) of its {gan.latent_dim}-D {gan.latent} prior"
+        labels = ("t of the walk across", "t of the walks up both sides")
+        title = f"Four draws of the {gan.latent_dim}-D {gan.latent} prior (seed {seed}) in the "
+        title += f"corners, {name} walks between them"
     if getattr(gan, "classes", 0):
         title += ", class 0"
     images = generate(gan, z, np.zeros(ATLAS**2, int)).reshape(ATLAS, ATLAS, -1)
@@ -86,23 +87,18 @@ def gradients(gan: nn.GAN, settings: dict[str, Any], seed: int) -> dict[str, Any
     """Return what `plot_gradients` draws, of generated images and of those that D learned from."""
     images = {"generated": gan.sample(JUDGED, seed=seed)}
     if (data := settings.get("data")) in (*DATA, "digits"):
-        x = nn.datasets.digits()[0] if data == "digits" else load(DATA[data], settings)
+        where = {"data_dir": settings.get("data_dir"), "dtype": "uint8"}
+        x = nn.datasets.digits()[0] if data == "digits" else DATA[data](**where)[0]
         chosen = gan.backend.to_numpy(gan.backend.permutation(Key(seed), len(x)))[:JUDGED]
+        if x.shape[1] != gan.G.n_out:
+            raise ValueError(f"the images of {data} have {x.shape[1]} pixels, not {gan.G.n_out}")
         images["real"] = x[chosen] / np.float32(255 if x.dtype == np.uint8 else 1)
     else:
         print("The run does not say which data it learned from: gradients at generated images only")
-    groups = {}
-    for name, x in images.items():
-        d, slopes = input_gradient(gan, x)
-        groups[name] = (x, slopes, d)
+    groups = {name: (x, *input_gradient(gan, x)) for name, x in images.items()}
     title = "What D looks at: the gradient of its logit in the pixels"
     title += "\nblue: brighter would look more real to D; vermilion: darker would"
     return {"groups": groups, "title": title}
-
-
-def load(dataset: Callable[..., tuple[Array, Array]], settings: dict[str, Any]) -> Array:
-    """Return the images of a data set, as bytes."""
-    return dataset(data_dir=settings.get("data_dir"), dtype="uint8")[0]
 
 
 def main() -> None:
@@ -120,8 +116,7 @@ def main() -> None:
     if not (1 <= options.pairs <= 50 and 2 <= options.steps <= 50 and 0 <= options.seed < 2**64):
         parser.error("--pairs must lie in 1 to 50, --steps in 2 to 50, --seed in 0 to 2**64 - 1")
     path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
-    out = options.out or path.parent
-    seed = options.seed
+    out, seed = options.out or path.parent, options.seed
     try:
         gan, settings = checkpoint.load(path, get_backend(options.backend))
         features = gan.G.n_out or 0

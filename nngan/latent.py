@@ -128,7 +128,7 @@ def draw(gan: GAN, n: int, seed: int = 0) -> Array:
 
 
 def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:
-    """Return D(x), and how D's logit changes with the pixels of `x`.
+    """Return how D's logit changes with the pixels of `x`, and D(x).
 
     D sees low + (high - low) x, where (low, high) is the game's data_range, so that by the chain
     rule do/dx is (high - low) times the gradient at D's input. D is at inference: no dropout.
@@ -141,10 +141,10 @@ def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:
 
     Returns
     -------
-    d : array of shape (N,)
-        D(x), the sigmoid of the logit o.
     gradient : array of shape (N, features)
-        do/dx. Both are NumPy arrays of D's dtype.
+        do/dx, of the logit o.
+    d : array of shape (N,)
+        D(x), the sigmoid of o. Both are NumPy arrays of D's dtype.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:
     logits, cache = D.forward(low + (high - low) * backend.asarray(x, D.dtype), training=False)
     do_dy = D.backward(backend.xp.ones_like(logits), cache, param_grads=False)
     assert do_dy is not None
-    return backend.to_numpy(sigmoid(logits))[:, 0], backend.to_numpy((high - low) * do_dy)
+    return backend.to_numpy((high - low) * do_dy), backend.to_numpy(sigmoid(logits))[:, 0]
 
 
 def _times(a: Array, b: Array, steps: int) -> Array:

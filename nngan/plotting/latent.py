@@ -58,9 +58,10 @@ def plot_walks(
     from matplotlib.figure import Figure
 
     shapes = {name: np.shape(walk) for name, walk in walks.items()}
-    pairs, steps, _ = shape = next(iter(shapes.values()), ())
+    shape = next(iter(shapes.values()), ())
     if len(shape) != 3 or set(shapes.values()) != {shape}:
         raise ValueError(f"walks must be of one shape (pairs, steps, features), got {shapes}")
+    pairs, steps, _ = shape
     found = {name: np.shape(norm) for name, norm in (norms or {}).items()}
     if norms is not None and found != dict.fromkeys(walks, (pairs, steps)):
         raise ValueError(f"norms must have shape {(pairs, steps)} for each walk, got {found}")
@@ -196,13 +197,14 @@ def plot_gradients(
     from matplotlib.figure import Figure
 
     shapes = {name: [np.shape(part) for part in group] for name, group in groups.items()}
-    n, features = shape = next(iter(shapes.values()), [()])[0] or (0, 0)
-    side = math.isqrt(features)
-    if any(found != [shape, shape, (n,)] for found in shapes.values()) or side**2 != features:
+    shape = next(iter(shapes.values()), [()])[0]
+    fits = len(shape) == 2 and all(s == [shape, shape, shape[:1]] for s in shapes.values())
+    if not fits or math.isqrt(shape[1]) ** 2 != shape[1]:
         raise ValueError(
             "groups must hold square images (N, features), gradients of that shape and N "
             f"probabilities, with one N for all, got {shapes or 'none'}"
         )
+    n, side = shape[0], math.isqrt(shape[1])
     slopes = np.abs(np.concatenate([gradient for _, gradient, _ in groups.values()]))
     limit = float(np.quantile(slopes, 0.995)) or float(slopes.max()) or 1.0
     colours = LinearSegmentedColormap.from_list("less, more", [VERMILION, "white", BLUE])
