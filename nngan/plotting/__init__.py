@@ -1,4 +1,4 @@
-"""Pictures: sheets of samples, their animation, curves, and a 2-D game seen from above.
+"""Pictures: samples and their animation, curves, a 2-D game from above, walks and an atlas.
 
 Everything takes plain NumPy arrays and callables. Matplotlib and Pillow (which Matplotlib brings
 along) are imported where they are used, so that ``import nngan`` stays light, and figures are made
@@ -6,7 +6,18 @@ as objects, without pyplot: nothing global moves, and no screen is needed.
 """
 
 from .figures import plot_2d, plot_losses
+from .latent import plot_atlas, plot_gradients, plot_walks
 from .quality import plot_quality
 from .sheets import save_gif, save_sheet, tile
 
-__all__ = ["plot_2d", "plot_losses", "plot_quality", "save_gif", "save_sheet", "tile"]
+__all__ = [
+    "plot_2d",
+    "plot_atlas",
+    "plot_gradients",
+    "plot_losses",
+    "plot_quality",
+    "plot_walks",
+    "save_gif",
+    "save_sheet",
+    "tile",
+]

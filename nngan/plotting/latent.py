@@ -1,0 +1,255 @@
+"""What a game has learned, seen from its latent space and from D: walks, an atlas, gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend import Array
+from .figures import BLUE, VERMILION
+from .saving import Target, save
+from .sheets import tile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CELL = 0.55  # inches an image is wide
+STYLES = ((VERMILION, "--"), (BLUE, "-"), ("0.3", ":"))  # of walks; told apart without colour too
+
+
+def plot_walks(
+    walks: Mapping[str, Array],
+    path: Target | None = None,
+    norms: Mapping[str, Array] | None = None,
+    shell: tuple[float, float] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw walks between the same ends, one kind above the other, and how far from 0 they pass.
+
+    Parameters
+    ----------
+    walks : mapping of str to float array of shape (pairs, steps, features)
+        The images along each walk, by the kind of walk ("linear", "spherical").
+    path : path ending in .png, .svg or .pdf, or binary file, optional
+        Where to save the figure.
+    norms : mapping of str to array of shape (pairs, steps), optional
+        Of z along the same walks, drawn beside the images.
+    shell : (low, high), optional
+        The range of norms that holds 90 % of the prior, shaded behind `norms`.
+    title : str, optional
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When the walks differ in shape, when `norms` are of others, when images are no square
+        floats in [0, 1].
+
+    Examples
+    --------
+    >>> figure = plot_walks({"linear": np.zeros((2, 5, 64)), "spherical": np.ones((2, 5, 64))})
+    """
+    from matplotlib.figure import Figure
+
+    shapes = {name: np.shape(walk) for name, walk in walks.items()}
+    shape = next(iter(shapes.values()), ())
+    if len(shape) != 3 or set(shapes.values()) != {shape}:
+        raise ValueError(f"walks must be of one shape (pairs, steps, features), got {shapes}")
+    pairs, steps, _ = shape
+    found = {name: np.shape(norm) for name, norm in (norms or {}).items()}
+    if norms is not None and found != dict.fromkeys(walks, (pairs, steps)):
+        raise ValueError(f"norms must have shape {(pairs, steps)} for each walk, got {found}")
+
+    columns = 1 if norms is None else 2
+    figure = Figure(
+        figsize=(CELL * steps + 1.1 + 2.2 * (columns - 1), pairs * (CELL * len(walks) + 0.12) + 1),
+        layout="constrained",
+        dpi=150,
+    )
+    widths = [CELL * steps, 1.8][:columns]
+    grid = figure.subplots(pairs, columns, squeeze=False, sharex="col", width_ratios=widths)
+    for i, row in enumerate(grid):
+        picture = tile(np.concatenate([walk[i] for walk in walks.values()]), columns=steps)
+        centres = _show(row[0], picture, len(walks), steps)
+        row[0].set_yticks(centres[0], walks)
+        row[0].set_xticks(centres[1], [f"{t:.2g}" for t in np.linspace(0, 1, steps)])
+        row[0].tick_params(length=0, labelsize=8)
+        if norms is not None:
+            _norms(row[1], {name: norm[i] for name, norm in norms.items()}, shell)
+    grid[-1, 0].set_xlabel("t, from one end to the other")
+    if norms is not None:
+        top = max(1.1 * float(np.max(norm)) for norm in norms.values())
+        for axes in grid[:, 1]:
+            axes.set_ylim(0, max(top, 1.05 * shell[1]) if shell else top)
+        grid[0, 1].set_title("|z|", fontsize=10)
+        grid[-1, 1].set_xlabel("t")
+        handles, labels = grid[0, 1].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False)
+    figure.suptitle(title or "", fontsize=11)
+    if path is not None:
+        save(path, ("png", "svg", "pdf"), figure.savefig)
+    return figure
+
+
+def plot_atlas(
+    images: Array,
+    x: Array,
+    y: Array,
+    path: Target | None = None,
+    title: str | None = None,
+    labels: Sequence[str] = ("$z_1$", "$z_2$"),
+) -> Figure:
+    """Draw a plane of the latent space as a map: at each place the image that G makes of it.
+
+    Parameters
+    ----------
+    images : float array of shape (rows, columns, features)
+        ``images[j, i]`` is the image at (x[i], y[j]).
+    x, y : arrays of shape (columns,) and (rows,)
+        Coordinates, ascending: to the right and upwards. Their values label the axes, whose
+        distances are those of the images and not of the values.
+    path : path ending in .png, .svg or .pdf, or binary file, optional
+        Where to save the figure.
+    title : str, optional
+    labels : two str
+        Names of the axes.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When there is not one coordinate for each row and column, when images are no square floats
+        in [0, 1].
+
+    Examples
+    --------
+    >>> figure = plot_atlas(np.zeros((2, 3, 64)), x=[-1, 0, 1], y=[-0.5, 0.5])
+    """
+    from matplotlib.figure import Figure
+
+    if np.ndim(images) != 3 or np.shape(images)[:2] != (len(y), len(x)):
+        raise ValueError(
+            f"images must have shape ({len(y)}, {len(x)}, features), got {np.shape(images)}"
+        )
+    rows, columns, features = images.shape
+    figure = Figure(figsize=(0.4 * columns + 1, 0.4 * rows + 1.2), layout="constrained", dpi=150)
+    axes = figure.subplots()
+    picture = tile(images[::-1].reshape(-1, features), columns)
+    down, across = _show(axes, picture, rows, columns)
+    axes.set_xticks(across, [f"{value:.2f}" for value in x], rotation=90)
+    axes.set_yticks(down, [f"{value:.2f}" for value in y[::-1]])
+    axes.tick_params(length=2, labelsize=8)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set_title(title or "", fontsize=11)
+    if path is not None:
+        save(path, ("png", "svg", "pdf"), figure.savefig)
+    return figure
+
+
+def plot_gradients(
+    groups: Mapping[str, tuple[Array, Array, Array]],
+    path: Target | None = None,
+    title: str | None = None,
+    label: str = "change of D's logit per unit of grey",
+) -> Figure:
+    """Draw images, D(x) above each, and below each the gradient of D's logit in its pixels.
+
+    All gradients share one symmetric scale, which leaves out the steepest 0.5 % of all pixels: blue
+    where more ink would make D believe more, vermilion where less would, white where nothing
+    changes.
+
+    Parameters
+    ----------
+    groups : mapping of str to (images, gradients, d)
+        Two arrays of shape (N, features) and one of N probabilities, by the name of the group
+        ("real", "generated"); as many images in each.
+    path : path ending in .png, .svg or .pdf, or binary file, optional
+        Where to save the figure.
+    title : str, optional
+    label : str
+        Of the colour bar.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, when images are no square floats in [0, 1].
+
+    Examples
+    --------
+    >>> x, slope = np.zeros((3, 64)), np.ones((3, 64))
+    >>> figure = plot_gradients({"generated": (x, slope, np.array([0.1, 0.5, 0.9]))})
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.figure import Figure
+
+    shapes = {name: [np.shape(part) for part in group] for name, group in groups.items()}
+    shape = next(iter(shapes.values()), [()])[0]
+    fits = len(shape) == 2 and all(s == [shape, shape, shape[:1]] for s in shapes.values())
+    if not fits or math.isqrt(shape[1]) ** 2 != shape[1]:
+        raise ValueError(
+            "groups must hold square images (N, features), gradients of that shape and N "
+            f"probabilities, with one N for all, got {shapes or 'none'}"
+        )
+    n, side = shape[0], math.isqrt(shape[1])
+    slopes = np.abs(np.concatenate([gradient for _, gradient, _ in groups.values()]))
+    limit = float(np.quantile(slopes, 0.995)) or float(slopes.max()) or 1.0
+    colours = LinearSegmentedColormap.from_list("less, more", [VERMILION, "white", BLUE])
+    scale = ScalarMappable(Normalize(-limit, limit), colours)
+    figure = Figure(
+        figsize=(n * 1.0 + 1.8, len(groups) * 2.35 + 0.5), layout="constrained", dpi=150
+    )
+    grid = figure.subplots(2 * len(groups), n, squeeze=False)
+    for rows, (name, (images, gradients, d)) in zip(
+        grid.reshape(len(groups), 2, n), groups.items(), strict=True
+    ):
+        for top, bottom, image, gradient, probability in zip(
+            *rows, images, gradients, d, strict=True
+        ):
+            top.imshow(tile(image[None]), cmap="gray", vmin=0, vmax=1)
+            top.set_title(f"D(x) = {probability:.2f}", fontsize=9)
+            bottom.imshow(gradient.reshape(side, side), cmap=colours, norm=scale.norm)
+        rows[0, 0].set_ylabel(name)
+        rows[1, 0].set_ylabel("its gradient")
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+    figure.colorbar(scale, ax=grid, label=label, shrink=0.6, extend="both")
+    figure.suptitle(title or "", fontsize=11)
+    if path is not None:
+        save(path, ("png", "svg", "pdf"), figure.savefig)
+    return figure
+
+
+def _show(axes: Any, picture: Array, rows: int, columns: int) -> tuple[Array, Array]:
+    """Show a grid of images in greys; return where its rows and its columns have their centres."""
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    height, width = picture.shape  # with one pixel between two images: n (side + 1) - 1
+    down, across = (
+        (np.arange(n) + 0.5) * (size + 1) / n - 1 for n, size in ((rows, height), (columns, width))
+    )
+    axes.set_frame_on(False)
+    return down, across
+
+
+def _norms(axes: Any, norms: Mapping[str, Array], shell: tuple[float, float] | None) -> None:
+    """Draw the norms along one pair's walks."""
+    for i, ((name, norm), (colour, line)) in enumerate(zip(norms.items(), STYLES, strict=False)):
+        t, z = np.linspace(0, 1, len(norm)), 3 - i / 10  # where lines meet, the first shows
+        axes.plot(t, norm, c=colour, ls=line, lw=1.8, label=name, zorder=z)
+    if shell is not None:
+        axes.axhspan(*shell, color="0.88", zorder=0, label="90 % of the prior")
+    axes.tick_params(labelsize=8)
+    axes.yaxis.tick_right()

@@ -1,0 +1,390 @@
+"""Looking into a game: walks stay where they should, gradients are right, pictures are whole."""
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from numerical import numerical_gradient, relative_error
+from PIL import Image
+
+import nngan as nn
+from nngan.latent import draw, input_gradient, linear_walk, prior_quantiles, spherical_walk
+from nngan.plotting import plot_atlas, plot_gradients, plot_walks, tile
+from nngan.plotting.figures import BLUE, VERMILION
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "latent.py"
+WALKS = pytest.mark.parametrize("walk", [linear_walk, spherical_walk])
+
+
+def vectors(n=2, d=64, dtype="float64", seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(dtype)
+
+
+def norms(z):
+    return np.linalg.norm(z, axis=1)
+
+
+def small_game(latent_dim=2, backend="numpy", features=64, dtype="float32", **options):
+    G = nn.Sequential(nn.Linear(latent_dim, 8), nn.ReLU(), nn.Linear(8, features), nn.Tanh(),
+                      seed=1, dtype=dtype)  # fmt: skip
+    D = nn.Sequential(nn.Linear(features * options.get("pack", 1), 8), nn.Tanh(), nn.Dropout(0.5),
+                      nn.Linear(8, 1), seed=2, dtype=dtype)  # fmt: skip
+    return nn.GAN(G, D, data_range=(-1, 1), backend=backend, **options)
+
+
+# -- walks -------------------------------------------------------------------------------------
+
+
+@WALKS
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_walk_has_exact_ends_and_keeps_the_dtype(walk, dtype, backend):
+    a, b = vectors(dtype=dtype)
+    z = backend.to_numpy(walk(backend.asarray(a), backend.asarray(b), 7))
+    assert z.dtype == dtype
+    assert z.shape == (7, 64)
+    np.testing.assert_array_equal(z[[0, -1]], [a, b])
+
+
+@WALKS
+def test_a_walk_back_is_the_walk_reversed(walk):
+    a, b = vectors()
+    np.testing.assert_allclose(walk(a, b, 9), walk(b, a, 9)[::-1], rtol=1e-13, atol=1e-14)
+
+
+def test_a_spherical_walk_stays_on_the_sphere_at_even_angles():
+    a, b = (8 * z / np.linalg.norm(z) for z in vectors())
+    z = spherical_walk(a, b, 11)
+    np.testing.assert_allclose(norms(z), 8, rtol=1e-14)
+    cosines = (z[1:] * z[:-1]).sum(axis=1) / 64
+    theta = math.acos(a @ b / 64)
+    np.testing.assert_allclose(np.arccos(cosines), theta / 10, rtol=1e-11)
+    # and in the plane of its ends
+    assert np.linalg.matrix_rank(z, tol=1e-10) == 2
+
+
+def test_norms_go_evenly_from_one_end_to_the_other():
+    a, b = vectors()
+    z = spherical_walk(a, 3 * b, 11)
+    np.testing.assert_allclose(norms(z), np.linspace(*norms([a, 3 * b]), 11), rtol=1e-14)
+
+
+def test_the_middle_of_a_line_between_orthogonal_ends_is_at_071():
+    a, b = 8 * np.eye(64)[:2]
+    assert norms(linear_walk(a, b, 3))[1] / 8 == pytest.approx(math.sqrt(0.5))
+
+
+@pytest.mark.parametrize("angle", [0, 1e-300, 1e-12, 1e-8, 1e-5])
+def test_nearly_parallel_ends_make_a_line(angle):
+    a, b = np.array([2.0, 0.0]), 3 * np.array([math.cos(angle), math.sin(angle)])
+    np.testing.assert_allclose(spherical_walk(a, b, 9), linear_walk(a, b, 9), atol=angle + 1e-15)
+
+
+def test_nearly_opposite_ends_make_half_a_circle():
+    a, b = np.array([1.0, 0.0]), np.array([-1.0, 1e-4])
+    z = spherical_walk(a, b, 3)
+    np.testing.assert_allclose(z[1], [0, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_opposite_ends_have_no_arc(dtype):
+    a = vectors(1, dtype=dtype)[0]
+    with pytest.raises(ValueError, match="opposite directions"):
+        spherical_walk(a, a * a.dtype.type(-1.3), 5)
+
+
+def test_a_zero_end_has_no_direction():
+    with pytest.raises(ValueError, match="zero has no direction"):
+        spherical_walk(np.zeros(3), np.ones(3), 5)
+
+
+@WALKS
+@pytest.mark.parametrize(
+    ("a", "b", "steps", "message"),
+    [
+        (np.ones(3), np.ones(4), 5, r"got \(3,\) float64 and \(4,\) float64"),
+        (np.ones((1, 3)), np.ones((1, 3)), 5, "two float vectors"),
+        (np.ones(3), np.ones(3, np.float32), 5, "of one shape and dtype"),
+        (np.ones(3, int), np.ones(3, int), 5, "two float vectors"),
+        (np.ones(3), np.ones(3), 1, "steps must be a whole number >= 2, got 1"),
+        (np.ones(3), np.ones(3), 2.5, "steps must be a whole number >= 2, got 2.5"),
+    ],
+)
+def test_what_is_no_walk(walk, a, b, steps, message):
+    with pytest.raises(ValueError, match=message):
+        walk(a, b, steps)
+
+
+# -- the prior ---------------------------------------------------------------------------------
+
+
+def test_quantiles_are_equally_likely():
+    np.testing.assert_allclose(
+        [NormalDist().cdf(q) for q in prior_quantiles(20)], np.arange(0.025, 1, 0.05)
+    )
+    np.testing.assert_allclose(prior_quantiles(20, "uniform"), np.arange(-0.95, 1, 0.1))
+
+
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_the_draws_are_those_of_sample(latent, backend):
+    gan = small_game(5, backend, latent=latent)
+    z = draw(gan, 3, seed=7)
+    np.testing.assert_array_equal(gan.generate(z), gan.sample(3, seed=7))
+
+
+# -- the gradient of D -------------------------------------------------------------------------
+
+
+def test_the_gradient_in_the_pixels_is_the_derivative(backend):
+    """Of the logit, in units of what is shown: D sees 2 x - 1."""
+    gan = small_game(dtype="float64", backend=backend)
+    x = np.random.default_rng(0).uniform(0, 1, (3, 64))
+    gradient, d = input_gradient(gan, x)
+
+    def logits():
+        return backend.to_numpy(gan.D(backend.asarray(2 * x - 1)))
+
+    np.testing.assert_allclose(d, 1 / (1 + np.exp(-logits()[:, 0])), rtol=1e-12)
+    assert relative_error(gradient, numerical_gradient(lambda: logits().sum(), x)) < 1e-8
+    assert gradient.dtype == "float64"
+    assert not backend.to_numpy(gan.D.grads).any()
+
+
+def test_a_gradient_wants_a_d_that_sees_one_sample():
+    with pytest.raises(ValueError, match="D takes 128 numbers and a sample has 64"):
+        input_gradient(small_game(pack=2), np.zeros((2, 64), np.float32))
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def pixels(axes):
+    return np.asarray(axes.get_images()[0].get_array())
+
+
+def test_walks_stand_one_above_the_other():
+    x = np.random.default_rng(0).uniform(0, 1, (2, 3, 4, 9))
+    z = np.random.default_rng(1).uniform(1, 3, (2, 3, 4))
+    walks, lengths = ({"linear": a[0], "spherical": a[1]} for a in (x, z))
+    figure = plot_walks(walks, norms=lengths, shell=(2.0, 3.5), title="walks")
+    assert len(figure.axes) == 6
+    for i in range(3):
+        picture, curve = figure.axes[2 * i : 2 * i + 2]
+        np.testing.assert_array_equal(pixels(picture), tile(np.concatenate(x[:, i]), columns=4))
+        assert [label.get_text() for label in picture.get_yticklabels()] == ["linear", "spherical"]
+        np.testing.assert_allclose(picture.get_yticks(), [1, 5])  # the middles of three pixels
+        for line, norm in zip(curve.lines, z[:, i], strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), norm)
+        assert curve.get_ylim()[0] == 0
+        assert curve.get_ylim()[1] > 3.5
+    np.testing.assert_allclose(picture.get_xticks(), [1, 5, 9, 13])
+
+
+def test_a_map_has_its_origin_below_and_left(tmp_path):
+    x = np.random.default_rng(0).uniform(0, 1, (2, 3, 4))
+    figure = plot_atlas(x, [-1.5, 0, 1.5], [-0.5, 0.5], tmp_path / "atlas.png", "map")
+    (axes,) = figure.axes
+    np.testing.assert_array_equal(pixels(axes)[-2:, :2], x[0, 0].reshape(2, 2))
+    np.testing.assert_array_equal(pixels(axes)[:2, -2:], x[1, 2].reshape(2, 2))
+    across, up = axes.get_xticklabels(), axes.get_yticklabels()
+    assert [label.get_text() for label in across] == ["-1.50", "0.00", "1.50"]
+    assert {label.get_text(): label.get_position()[1] for label in up} == {
+        "0.50": 0.5,
+        "-0.50": 3.5,
+    }
+    with Image.open(tmp_path / "atlas.png") as file:
+        assert min(file.size) > 200
+
+
+def test_gradients_are_blue_where_more_ink_helps_and_white_at_zero():
+    x, slopes = np.full((2, 4), 0.5), np.array([[0, 0.1, -0.2, 0.05], [0, 0, 0, -0.1]])
+    figure = plot_gradients({"real": (x, slopes, np.array([0.25, 1]))})
+    top, _, bottom, _, bar = figure.axes
+    assert top.get_title() == "D(x) = 0.25"
+    (image,) = bottom.get_images()
+    np.testing.assert_array_equal(pixels(bottom), slopes[0].reshape(2, 2))
+    low, high = image.get_clim()
+    assert 0.1 < high == -low <= 0.2
+    colours = [to_hex(image.cmap(image.norm(v))).upper() for v in (low, high)]
+    assert colours == [VERMILION, BLUE]
+    assert image.cmap(0.5) == pytest.approx((1, 1, 1, 1), abs=0.01)
+    assert bar.get_ylabel() == "change of D's logit per unit of grey"
+
+
+def test_a_flat_d_can_be_drawn(tmp_path):
+    x = np.zeros((2, 4))
+    plot_gradients({"real": (x, x, np.ones(2))}, tmp_path / "flat.png")
+
+
+@pytest.mark.parametrize(
+    ("draw_it", "message"),
+    [
+        (lambda: plot_walks({}), "walks must be of one shape"),
+        (lambda: plot_walks({"a": np.ones((1, 2, 4)), "b": np.ones((1, 3, 4))}), "of one shape"),
+        (lambda: plot_walks({"a": np.ones((1, 2, 4))}, norms={"a": np.ones(2)}), r"shape \(1, 2\)"),
+        (lambda: plot_walks({"a": np.ones((1, 2, 5))}), "images with 5 features"),
+        (lambda: plot_atlas(np.ones((2, 3, 4)), [1, 2], [1, 2, 3]), r"shape \(3, 2, features\)"),
+        (lambda: plot_gradients({}), "groups must hold square images .* got none"),
+        (lambda: plot_gradients({"a": (np.ones((2, 5)),) * 2 + (np.ones(2),)}), "square images"),
+        (lambda: plot_gradients({"a": (np.ones((2, 4)),) * 2 + (np.ones(3),)}), "one N for all"),
+    ],
+)
+def test_what_cannot_be_drawn(draw_it, message):
+    with pytest.raises(ValueError, match=message):
+        draw_it()
+
+
+# -- the example -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def look(monkeypatch, tmp_path):
+    """Run ``latent.py`` in this process; return its exit status."""
+    spec = importlib.util.spec_from_file_location("latent_example", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "ATLAS", 3)
+    monkeypatch.setattr(module, "JUDGED", 2)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        small = ["--pairs", "2", "--steps", "3"]
+        monkeypatch.setattr(sys, "argv", ["latent.py", *map(str, arguments), *small])
+        try:
+            return module.main() or 0
+        except SystemExit as stop:
+            return stop.code
+
+    run.module = module
+    return run
+
+
+def saved(gan, **settings):
+    Path("run").mkdir()
+    gan.save("run/checkpoint.npz", settings)
+    return gan
+
+
+def pictures(folder="run"):
+    return sorted(path.name for path in Path(folder).glob("*.png"))
+
+
+@pytest.mark.parametrize("latent_dim", [2, 16])
+def test_a_run_is_drawn(look, latent_dim, capsys):
+    saved(small_game(latent_dim, ema=0.9), data="digits")
+    assert look("run") == 0
+    assert pictures() == ["atlas.png", "gradients.png", "walks.png"]
+    for path in Path("run").glob("*.png"):
+        with Image.open(path) as file:
+            file.load()
+            assert min(file.size) > 200
+    assert capsys.readouterr().out.count("Written: run/") == 3
+    assert not list(Path("run").glob(".*"))
+
+
+def test_a_conditional_game_walks_in_one_class_at_a_time(look, capsys):
+    G = nn.Sequential(nn.Linear(2 + 3, 64), seed=1)
+    D = nn.Sequential(nn.Linear(64 + 3, 1), seed=2)
+    gan = saved(nn.GAN(G, D, classes=3), data="digits")
+    assert look("run") == 0
+    assert pictures() == ["atlas.png", "walks.png"]
+    assert "No gradients.png: D sees more than the pixels" in capsys.readouterr().out
+    drawn = look.module.walks(gan, pairs=2, steps=3, seed=0)["walks"]["linear"]
+    ends = draw(gan, 4)
+    np.testing.assert_array_equal(drawn[1, 0], gan.generate(ends[2:3], labels=1)[0])
+
+
+def test_a_file_is_drawn_elsewhere_and_a_seed_is_other_pictures(look):
+    saved(small_game(16), data="digits")
+    for seed, out in ((0, "a"), (1, "b")):
+        assert look("run/checkpoint.npz", "--out", f"deep/{out}", "--seed", seed) == 0
+    assert pictures() == []
+    assert len(pictures("deep/a")) == 3
+    for name in pictures("deep/a"):
+        assert Path("deep/a", name).read_bytes() != Path("deep/b", name).read_bytes()
+
+
+def test_the_corners_of_the_atlas_are_draws(look):
+    gan = small_game(64)
+    drawn = look.module.atlas(gan, seed=3)
+    corners = drawn["images"][[0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_allclose(corners, gan.sample(4, seed=3), atol=1e-6)
+
+
+def test_the_atlas_of_a_plane_is_at_the_quantiles(look):
+    gan = small_game(2)
+    drawn = look.module.atlas(gan, seed=3)
+    q = NormalDist().inv_cdf(5 / 6)
+    z = np.array([[q, -q], [0, q]], np.float32)
+    np.testing.assert_allclose(drawn["images"][[0, 2], [2, 1]], gan.generate(z), atol=1e-6)
+
+
+@pytest.mark.parametrize("latent_dim", [2, 3])
+def test_a_uniform_prior_has_linear_walks_only(look, latent_dim):
+    gan = saved(small_game(latent_dim, latent="uniform"), data="digits")
+    assert look("run") == 0
+    drawn = look.module.walks(gan, 2, 3, 0)
+    assert list(drawn["walks"]) == ["linear"]
+    assert "linear only" in drawn["title"]
+
+
+def test_what_a_run_lacks_is_left_out_and_said(look, capsys):
+    saved(small_game(1, pack=2))
+    assert look("run") == 0
+    assert pictures() == ["walks.png"]
+    out = capsys.readouterr().out
+    assert "No atlas.png: a map needs two latent dimensions" in out
+    assert "No gradients.png: D sees more than the pixels of one sample" in out
+
+
+def test_a_run_that_does_not_name_its_data(look, capsys):
+    gan = saved(small_game())
+    assert look("run") == 0
+    assert pictures() == ["atlas.png", "gradients.png", "walks.png"]
+    assert "gradients at generated images only" in capsys.readouterr().out
+    assert list(look.module.gradients(gan, {}, 0)["groups"]) == ["generated"]
+
+
+def test_bytes_are_scaled_to_greys(look, monkeypatch):
+    x = np.random.default_rng(0).integers(0, 256, (300, 64), dtype=np.uint8)
+    asked = {}
+    monkeypatch.setitem(look.module.DATA, "mnist", lambda **options: asked.update(options) or (x,))
+    drawn = look.module.gradients(small_game(), {"data": "mnist", "data_dir": "there"}, 0)
+    real = drawn["groups"]["real"][0]
+    assert asked["data_dir"] == "there"
+    assert real.dtype == np.float32
+    assert {tuple(row) for row in np.rint(255 * real)} <= {tuple(row) for row in x}
+
+
+def damaged():
+    saved(small_game())
+    Path("run/checkpoint.npz").write_bytes(Path("run/checkpoint.npz").read_bytes()[:3000])
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "message"),
+    [
+        (lambda: None, "nowhere", "nowhere/checkpoint.npz: No such file or directory"),
+        (damaged, "run", "run/checkpoint.npz is not a whole checkpoint of nngan"),
+        (lambda: saved(small_game(features=2)), "run", "are 2 numbers, not square images"),
+        (lambda: saved(small_game()), "run --out run/checkpoint.npz", "File exists"),
+        (lambda: saved(small_game(features=9), data="digits"), "run", "digits"),
+    ],
+)
+def test_bad_input_gets_one_sentence(look, capsys, prepare, arguments, message):
+    prepare()
+    assert look(*arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(Path().rglob("*.part"))
+
+
+@pytest.mark.parametrize("arguments", ["--seed=-1", f"--seed={2**64}"])
+def test_a_seed_out_of_range(look, capsys, arguments):
+    assert look("run", arguments) == 2
+    assert "--seed in 0 to 2**64 - 1" in capsys.readouterr().err
