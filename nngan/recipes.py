@@ -155,6 +155,7 @@ RECIPES = {
     "conditional": replace(
         DEFAULT.with_game(classes=10),
         summary="default, told which digit: sample(n, labels=...) draws those asked for",
+        epochs=25,
     ),
     "r1": replace(
         DEFAULT.with_game(ema=0.0),
@@ -165,10 +166,12 @@ RECIPES = {
             Linear(512, x, "fan_in"), Tanh(),
         ),
         optimizer={**DEFAULT.optimizer, "lr": 1e-3},
+        epochs=25,
     ),
     "rpgan": replace(
         DEFAULT.with_game(loss="relativistic", r2=1.0),
         summary="D judges pairs of real and fake (RpGAN), with R1 and R2",
+        epochs=25,
     ),
     "wgan_gp": replace(
         DEFAULT.with_game(loss="wasserstein", r1=0.0, gradient_penalty=10.0, k=5),
