@@ -6,6 +6,7 @@ as objects, without pyplot: nothing global moves, and no screen is needed.
 """
 
 from .figures import plot_2d, plot_losses
+from .mixtures import plot_mixtures
 from .sheets import save_gif, save_sheet, tile
 
-__all__ = ["plot_2d", "plot_losses", "save_gif", "save_sheet", "tile"]
+__all__ = ["plot_2d", "plot_losses", "plot_mixtures", "save_gif", "save_sheet", "tile"]
