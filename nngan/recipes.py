@@ -160,5 +160,5 @@ def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
 # For the 100,000 points of `nngan.datasets`; docs/mixtures.md says what each part is for.
 MIXTURES = {
     "ring": _mixture("eight modes: steep G, weak penalties, fast steps that end in none", 4, 20),
-    "grid": _mixture("25 modes: the same game with a steeper G, longer", 5, 30),
+    "grid": _mixture("25 modes: the same game with a steeper G, longer", 5, 24),
 }
