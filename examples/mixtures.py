@@ -74,9 +74,10 @@ def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) ->
     """Train one game, in a process of its own, and count its modes."""
     recipe, mixture = PLAIN if plain else MIXTURES[name], DATA[name]
     epoch = POINTS // recipe.batch_size
-    epochs = recipe.epochs if steps is None else math.ceil(steps / epoch)
+    steps = recipe.epochs * epoch if steps is None else steps
+    epochs = math.ceil(steps / epoch)
     # A run of less than an epoch sees only as many points as it takes.
-    x = mixture.sample(POINTS, seed=0)[0][: (steps or POINTS) * recipe.batch_size]
+    x = mixture.sample(POINTS, seed=0)[0][: steps * recipe.batch_size]
     if "schedule" in recipe.optimizer:  # the learning rate reaches zero with the last step
         law = ("linear", epochs * (len(x) // recipe.batch_size))
         recipe = replace(recipe, optimizer={**recipe.optimizer, "schedule": law})
@@ -127,8 +128,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("mixture", choices=DATA)
     parser.add_argument("--seeds", type=int, default=RUNS, metavar="N", help="seeds 0 to N - 1")
-    parser.add_argument("--steps", type=int, help="in whole epochs of 400, rounded up")
-    parser.add_argument("--plain", action="store_true", help="the game of 2014, which collapses")
+    parser.add_argument("--steps", type=int, help="above 400 in whole epochs of 400, rounded up")
+    parser.add_argument("--plain", action="store_true", help="the game of 2014, without the cure")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--processes", type=int, metavar="P", help="default: one a core; cupy: 1")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture of all runs")
