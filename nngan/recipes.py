@@ -231,3 +231,36 @@ RECIPES = {
         game={"data_range": (-1.0, 1.0)},
     ),
 }  # fmt: skip
+
+
+def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
+    """Return a game on a 2-D mixture, with `depth` hidden layers in G, of 400 steps an epoch."""
+    return Recipe(
+        summary=summary,
+        latent_dim=2,
+        generator=lambda z, x: (
+            Linear(z, 128, "he"), ReLU(),
+            *(layer for _ in range(depth - 1) for layer in (Linear(128, 128, "he"), ReLU())),
+            Linear(128, x),
+        ),
+        discriminator=lambda x: (
+            Linear(x, 128, "he"), LeakyReLU(0.2),
+            Linear(128, 128, "he"), LeakyReLU(0.2),
+            Linear(128, 128, "he"), LeakyReLU(0.2),
+            Linear(128, 1),
+        ),
+        optimizer={
+            "type": "Adam", "lr": 4e-3, "beta1": 0.5, "beta2": 0.9,
+            "schedule": ("linear", 400 * epochs),
+        },
+        batch_size=250,
+        epochs=epochs,
+        game={"r1": 0.01, "r2": 0.01, "ema": 0.999},
+    )  # fmt: skip
+
+
+# For the 100,000 points of `nngan.datasets`; docs/mixtures.md says what each part is for.
+MIXTURES = {
+    "ring": _mixture("eight modes: steep G, weak penalties, fast steps that end in none", 4, 20),
+    "grid": _mixture("25 modes: the same game with a steeper G, longer", 5, 24),
+}

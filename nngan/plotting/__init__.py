@@ -1,4 +1,4 @@
-"""Pictures: samples and their animation, curves, a 2-D game from above, walks and an atlas.
+"""Pictures: samples and their animation, curves, 2-D games from above, walks and an atlas.
 
 Everything takes plain NumPy arrays and callables. Matplotlib and Pillow (which Matplotlib brings
 along) are imported where they are used, so that ``import nngan`` stays light, and figures are made
@@ -7,6 +7,7 @@ as objects, without pyplot: nothing global moves, and no screen is needed.
 
 from .figures import plot_2d, plot_losses
 from .latent import plot_atlas, plot_gradients, plot_walks
+from .mixtures import plot_mixtures
 from .quality import plot_quality
 from .sheets import save_gif, save_sheet, tile
 
@@ -15,6 +16,7 @@ __all__ = [
     "plot_atlas",
     "plot_gradients",
     "plot_losses",
+    "plot_mixtures",
     "plot_quality",
     "plot_walks",
     "save_gif",

@@ -135,7 +135,7 @@ def plot_2d(
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
-    real, fake = _points("real", real), _points("fake", fake)
+    real, fake = check_points("real", real), check_points("fake", fake)
     if extent is None:
         if len(real) == 0:
             raise ValueError("extent must be given when real is empty, got None")
@@ -172,7 +172,7 @@ def plot_2d(
             points[:, 0], points[:, 1], s=24, c=colour, marker=marker, ec="w", lw=0.3, label=label
         )
     if arrows is not None:
-        arrows = _points("arrows", arrows)
+        arrows = check_points("arrows", arrows)
         if len(arrows) > len(fake):
             raise ValueError(f"arrows must be at most {len(fake)}, as fake, got {len(arrows)}")
         longest = float(np.hypot(*arrows.T).max(initial=0))
@@ -193,7 +193,7 @@ def plot_2d(
     return figure
 
 
-def _points(name: str, points: Array) -> Array:
+def check_points(name: str, points: Array) -> Array:
     """Return `points`, checked to be finite and of shape (N, 2)."""
     points = np.asarray(points)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():

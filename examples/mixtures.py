@@ -1,0 +1,193 @@
+"""Mode collapse on a 2-D mixture, counted over many seeds as PacGAN's authors count it.
+
+python examples/mixtures.py ring                   # ten seeds, eight modes
+python examples/mixtures.py grid --plot grid.png   # ten seeds, 25 modes, and a picture
+python examples/mixtures.py ring --plain           # a game without the cure
+
+Every run learns from the same 100,000 points, is judged by 2,500 samples, and prints its line when
+it is done. The game is `nngan.recipes.MIXTURES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nngan as nn
+from nngan.backend import Array, get_backend
+from nngan.checkpoint import atomic_write
+from nngan.datasets import GRID, RING, Mixture
+from nngan.metrics import Estimate, Modes, count_modes, over_runs
+from nngan.metrics.modes import RUNS, SAMPLES
+from nngan.plotting import plot_mixtures
+from nngan.recipes import MIXTURES, Recipe
+
+POINTS = 100_000
+DATA: dict[str, Mixture] = {"ring": RING, "grid": GRID}
+NAMES = ("covered", "high_quality", "reverse_kl")
+# Lin et al., NeurIPS 2018, Table 1: the best of each column, each from another game.
+PUBLISHED = {
+    "ring": (Estimate(7.9, 0.1), Estimate(0.982, 0.002), Estimate(0.07, 0.02)),
+    "grid": (Estimate(24.8, 0.2), Estimate(0.957, 0.006), Estimate(0.04, 0.01)),
+}
+# The game of examples/ring.py: nothing against collapse.
+PLAIN = Recipe(
+    summary="the game of 2014: no penalty, no decay, no average",
+    latent_dim=2,
+    generator=lambda z, x: (
+        nn.Linear(z, 128, "he"), nn.LeakyReLU(0.2),
+        nn.Linear(128, 128, "he"), nn.LeakyReLU(0.2),
+        nn.Linear(128, x),
+    ),
+    discriminator=lambda x: (
+        nn.Linear(x, 128, "he"), nn.LeakyReLU(0.2),
+        nn.Linear(128, 128, "he"), nn.LeakyReLU(0.2),
+        nn.Linear(128, 1),
+    ),
+    optimizer={"type": "Adam", "lr": 1e-3, "beta1": 0.5},
+    batch_size=250,
+    epochs=15,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one seed came to."""
+
+    seed: int
+    steps: int
+    minutes: float
+    samples: Array
+    modes: Modes
+
+
+def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) -> Run:
+    """Train one game, in a process of its own, and count its modes."""
+    recipe, mixture = PLAIN if plain else MIXTURES[name], DATA[name]
+    epoch = POINTS // recipe.batch_size
+    steps = recipe.epochs * epoch if steps is None else steps
+    epochs = math.ceil(steps / epoch)
+    # A run of less than an epoch sees only as many points as it takes.
+    x = mixture.sample(POINTS, seed=0)[0][: steps * recipe.batch_size]
+    if "schedule" in recipe.optimizer:  # the learning rate reaches zero with the last step
+        law = ("linear", epochs * (len(x) // recipe.batch_size))
+        recipe = replace(recipe, optimizer={**recipe.optimizer, "schedule": law})
+    gan = recipe.build(2, seed, backend)
+    started = time.perf_counter()
+    gan.fit(x, epochs, recipe.batch_size, progress=False)
+    minutes = (time.perf_counter() - started) / 60
+    samples = gan.sample(SAMPLES, seed=seed)
+    done = int(gan.backend.to_numpy(gan.clock)[0])
+    return Run(seed, done, minutes, samples, count_modes(samples, mixture))
+
+
+def line(label: str, covered: object, quality: object, kl: object, minutes: str = "") -> str:
+    """Return a line of the table."""
+    return f"{label:<26}{covered!s:>15}{quality!s:>18}{kl!s:>20}{minutes:>10}"
+
+
+def percent(share: Estimate) -> str:
+    """Return a share and its error in per cent."""
+    return str(Estimate(100 * share.value, 100 * share.error))
+
+
+def table(runs: Sequence[Run], name: str) -> str:
+    """Return the mean over runs, beside real data's and the best published."""
+    rows = [f"real data, {RUNS} draws", "best of PacGAN's Table 1"]
+    real = over_runs(
+        [count_modes(DATA[name].sample(SAMPLES, i + 1)[0], DATA[name]) for i in range(RUNS)]
+    )
+    means = [tuple(real[key] for key in NAMES), PUBLISHED[name]]
+    if len(runs) > 1:
+        found = over_runs([run.modes for run in runs])
+        rows.insert(0, f"mean of {len(runs)} seeds")
+        means.insert(0, tuple(found[key] for key in NAMES))
+    return "\n".join(
+        line(row, covered, percent(quality), kl)
+        for row, (covered, quality, kl) in zip(rows, means, strict=True)
+    )
+
+
+def report(run: Run) -> dict[str, object]:
+    """Return a run's row for --json."""
+    numbers = {key: getattr(run.modes, key) for key in NAMES}
+    return {"seed": run.seed, "steps": run.steps, "minutes": run.minutes, **numbers}
+
+
+def parse() -> argparse.Namespace:
+    """Read the options; what is wrong with them is said before anything is trained."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("mixture", choices=DATA)
+    parser.add_argument("--seeds", type=int, default=RUNS, metavar="N", help="seeds 0 to N - 1")
+    parser.add_argument("--steps", type=int, help="above 400 in whole epochs of 400, rounded up")
+    parser.add_argument("--plain", action="store_true", help="the game of 2014, without the cure")
+    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--processes", type=int, metavar="P", help="default: one a core; cupy: 1")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture of all runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the numbers of all runs")
+    options = parser.parse_args()
+    for option in ("seeds", "steps", "processes"):
+        value = getattr(options, option)
+        if value is not None and value < 1:
+            parser.error(f"--{option} must be at least 1, got {value}")
+    for option in ("plot", "json"):
+        path = getattr(options, option)
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"--{option}: there is no folder {path.parent}")
+    if options.plot is not None and options.plot.suffix not in (".png", ".svg", ".pdf"):
+        parser.error(f"--plot must end in .png, .svg or .pdf, got {options.plot}")
+    try:
+        get_backend(options.backend)
+    except nn.BackendUnavailable as error:
+        parser.error(str(error))
+    if options.processes is None:
+        options.processes = 1 if options.backend == "cupy" else os.cpu_count() or 1
+    return options
+
+
+def main() -> None:
+    """Train, print, draw."""
+    options = parse()
+    # The matrices are small: a thread each for the processes, which read this as they begin.
+    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    job = functools.partial(
+        train, name=options.mixture, plain=options.plain, steps=options.steps,
+        backend=options.backend,
+    )  # fmt: skip
+    K, runs = len(DATA[options.mixture].centers), []
+    print(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
+    workers = min(options.processes, options.seeds)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        for run in pool.map(job, range(options.seeds)):
+            runs.append(run)
+            covered, quality, kl, _ = run.modes
+            label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
+            print(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes), flush=True)
+    print(table(runs, options.mixture))
+    if options.json is not None:
+        with atomic_write(options.json) as file:
+            file.write((json.dumps([report(run) for run in runs], indent=2) + "\n").encode())
+    if options.plot is not None:
+        titles = [
+            f"seed {run.seed}: {run.modes.covered} modes, {run.modes.high_quality:.1%}"
+            for run in runs
+        ]
+        heading = f"{options.mixture}, {runs[0].steps} steps: modes found, share within 3 std"
+        plot_mixtures(
+            [run.samples for run in runs], DATA[options.mixture], options.plot, titles, heading
+        )
+        print(f"picture: {options.plot}")
+
+
+if __name__ == "__main__":
+    main()

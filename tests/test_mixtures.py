@@ -1,0 +1,197 @@
+"""The games on 2-D mixtures, the script that plays them over many seeds, and its picture."""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan.datasets import GRID, RING
+from nngan.metrics import count_modes
+from nngan.plotting import plot_mixtures
+from nngan.plotting.mixtures import _from_centres
+from nngan.recipes import MIXTURES, RECIPES
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path):
+    """Run ``mixtures.py`` in this process, which stops it before it trains; return its status."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import mixtures
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mixtures.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            mixtures.main()
+        return stop.value.code
+
+    return run
+
+
+# -- the games ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_the_game_builds_and_takes_steps(name):
+    recipe = MIXTURES[name]
+    gan = recipe.build(2, seed=1)
+    before = gan.sample(20)
+    x = getattr(nn.datasets, name)(3 * recipe.batch_size)[0]
+    history = gan.fit(x, 1, recipe.batch_size, progress=False)
+    assert np.isfinite(list(history.values())).all()
+    assert (gan.sample(20) != before).any()
+    assert len(recipe.summary) < 90
+    assert not set(MIXTURES) & set(RECIPES)  # train_mnist.py offers the latter
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_the_learning_rate_ends_with_the_run(name):
+    recipe = MIXTURES[name]
+    steps = recipe.epochs * (100_000 // recipe.batch_size)
+    gan = recipe.build(2)
+    for optimizer in (gan.g_optimizer, gan.d_optimizer):
+        assert optimizer.learning_rate(np.array([steps - 1]))[0] > 0
+        assert optimizer.learning_rate(np.array([steps]))[0] == 0
+
+
+@pytest.mark.slow
+def test_the_ring_is_covered_in_a_quarter_of_the_steps():
+    recipe, steps = MIXTURES["ring"], 2_000
+    optimizer = {**recipe.optimizer, "schedule": ("linear", steps)}
+    gan = replace(recipe, optimizer=optimizer).build(2)
+    gan.fit(nn.datasets.ring()[0], 5, recipe.batch_size, progress=False)
+    found = count_modes(gan.sample(2_500), RING)
+    assert found.covered == 8
+    assert found.high_quality > 0.5
+    assert found.reverse_kl < 0.1
+
+
+# -- the script --------------------------------------------------------------------------------
+
+
+def play(folder, *arguments):
+    """Run the script as a person does."""
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / "mixtures.py"), *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_a_short_run_prints_draws_and_writes(tmp_path):
+    result = play(
+        tmp_path, "grid", "--seeds", 2, "--steps", 3, "--processes", 2,
+        "--plot", "grid.png", "--json", "grid.json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert "modes of 25" in lines[0]
+    assert [line.partition(",")[0] for line in lines[1:3]] == ["seed 0", "seed 1"]
+    assert lines[3].startswith("mean of 2 seeds")
+    assert lines[4].startswith("real data, 10 draws")
+    assert "24.80 ± 0.20" in lines[5]
+    assert (tmp_path / "grid.png").read_bytes()[:4] == b"\x89PNG"
+    rows = json.loads((tmp_path / "grid.json").read_text())
+    assert [(row["seed"], row["steps"]) for row in rows] == [(0, 3), (1, 3)]
+    assert sorted(rows[0]) == ["covered", "high_quality", "minutes", "reverse_kl", "seed", "steps"]
+
+
+def test_one_seed_of_the_plain_game_has_no_mean(tmp_path):
+    result = play(tmp_path, "ring", "--plain", "--seeds", 1, "--steps", 2)
+    assert result.returncode == 0, result.stderr
+    assert "seed 0, 2 steps" in result.stdout
+    assert "mean" not in result.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_that_of_its_recipe_and_seed(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    from mixtures import train
+
+    a, b = (train(3, "ring", False, 4, "numpy") for _ in range(2))
+    np.testing.assert_array_equal(a.samples, b.samples)
+    recipe = MIXTURES["ring"]
+    optimizer = {**recipe.optimizer, "schedule": ("linear", 4)}
+    gan = replace(recipe, optimizer=optimizer).build(2, seed=3)
+    gan.fit(nn.datasets.ring()[0][:1000], 1, 250, progress=False)
+    np.testing.assert_array_equal(a.samples, gan.sample(2_500, seed=3))
+    assert a.modes.covered == count_modes(a.samples, RING).covered
+    plain = train(3, "ring", True, 4, "numpy")
+    assert (plain.samples != a.samples).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["disc"], "invalid choice: 'disc'"),
+        (["ring", "--seeds", 0], "--seeds must be at least 1, got 0"),
+        (["ring", "--steps", -1], "--steps must be at least 1, got -1"),
+        (["ring", "--processes", 0], "--processes must be at least 1, got 0"),
+        (["ring", "--plot", "no/ring.png"], "--plot: there is no folder no"),
+        (["ring", "--json", "no/ring.json"], "--json: there is no folder no"),
+        (["ring", "--plot", "ring.gif"], "--plot must end in .png, .svg or .pdf, got ring.gif"),
+    ],
+)
+def test_what_is_wrong_is_said_before_training(script, capsys, tmp_path, arguments, message):
+    assert script(*arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_gpu(script, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert script("ring", "--backend", "cupy") == 2
+    assert "pip install 'nngan[cuda13]'" in capsys.readouterr().err
+
+
+# -- the picture -------------------------------------------------------------------------------
+
+
+def test_each_run_has_a_plane_and_a_zoom():
+    runs = [GRID.sample(50, seed)[0] for seed in range(6)]
+    figure = plot_mixtures(runs, GRID, titles=[f"run {i}" for i in range(6)], heading="six")
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(panels) == 12
+    assert [axes.get_title() for axes in panels if axes.get_title()] == [
+        f"run {i}" for i in range(6)
+    ]
+    real, generated = panels[0].collections
+    np.testing.assert_array_equal(generated.get_offsets(), runs[0])
+    assert real.get_offsets().shape == (50, 2)
+    circle = panels[-1].lines[0].get_xydata()
+    np.testing.assert_allclose(np.hypot(*circle.T), 3)
+
+
+def test_the_zoom_measures_from_the_nearest_centre_in_std():
+    points = GRID.centers[[0, 7]] + GRID.std * np.array([[1.0, -2.0], [0.0, 4.0]])
+    np.testing.assert_allclose(_from_centres(points, GRID), [[1, -2], [0, 4]])
+
+
+def test_a_picture_is_saved():
+    file = io.BytesIO()
+    plot_mixtures([RING.sample(20, 0)[0]], RING, file)
+    assert file.getvalue()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("runs", "titles", "message"),
+    [
+        ([], [], "runs must be one at least"),
+        ([np.zeros((3, 2))], ["a", "b"], "got 1 runs and 2 titles"),
+        ([np.zeros((3, 3))], [], r"runs\[0\] must be finite numbers of shape \(N, 2\)"),
+        ([np.full((3, 2), np.nan)], [], r"runs\[0\] must be finite"),
+    ],
+)
+def test_what_does_not_fit_is_refused(runs, titles, message):
+    with pytest.raises(ValueError, match=message):
+        plot_mixtures(runs, RING, titles=titles)
