@@ -146,8 +146,9 @@ DEFAULT = Recipe(
     discriminator=discriminator,
     optimizer={"type": "Adam", "lr": 2e-3, "beta1": 0.5, "beta2": 0.99},
     batch_size=128,
-    epochs=50,
-    game={"r1": 1.0, "ema": 0.999, "data_range": (-1.0, 1.0)},
+    epochs=75,
+    sample_every=5,
+    game={"r1": 1.0, "ema": 0.9998, "data_range": (-1.0, 1.0)},
 )
 
 RECIPES = {
