@@ -1,4 +1,4 @@
-"""Pictures: samples and their animation, curves, 2-D games from above, walks and an atlas.
+"""Pictures: samples and their animation, curves, games seen from above, walks, figures to teach.
 
 Everything takes plain NumPy arrays and callables. Matplotlib and Pillow (which Matplotlib brings
 along) are imported where they are used, so that ``import nngan`` stays light, and figures are made
@@ -10,10 +10,13 @@ from .latent import plot_atlas, plot_gradients, plot_walks
 from .mixtures import plot_mixtures
 from .quality import plot_quality
 from .sheets import save_gif, save_sheet, tile
+from .teaching import plot_curves, plot_game_1d
 
 __all__ = [
     "plot_2d",
     "plot_atlas",
+    "plot_curves",
+    "plot_game_1d",
     "plot_gradients",
     "plot_losses",
     "plot_mixtures",

@@ -1,0 +1,76 @@
+"""The notebooks' exercises: unsolved they say "not yet", with the folded solution "right".
+
+The cells are read from the files and run without Jupyter. Tags tell them apart: "setup" is what
+exercises build on, "exercise-1" what the reader edits, "check-1" what judges it, "solution-1" the
+folded solution.
+"""
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
+NOTEBOOKS = [
+    "01_a_layer_by_hand",
+    "02_checking_gradients",
+    "03_the_game_in_one_dimension",
+    "04_why_logits",
+]
+
+
+def cells(name):
+    return json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def source(name, tag):
+    """Return the code of the cells with a tag, without the lines that only Jupyter knows."""
+    tagged = [cell for cell in cells(name) if tag in cell["metadata"].get("tags", [])]
+    assert tagged, f"{name} has no cell tagged {tag}"
+    lines = "".join("".join(cell["source"]) + "\n\n" for cell in tagged).splitlines()
+    return "\n".join(line for line in lines if not line.startswith("%"))
+
+
+def solution(name, i):
+    text = source(name, f"solution-{i}")
+    assert text.startswith("<details>")
+    assert text.rstrip().endswith("</details>")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    return code
+
+
+def printed(*codes):
+    """Run pieces of code one after the other and return what the last one prints."""
+    names = {"__name__": "__main__"}
+    for code in codes:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(code, names)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("i", [1, 2, 3])
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_solution_is_right_and_the_stub_is_not(name, i):
+    setup, stub, check = (source(name, tag) for tag in ("setup", f"exercise-{i}", f"check-{i}"))
+    assert printed(setup, stub, check).startswith("not yet")
+    assert printed(setup, stub, solution(name, i), check) == "right\n"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_was_run_from_top_to_bottom(name):
+    code = [cell for cell in cells(name) if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    kinds = [output["output_type"] for cell in code for output in cell["outputs"]]
+    assert "error" not in kinds
+    assert not any(o.get("name") == "stderr" for cell in code for o in cell["outputs"])
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_figures_are_there_and_small(name):
+    outputs = [output for cell in cells(name) for output in cell.get("outputs", [])]
+    sizes = [len(o["data"]["image/png"]) for o in outputs if "image/png" in o.get("data", {})]
+    assert sizes
+    assert max(sizes) < 200_000
