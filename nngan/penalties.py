@@ -62,6 +62,11 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     NotImplementedError
         When a layer of D couples samples, or has no `tangent`; the message names it.
 
+    References
+    ----------
+    Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
+    ICML 2018, eq. 9.
+
     Examples
     --------
     >>> import numpy as np, nngan as nn
@@ -71,11 +76,6 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     25.0
     >>> D.layers[0].dW.ravel().round(9).tolist()  # of |W|^2: 2 W
     [6.0, 8.0]
-
-    References
-    ----------
-    Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
-    ICML 2018, eq. 9.
     """
     check_penalised(D)
     logits, cache = D.forward(x, key=key)
@@ -102,12 +102,14 @@ def gradient_penalty(
 
     Parameters
     ----------
-    D, key
+    D : Sequential
         As in `r1`.
     x_hat : array of shape (N, features)
         Where to look: e x + (1 - e) G(z), for each n an e_n uniform in [0, 1].
     weight : float
         The paper's lambda.
+    key : Key, optional
+        As in `r1`.
 
     Returns
     -------

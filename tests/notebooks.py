@@ -44,17 +44,23 @@ def read(path: Path) -> Any:
 def run(path: Path) -> Any:
     """Return the notebook as a fresh kernel leaves it; raise what its first failing cell raises.
 
-    It runs in its own folder, without a network, and sees no data but the digits that scikit-learn
-    carries, so that everybody's outputs are the same.
+    It runs in its own folder, without a network or a GPU, and sees no data but the digits that
+    scikit-learn carries, so that everybody's outputs are the same.
     """
     notebook = read(path)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    proxies = dict.fromkeys(["http_proxy", "https_proxy"], "http://127.0.0.1:9")  # nobody listens
     with tempfile.TemporaryDirectory() as empty, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the event loop and its sockets, not of the notebook
-        environment = {**os.environ, **proxies, "XDG_CACHE_HOME": empty, "NNGAN_DATA": empty}
+        alone = {
+            "http_proxy": "http://127.0.0.1:9",  # where nobody listens
+            "https_proxy": "http://127.0.0.1:9",
+            "CUDA_VISIBLE_DEVICES": "",
+            "OPENBLAS_NUM_THREADS": "1",
+            "XDG_CACHE_HOME": empty,
+            "NNGAN_DATA": empty,
+        }
         client = NotebookClient(
             notebook,
             timeout=SECONDS,
@@ -62,7 +68,7 @@ def run(path: Path) -> Any:
             resources={"metadata": {"path": str(path.parent)}},
             record_timing=False,
         )
-        client.execute(env=environment)
+        client.execute(env={**os.environ, **alone})
     return clean(notebook)
 
 

@@ -76,7 +76,9 @@ def test_a_cell_that_fails_fails(ran, source, error):
 
 
 def test_a_warning_is_a_fault(ran):
-    assert "cell 1: it writes to stderr" in nb.faults(ran("import warnings; warnings.warn('no')"))[0]
+    assert (
+        "cell 1: it writes to stderr" in nb.faults(ran("import warnings; warnings.warn('no')"))[0]
+    )
 
 
 def test_outputs_that_are_not_of_one_run():

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
+# What stands after a function without a bracket wants some room: ln p.
+FUNCTION = re.compile(r"(<mi>(?:ln|log|exp|sin|cos|tanh)</mi>)(?!<mo)")
+
+
+def mathml(node: nodes.Element, display: str) -> str:
+    """Return an equation as an element of HTML."""
+    return FUNCTION.sub(r'\1<mspace width="0.17em" />', convert(node.astext(), display=display))
+
 
 def inline(writer: Any, node: nodes.math) -> None:
     """Write an equation within a line."""
-    writer.body.append(convert(node.astext()))
+    writer.body.append(mathml(node, "inline"))
     raise nodes.SkipNode
 
 
 def block(writer: Any, node: nodes.math_block) -> None:
     """Write an equation of its own, which scrolls where the page is narrower."""
-    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    writer.body.append(f'<div class="math">{mathml(node, "block")}</div>')
     raise nodes.SkipNode
 
 

@@ -1,7 +1,7 @@
 """The role `line`: a link to the line of the source where something public is defined.
 
-``{line}`Linear.backward``` becomes `nngan/layers/linear.py, line 98`, and leads to the page of
-that file which `sphinx.ext.viewcode` makes. And a method that a class only overrides is listed
+``{line}`Linear.backward``` becomes `Linear.backward` (layers/linear.py:98), and leads to the page
+of that file which `sphinx.ext.viewcode` makes. And a method that a class only overrides is listed
 with a reference to the docstring that it inherits, in place of one copy for each class.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from functools import reduce
 from typing import Any
 
@@ -30,7 +31,8 @@ class Line(SphinxRole):
         up = "../" * self.env.docname.count("/")
         page = f"{up}_modules/{file}.html#{thing.__qualname__}"
         link = nodes.reference(refuri=page, classes=["line"])
-        link += nodes.literal(text=f"{file}.py, line {number}")
+        link += nodes.literal(text=thing.__qualname__)
+        link += nodes.inline(text=f" {file.removeprefix('nngan/')}.py:{number}")
         return [link], []
 
 
@@ -47,8 +49,21 @@ def inherit_by_name(
             return
 
 
+def mend_way_back(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Let the links from the source back to the reference name what stands there.
+
+    viewcode takes all names of a file to be documented in one module, the first that it met.
+    """
+    if page.startswith("_modules/"):
+        wrong = r'generated/([\w.]+\.)(\w+)\.html#[\w.]+?\b\2((?:\.\w+)?)"'
+        context["body"] = re.sub(wrong, r'generated/\1\2.html#\1\2\3"', context["body"])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Tell Sphinx."""
     app.add_role("line", Line())
     app.connect("autodoc-process-docstring", inherit_by_name, priority=100)
+    app.connect("html-page-context", mend_way_back)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
