@@ -17,7 +17,7 @@ test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds 
 	$(BIN)/python -m pytest -m slow
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
-	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py
+	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
 
 test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its outputs must be true
 	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
