@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-slow test-kernels test-torch lint clean
+.PHONY: train test test-slow test-kernels test-torch test-notebooks notebooks docs lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -17,7 +17,19 @@ test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds 
 	$(BIN)/python -m pytest -m slow
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
-	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py
+	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
+
+test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its outputs must be true
+	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
+
+notebooks: .venv/docs.stamp  ## run every notebook and keep the new outputs
+	$(BIN)/python tests/notebooks.py
+
+docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
+	rm -rf docs/_build docs/generated
+	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/python -m pytest --doctest-modules nngan
+	$(BIN)/python -m pytest -m docs tests/test_docs.py
 
 lint: .venv/dev.stamp  ## check style and types
 	$(BIN)/ruff check .
@@ -25,7 +37,7 @@ lint: .venv/dev.stamp  ## check style and types
 	$(BIN)/mypy
 
 clean:  ## remove the environment and caches; runs/ stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist docs/_build docs/generated
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -43,6 +55,6 @@ clean:  ## remove the environment and caches; runs/ stays
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	touch $@
 
-.venv/test.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
+.venv/test.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

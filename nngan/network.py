@@ -217,12 +217,14 @@ class Sequential(Layer):
 
         Parameters
         ----------
-        dy_dot, x_dot, cache, sample_weight, accumulate
-            As in `Layer.backward_tangent`; `sample_weight` leaves ds/dx alone.
+        dy_dot, x_dot, cache
+            As in `Layer.backward_tangent`.
         signals : list of array, optional
             ``self.signals(dy_dot, cache)``, where the caller has it already.
         input_grad : bool
             Whether ds/dx is wanted; None is returned where it is not, or is zero.
+        sample_weight, accumulate
+            As in `Layer.backward_tangent`; `sample_weight` leaves ds/dx alone.
         """
         if not accumulate and not self._overwrites:
             self.zero_grad()

@@ -35,7 +35,7 @@ Phi = Callable[[Array], "tuple[Array, Array | float]"]
 
 
 def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) -> Array:
-    """Add the gradient of R1 to D.grads: (gamma / 2) mean |grad_x D(x)|^2 at real data.
+    """Add the gradient of R1 to D.grads: ``(gamma / 2) mean |grad_x D(x)|^2`` at real data.
 
     Where G has found the data, a D that is flat there no longer pushes G away from them: with R1
     the game converges locally, without it it may circle for ever.
@@ -62,6 +62,11 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     NotImplementedError
         When a layer of D couples samples, or has no `tangent`; the message names it.
 
+    References
+    ----------
+    Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
+    ICML 2018, eq. 9.
+
     Examples
     --------
     >>> import numpy as np, nngan as nn
@@ -69,13 +74,8 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     >>> D.layers[0].W[...] = [[3.0], [4.0]]  # grad_x D = (3, 4) everywhere
     >>> float(nn.penalties.r1(D, np.zeros((5, 2)), gamma=2.0))
     25.0
-    >>> D.layers[0].dW.ravel().tolist()  # of |W|^2: 2 W
+    >>> D.layers[0].dW.ravel().round(9).tolist()  # of |W|^2: 2 W
     [6.0, 8.0]
-
-    References
-    ----------
-    Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
-    ICML 2018, eq. 9.
     """
     check_penalised(D)
     logits, cache = D.forward(x, key=key)
@@ -98,16 +98,18 @@ def r2(D: Sequential, fake: Array, gamma: float = 10.0, *, key: Key | None = Non
 def gradient_penalty(
     D: Sequential, x_hat: Array, weight: float = 10.0, *, key: Key | None = None
 ) -> Array:
-    """Add the gradient of the Wasserstein penalty to D.grads: weight mean (|grad_x D| - 1)^2.
+    """Add the gradient of the Wasserstein penalty to D.grads: ``weight mean (|grad_x D| - 1)^2``.
 
     Parameters
     ----------
-    D, key
+    D : Sequential
         As in `r1`.
     x_hat : array of shape (N, features)
         Where to look: e x + (1 - e) G(z), for each n an e_n uniform in [0, 1].
     weight : float
         The paper's lambda.
+    key : Key, optional
+        As in `r1`.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def add_penalty(
     accumulate: bool = True,
     columns: Array | None = None,
 ) -> Array:
-    """Add the gradient of P = mean_n phi(|g_n|^2) to D.grads, after a forward pass of D.
+    """Add the gradient of ``P = mean_n phi(|g_n|^2)`` to D.grads, after a forward pass of D.
 
     Parameters
     ----------

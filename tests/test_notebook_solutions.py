@@ -14,12 +14,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
-NOTEBOOKS = [
-    "01_a_layer_by_hand",
-    "02_checking_gradients",
-    "03_the_game_in_one_dimension",
-    "04_why_logits",
-]
+NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("[0-9]*.ipynb"))
 
 
 def cells(name):
@@ -72,5 +67,9 @@ def test_a_notebook_was_run_from_top_to_bottom(name):
 def test_figures_are_there_and_small(name):
     outputs = [output for cell in cells(name) for output in cell.get("outputs", [])]
     sizes = [len(o["data"]["image/png"]) for o in outputs if "image/png" in o.get("data", {})]
-    assert sizes
-    assert max(sizes) < 200_000
+    assert sizes or name == "09_gpu"  # which is about time, and has no GPU to draw
+    assert max(sizes, default=0) < 200_000
+
+
+def test_the_notebooks_are_found():
+    assert len(NOTEBOOKS) >= 5

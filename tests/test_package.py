@@ -76,6 +76,8 @@ def test_what_the_readme_names_exists():
         assert list(ROOT.rglob(name)) or list(ROOT.rglob(name.removesuffix(".py"))), name
 
 
-@pytest.mark.parametrize("name", ["Makefile", ".ci/run", "LICENSE", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "name", ["Makefile", ".ci/run", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff"]
+)
 def test_the_customary_files_are_there(name):
     assert (ROOT / name).stat().st_size > 100

@@ -67,17 +67,17 @@ def check_gradients(
     ValueError
         When an input is empty or not finite.
 
-    Examples
-    --------
-    >>> import numpy as np, nngan as nn
-    >>> nn.check_gradients(nn.Tanh(), np.array([[0.5, -1.0]])).ok
-    True
-
     References
     ----------
     Baydin et al., "Automatic differentiation in machine learning: a survey", JMLR 2018, section 2.1
     (numerical differentiation); Squire and Trapp, "Using complex variables to estimate derivatives
     of real functions", SIAM Review 1998 (the complex step).
+
+    Examples
+    --------
+    >>> import numpy as np, nngan as nn
+    >>> nn.check_gradients(nn.Tanh(), np.array([[0.5, -1.0]])).ok
+    True
     """
     rng = np.random.default_rng(seed)
     subject, y = Subject(getattr(target, "__name__", type(target).__name__), {}), None

@@ -123,6 +123,7 @@ def save_gif(
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> sheets = sorted(Path("samples").glob("epoch_*.png"))
     >>> save_gif("progress.gif", sheets, [sheet.stem for sheet in sheets])  # doctest: +SKIP
     """

@@ -26,7 +26,7 @@ FILES = (
 class RunFolder:
     """A callback for `fit` that keeps a run in a folder.
 
-    =========================  =====================================================================
+    ========================== =====================================================================
     ``samples/epoch_0001.png`` samples of one fixed noise, every `sample_every` epochs and the last
     ``progress.gif``           those sheets one after the other (at the end)
     ``losses.png``             losses and D's mean outputs over the epochs
@@ -35,7 +35,7 @@ class RunFolder:
     ``checkpoint.npz``         its full state after each epoch, from which it can go on
     ``metrics.csv``            what was measured on the way, see `Measure`
     ``metrics.png``            the same over the epochs
-    =========================  =====================================================================
+    ========================== =====================================================================
 
     Parameters
     ----------
