@@ -24,6 +24,7 @@ MODULES = [
     "nngan.datasets",
     "nngan.gan",
     "nngan.gradcheck",
+    "nngan.latent",
     "nngan.layers",
     "nngan.losses",
     "nngan.metrics",
