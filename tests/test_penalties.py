@@ -330,7 +330,7 @@ def test_layers_that_cannot_be_penalised(layer, message, nested):
             "got .*, gradient_penalty=1.0: u",
         ),
         (lambda: game(penalty_every=0), "penalty_every must be a positive whole number, got 0"),
-        (lambda: game(update="simultaneous", r2=1.0), "takes no penalties, got r1=0.0, r2=1.0"),
+        (lambda: game(update="simultaneous", r2=1.0), "takes no penalties, got r2=1.0: make it 0"),
     ],
 )
 def test_mistakes_get_one_clear_sentence(mistake, message):

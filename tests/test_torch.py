@@ -221,7 +221,7 @@ def batches(recipe, steps, n, features, seed=4):
     r = RECIPES[recipe]
     rng = np.random.default_rng(seed)
     for _ in range(steps):
-        x = rng.uniform(*r.data_range, (n, features))
+        x = rng.uniform(*r.game.get("data_range", (0, 1)), (n, features))
         yield x, rng.standard_normal((n, r.latent_dim)), rng.standard_normal((n, r.latent_dim))
 
 

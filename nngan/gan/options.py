@@ -80,9 +80,10 @@ def check_together(gan: GAN) -> None:
     if any(penalties.values()):
         check_penalised(D)
         if simultaneous:
-            got = ", ".join(f"{name}={value}" for name, value in penalties.items())
+            got = ", ".join(f"{name}={value}" for name, value in penalties.items() if value)
             raise ValueError(
-                f"update='simultaneous' takes no penalties, got {got}: use update='alternating'"
+                f"update='simultaneous' takes no penalties, got {got}: "
+                "make it 0, or use update='alternating'"
             )
 
 
