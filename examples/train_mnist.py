@@ -238,7 +238,7 @@ def main() -> int:
     options = command.parse_args()
     if options.list_recipes:
         for name, recipe in RECIPES.items():
-            print(f"{name:<12} {recipe.summary}")
+            print(f"{name:<15} {recipe.summary}")
         return 0
     try:
         run, gan, x, labels = old_run(options) if options.resume else new_run(options)

@@ -54,9 +54,9 @@ def linear_walk(a: Array, b: Array, steps: int) -> Array:
 def spherical_walk(a: Array, b: Array, steps: int) -> Array:
     """Return `steps` points on the arc from `a` to `b`: even angles, and norms between theirs.
 
-    With theta the angle between the ends and r(t) = (1 - t) |a| + t |b|,
+    With theta the angle between the ends, and their norms, ``r(t) = (1 - t) |a| + t |b|``::
 
-        z(t) = r(t) [sin((1 - t) theta) a / |a| + sin(t theta) b / |b|] / sin(theta).
+        z(t) = r(t) [sin((1 - t) theta) a / |a| + sin(t theta) b / |b|] / sin(theta)
 
     Ends of one norm make it Shoemake's arc on their sphere. Towards theta = 0 the quotients of
     sines become 1 - t and t, and the arc the straight line. At theta = pi every half circle joins

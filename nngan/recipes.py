@@ -147,7 +147,6 @@ DEFAULT = Recipe(
     optimizer={"type": "Adam", "lr": 2e-3, "beta1": 0.5, "beta2": 0.99},
     batch_size=128,
     epochs=75,
-    sample_every=5,
     # As long an average as can be: up to step 45,000 it is over a ninth of the run, see `average`.
     game={"r1": 1.0, "ema": 0.9998, "data_range": (-1.0, 1.0)},
 )

@@ -49,6 +49,15 @@ GAMES = {
     "toolbox": toolbox,
 }
 
+# The gradient of a bias before BatchNorm is zero, and Adam makes steps of its rounding error, which
+# no two libraries share: these recipes are one game everywhere only in what G makes of z.
+ALIKE = [
+    name
+    for name in GAMES
+    if name not in RECIPES
+    or not any(isinstance(layer, nn.BatchNorm) for layer in RECIPES[name].generator(8, 64))
+]
+
 
 def step_of(gan, steps, batch_size=2, compiled=True):
     """Return the training step of a new game, on some data; it can be called so many times."""

@@ -290,10 +290,10 @@ def test_a_measured_run_that_was_interrupted_ends_with_the_same_bytes(
     with monkeypatch.context() as patch:
         step, save = nn.GAN.generator_step, nn.GAN.save
 
-        def interrupted(gan, *arguments):
+        def interrupted(gan, *arguments, **options):
             if int(gan.clock[0]) == 35:  # in the middle of epoch 4
                 os.kill(os.getpid(), signal.SIGINT)
-            return step(gan, *arguments)
+            return step(gan, *arguments, **options)
 
         def killed(gan, *arguments):
             if gan.epoch == 3:
@@ -490,13 +490,13 @@ def files_of(folder):
         ("--out finished --resume --latent-dim 9", "has latent dim 8, not 9: leave --latent-dim"),
         ("--out finished --resume --data mnist", "has data digits, not mnist"),
         ("--out finished --resume --batch-size 9", "has batch size 256, not 9: leave --batch-size"),
-        ("--out finished --resume --lr 0.5", "has lr 0.0004, not 0.5"),
+        ("--out finished --resume --lr 0.5", "has lr 0.002, not 0.5"),
         ("--out finished --resume --seed 7", "has seed 0, not 7"),
         ("--out finished --resume --loss minimax", "has loss non_saturating, not minimax"),
         ("--out finished --resume --update simultaneous", "has update alternating, not simultan"),
         ("--out finished --resume --k 2", "has k 1, not 2: leave --k out"),
         ("--out finished --resume --pack 2", "has pack 1, not 2"),
-        ("--out finished --resume --r1 1", "has r1 0.0, not 1.0"),
+        ("--out finished --resume --r1 2", "has r1 1.0, not 2.0"),
         ("--out finished --resume --label-smoothing .1", "smoothing 0.0, not 0.1: leave --label-s"),
         ("--out finished --resume --images 9", "has images 1797, not 9"),
         ("--out finished --resume --during 1", "--during measures MNIST's digits"),

@@ -327,7 +327,7 @@ def test_layers_that_cannot_be_penalised(layer, message, nested):
         (lambda: game(gradient_penalty=-1), "gradient_penalty must be a number >= 0, got -1"),
         (
             lambda: game(update="simultaneous", gradient_penalty=1),
-            "got .*, gradient_penalty=1.0: u",
+            "got gradient_penalty=1.0: make",
         ),
         (lambda: game(penalty_every=0), "penalty_every must be a positive whole number, got 0"),
         (lambda: game(update="simultaneous", r2=1.0), "takes no penalties, got r2=1.0: make it 0"),
