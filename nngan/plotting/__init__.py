@@ -9,6 +9,7 @@ from .figures import plot_2d, plot_losses
 from .latent import plot_atlas, plot_gradients, plot_walks
 from .mixtures import plot_mixtures
 from .quality import plot_quality
+from .quality_notes import plot_neighbours
 from .sheets import save_gif, save_sheet, tile
 from .teaching import plot_curves, plot_game_1d
 
@@ -20,6 +21,7 @@ __all__ = [
     "plot_gradients",
     "plot_losses",
     "plot_mixtures",
+    "plot_neighbours",
     "plot_quality",
     "plot_walks",
     "save_gif",
