@@ -10,15 +10,21 @@ from .latent import plot_atlas, plot_gradients, plot_walks
 from .mixtures import plot_mixtures
 from .quality import plot_quality
 from .sheets import save_gif, save_sheet, tile
+from .teaching import plot_curves, plot_game_1d
+from .warped import plot_orbits, plot_warped_grid
 
 __all__ = [
     "plot_2d",
     "plot_atlas",
+    "plot_curves",
+    "plot_game_1d",
     "plot_gradients",
     "plot_losses",
     "plot_mixtures",
+    "plot_orbits",
     "plot_quality",
     "plot_walks",
+    "plot_warped_grid",
     "save_gif",
     "save_sheet",
     "tile",
