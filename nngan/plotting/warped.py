@@ -155,7 +155,7 @@ def plot_orbits(
     for axes, (title, (field, orbits)) in zip(drawn, panels.items(), strict=True):
         u, v = check_points("a field's velocities", field(at)).T
         axes.streamplot(
-            x, y, u.reshape(x.shape), v.reshape(x.shape), color="0.75", linewidth=0.8, density=0.8
+            x, y, u.reshape(x.shape), v.reshape(x.shape), color="0.75", linewidth=0.8, density=0.6
         )
         for (name, orbit), (colour, dashes) in zip(orbits.items(), ORBITS, strict=False):
             orbit = check_points(name, orbit)
