@@ -12,6 +12,7 @@ from .quality import plot_quality
 from .quality_notes import plot_neighbours
 from .sheets import save_gif, save_sheet, tile
 from .teaching import plot_curves, plot_game_1d
+from .warped import plot_orbits, plot_warped_grid
 
 __all__ = [
     "plot_2d",
@@ -22,8 +23,10 @@ __all__ = [
     "plot_losses",
     "plot_mixtures",
     "plot_neighbours",
+    "plot_orbits",
     "plot_quality",
     "plot_walks",
+    "plot_warped_grid",
     "save_gif",
     "save_sheet",
     "tile",
