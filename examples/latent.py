@@ -19,6 +19,7 @@ from nngan import checkpoint, plotting
 from nngan.backend import Array, Key, get_backend
 from nngan.datasets import DatasetError
 from nngan.latent import draw, input_gradient, linear_walk, prior_quantiles, spherical_walk
+from nngan.training.options import one_sentence
 
 ATLAS = 20  # images along each side
 JUDGED = 8  # images of each kind whose gradients are drawn
@@ -139,10 +140,7 @@ def main() -> None:
         else:
             print("No gradients.png: D sees more than the pixels of one sample")
     except (ValueError, OSError, DatasetError, nn.BackendUnavailable) as error:
-        reason = str(error)
-        if isinstance(error, OSError) and error.strerror:
-            reason = f"{error.filename}: {error.strerror}"
-        parser.exit(2, f"{parser.prog}: error: {' '.join(reason.split())}\n")
+        parser.exit(2, f"{parser.prog}: error: {one_sentence(error)}\n")
 
 
 if __name__ == "__main__":

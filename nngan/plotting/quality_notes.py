@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import Array
 from ..metrics import prdc
 from .figures import BLUE, VERMILION, check_points
-from .saving import Target, save
+from .saving import Target, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,9 +73,7 @@ def plot_neighbours(
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.autoscale_view()
-    if path is not None:
-        save(path, ("png", "svg", "pdf"), figure.savefig)
-    return figure
+    return saved(figure, path)
 
 
 def _distances(x: Array, y: Array) -> Array:

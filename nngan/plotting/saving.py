@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Target: TypeAlias = "PathLike | IO[bytes]"
@@ -21,3 +24,10 @@ def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **op
     else:
         chosen = formats[0]
     write(target, format=chosen, **options)
+
+
+def saved(figure: Figure, path: Target | None) -> Figure:
+    """Return a figure, which is saved where there is a path: as PNG, SVG or PDF."""
+    if path is not None:
+        save(path, ("png", "svg", "pdf"), figure.savefig)
+    return figure

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array
 from .figures import BLUE, VERMILION
-from .saving import Target, save
+from .saving import Target, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,9 +77,7 @@ def plot_curves(
         axes.spines[["top", "right"]].set_visible(False)
         _name_at_the_end(axes, list(curves))
     drawn[0].set_ylabel(ylabel)
-    if path is not None:
-        save(path, ("png", "svg", "pdf"), figure.savefig)
-    return figure
+    return saved(figure, path)
 
 
 def plot_game_1d(
@@ -154,9 +152,7 @@ def plot_game_1d(
     figure.supylabel("density, probability", fontsize="medium")
     figure.supxlabel("x", fontsize="medium")
     figure.legend(*first.get_legend_handles_labels(), **ABOVE)
-    if path is not None:
-        save(path, ("png", "svg", "pdf"), figure.savefig)
-    return figure
+    return saved(figure, path)
 
 
 def _name_at_the_end(axes: Axes, names: Sequence[str]) -> None:

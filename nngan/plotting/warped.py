@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import Array
 from .figures import BLUE, VERMILION, check_points
-from .saving import Target, save
+from .saving import Target, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,9 +101,7 @@ def plot_warped_grid(
     figure.legend(
         *right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
-    if path is not None:
-        save(path, ("png", "svg", "pdf"), figure.savefig)
-    return figure
+    return saved(figure, path)
 
 
 def plot_orbits(
@@ -166,9 +164,7 @@ def plot_orbits(
         if orbits:
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)
     drawn[0].set_ylabel(labels[1])
-    if path is not None:
-        save(path, ("png", "svg", "pdf"), figure.savefig)
-    return figure
+    return saved(figure, path)
 
 
 def grid_lines(latent: str, cells: int) -> Array:
