@@ -30,7 +30,8 @@ MODULES = {
     "losses/bce.py": ["test_losses.py", "test_gradients.py"],
     "losses/objectives.py": ["test_objectives.py", "test_gan.py"],
     "optim.py": ["test_optim.py"],
-    "network.py": ["test_network.py", "test_layers.py", "test_penalties.py"],
+    "network/sequential.py": ["test_network.py", "test_layers.py", "test_penalties.py"],
+    "network/tangents.py": ["test_penalties.py"],
     "gan/steps.py": ["test_gan.py", "test_training.py", "test_penalties.py", "test_conditional.py"],
     "gan/inputs.py": ["test_conditional.py", "test_packing.py"],
 }
