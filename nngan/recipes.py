@@ -178,6 +178,7 @@ RECIPES = {
         DEFAULT.with_game(loss="wasserstein", r1=0.0, gradient_penalty=10.0, k=5),
         summary="Wasserstein GAN with gradient penalty, five steps of D for one of G",
         optimizer={"type": "Adam", "lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+        epochs=50,
     ),
     "goodfellow2014": Recipe(
         summary="the first GAN, nearly as its authors' code has it: Maxout, dropout, plain SGD",
