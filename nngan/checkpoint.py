@@ -93,6 +93,8 @@ def load(
         gan = GAN.from_config(config["gan"], backend, layers)
     except (LookupError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: its description is ({error!r})") from error
+    # Checkpoints of before labels were counted: all classes alike.
+    arrays.setdefault("label_counts", np.ones(gan.classes, np.int64))
     for name, array in _state(gan).items():
         found = arrays[name].shape if name in arrays else "nothing"
         if found != array.shape:
@@ -135,8 +137,10 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _state(gan: GAN) -> dict[str, Array]:
-    """Return all arrays that a training step changes in place, by name."""
+    """Return all arrays that training changes in place, by name."""
     state = {"clock": gan.clock, "epoch_start": gan.epoch_start}
+    if gan.classes:
+        state["label_counts"] = gan.label_counts
     networks = {"G": gan.G, "D": gan.D}
     if gan.G_ema is not None:
         networks["G_ema"] = gan.G_ema

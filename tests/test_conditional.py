@@ -242,10 +242,10 @@ def test_samples_of_labels(backend):
         return backend.to_numpy(gan.G(backend.asarray(seen)))
 
     for labels, row in (
-        (None, [0, 1, 2, 0, 1, 2, 0]),
         (1, [1] * 7),
         (np.uint8(2), [2] * 7),
         ([2, 1, 0, 0, 0, 1, 2], [2, 1, 0, 0, 0, 1, 2]),
+        (backend.asarray(np.array([0, 2, 1, 0, 2, 1, 0])), [0, 2, 1, 0, 2, 1, 0]),
         (np.array([1, 1, 2, 2, 0, 0, 1], np.uint8), [1, 1, 2, 2, 0, 0, 1]),
     ):
         for averaged in (True, False):
@@ -255,6 +255,64 @@ def test_samples_of_labels(backend):
         np.testing.assert_array_equal(gan.generate(z, labels), samples)
     np.testing.assert_allclose(gan.sample(4), gan.sample(7)[:4], rtol=1e-6)
     assert (gan.sample(7, labels=0) != gan.sample(7, labels=1)).any()
+
+
+def labels_drawn(gan, n, **options):
+    """Return the labels of samples for which none were given, by a G that says what it was told."""
+    gan.G = nn.Sequential(nn.Linear(LATENT + CLASSES, FEATURES)).to(gan.backend)
+    gan.G.params[...] = 0
+    gan.G.layers[0].W[LATENT:, :CLASSES] = gan.backend.xp.eye(CLASSES)
+    return gan.sample(n, averaged=False, **options).argmax(axis=1)
+
+
+def test_labels_left_out_are_as_frequent_as_in_the_data(backend):
+    gan = make(backend, dtype="float32")
+    n = 9_000
+    before = np.bincount(labels_drawn(gan, n), minlength=CLASSES) / n
+    np.testing.assert_allclose(before, 1 / 3, atol=4 * (2 / 9 / n) ** 0.5)
+    gan = make(backend, dtype="float32")
+    x, _ = data()
+    fit(gan, x, np.repeat([0, 2], [20, 30]))
+    assert backend.to_numpy(gan.label_counts).tolist() == [20, 0, 30]
+    drawn = labels_drawn(gan, n)
+    after = np.bincount(drawn, minlength=CLASSES) / n
+    np.testing.assert_allclose(after, [0.4, 0, 0.6], atol=4 * (0.24 / n) ** 0.5)
+    # At random: each of twenty groups of every twentieth has both, and each seed others.
+    assert all(len(set(drawn[i::20])) == 2 for i in range(20))
+    np.testing.assert_array_equal(labels_drawn(gan, 50), drawn[:50])
+    assert (labels_drawn(gan, 50, seed=1) != drawn[:50]).any()
+
+
+def test_both_backends_draw_the_same_labels(strict):
+    first, second = (labels_drawn(make(b, dtype="float32"), 500) for b in ("numpy", strict))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_shares_of_the_labels_are_saved(tmp_path):
+    gan, path = make(), tmp_path / "gan.npz"
+    fit(gan, *(a[data()[1] != 1] for a in data()))
+    gan.save(path)
+    again = nn.GAN.load(path)
+    assert again.label_counts.tolist() == gan.label_counts.tolist() != [1, 1, 1]
+    np.testing.assert_array_equal(again.sample(50), gan.sample(50))
+
+
+def test_a_checkpoint_of_before_has_equal_shares(tmp_path):
+    gan, path = make(), tmp_path / "gan.npz"
+    fit(gan)
+    gan.save(path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != "label_counts"}
+    np.savez(path, **arrays)
+    assert nn.GAN.load(path).label_counts.tolist() == [1, 1, 1]
+
+
+def test_a_fit_that_is_refused_leaves_the_shares_alone():
+    gan = make()
+    x, labels = data()
+    with pytest.raises(ValueError, match="fewer than one step takes"):
+        fit(gan, x[:5], labels[:5])
+    assert gan.label_counts.tolist() == [1, 1, 1]
 
 
 # -- mistakes of the caller --------------------------------------------------------------------
@@ -277,6 +335,7 @@ X, LABELS = data()
         (lambda: fit(make(classes=0), X, LABELS), r"labels are for a game with classes: make it"),
         (lambda: make(classes=0).sample(3, labels=1), "labels are for a game with classes"),
         (lambda: make(classes=0).generate(batch()[1], [0] * 6), "labels are for a game with class"),
+        (lambda: make().generate(batch()[1]), r"6 whole numbers .* has classes=3; got None"),
         (lambda: make().sample(3, labels=3), r"labels must be 3 whole numbers in 0..2, .* 3..3"),
         (lambda: make().sample(3, labels=-1), r"got -1..-1"),
         (lambda: make().sample(3, labels=[0, 1]), r"3 whole numbers.*got shape \(2,\)"),

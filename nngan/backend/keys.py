@@ -22,6 +22,7 @@ class Stream(IntEnum):
     SAMPLE = 6
     DATA = 7
     BETWEEN = 8
+    LABELS = 9
 
 
 class Key(NamedTuple):

@@ -22,7 +22,7 @@ from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
 from . import steps
-from .inputs import Labels, feature_columns, for_generator, sheet_labels
+from .inputs import Labels, asked_labels, draw_labels, feature_columns, for_generator
 from .options import check_together, fraction, interval, one_of, positive, strength, whole
 
 LATENTS = ("normal", "uniform")
@@ -87,6 +87,9 @@ class GAN:
         The generator at the moving average of its weights; None where ema = 0.
     latent_dim : int
         Of z: what is left of G's input beside the labels.
+    label_counts : int64 array of shape (classes,), on the device
+        How many of the data that `fit` was given last have each label; ones before. In these shares
+        `sample` draws labels.
     clock : int64 array of shape (1,), on the device
         Training steps done. With `seed` it addresses every random number.
     history : dict of str to list of float
@@ -154,6 +157,7 @@ class GAN:
         self.latent_dim = (G.n_in or 0) - self.classes
         self.feature_columns = feature_columns(self)
         xp = self.backend.xp
+        self.label_counts = xp.ones(self.classes, dtype=np.int64)
         self.clock = xp.zeros(1, dtype=np.int64)
         self.epoch_start = xp.zeros(1, dtype=np.int64)
         self.log = xp.zeros((0, len(METRICS)), dtype=G.dtype)
@@ -201,26 +205,29 @@ class GAN:
         n : int
             How many, at least 1.
         labels : int or sequence of int, optional
-            Of a game with classes: one label for all samples, or one for each. Left out, the
-            classes come in turn, so that a sheet of as many columns has one in each.
+            Of a game with classes: one label for all samples, or one for each. Left out, they are
+            drawn at random, each as often as the data have it, so that the samples are of
+            p(x) = sum_y p(y) p(x|y).
         seed : int
-            Of the latent vectors.
+            Of the latent vectors, and of the labels that are drawn.
         averaged : bool
             Whether from the moving average of G's weights, where there is one; False samples from
             the weights of the last step.
         """
         n, seed = positive("n", n), whole("seed", seed)
+        if self.classes and labels is None:
+            labels = draw_labels(self, n, Key(seed).fold_in(Stream.LABELS))
         return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), n), labels, averaged)
 
     def generate(self, z: Array, labels: Labels | None = None, averaged: bool = True) -> Array:
         """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
 
-        `labels` and `averaged` are those of `sample`.
+        `labels` and `averaged` are those of `sample`; a game with classes must be told labels.
         """
         low, high = self.data_range
         G = self.G_ema if averaged and self.G_ema is not None else self.G
         z = self.backend.asarray(z, G.dtype)
-        samples = G(for_generator(self, z, sheet_labels(self, labels, len(z))))
+        samples = G(for_generator(self, z, asked_labels(self, labels, len(z))))
         x = np.ascontiguousarray(self.backend.to_numpy(samples))
         return x if (low, high) == (0, 1) else (x - low) / (high - low)
 

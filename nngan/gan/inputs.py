@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, Key
 
 if TYPE_CHECKING:
     from .game import GAN
@@ -101,14 +101,26 @@ def data_labels(gan: GAN, labels: Labels | None, n: int) -> Array | None:
     return gan.backend.asarray(labels, np.int64)
 
 
-def sheet_labels(gan: GAN, labels: Labels | None, n: int) -> Array | None:
-    """Return y for `n` samples to be drawn: of one label, of so many, or of each class in turn."""
-    if gan.classes and labels is None:
-        labels = np.arange(n) % gan.classes
-    elif labels is not None and np.ndim(labels) == 0:
-        labels = np.full(n, labels)
+def asked_labels(gan: GAN, labels: Labels | None, n: int) -> Array | None:
+    """Return y for `n` samples that are asked for: one label for all of them, or one for each."""
+    if labels is not None:
+        labels = gan.backend.asarray(labels)
+        labels = gan.backend.xp.broadcast_to(labels, (n,)) if labels.ndim == 0 else labels
     labels = data_labels(gan, labels, n)
     return None if labels is None else one_hot(gan, labels)
+
+
+def draw_labels(gan: GAN, n: int, key: Key) -> Array:
+    """Return `n` labels at random, int64 on the device: y with probability p(y), its share in data.
+
+    They are independent of each other, as data are: labels in turn would fall in step with the
+    groups of the jackknife in `nngan.metrics`.
+    """
+    xp = gan.backend.xp
+    u = gan.backend.uniform(key, (n, 1), np.float64)  # in (0, 1]
+    bounds = xp.cumsum(gan.label_counts)
+    labels: Array = (u * bounds[-1] > bounds).sum(axis=1)
+    return labels
 
 
 def _labelled(gan: GAN, rows: Array, y: Array | None) -> Array:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import checkpoint, plotting
 from ..backend import NumpyBackend
 from ..gan import GAN, METRICS
@@ -111,7 +113,8 @@ class RunFolder:
             sheets.mkdir(exist_ok=True)
             with checkpoint.atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
                 columns = gan.classes or math.isqrt(SHEET)  # a column for each class
-                images = gan.sample(columns * max(1, SHEET // columns))
+                n = columns * max(1, SHEET // columns)
+                images = gan.sample(n, labels=np.arange(n) % columns if gan.classes else None)
                 plotting.save_sheet(file, images, columns)
         epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
         means = [[i, *values] for i, values in enumerate(epochs, 1)]

@@ -52,7 +52,8 @@ def fit(
         Samples per minibatch.
     labels : array of shape (n,), optional
         In a game with classes, and only there: the class of each sample, whole numbers in
-        0..classes-1. A minibatch takes its labels with its samples.
+        0..classes-1. A minibatch takes its labels with its samples, and `gan.sample` draws labels
+        in these shares.
     callbacks : sequence of callable
         Each is called with `gan` after every epoch.
     progress : bool
@@ -83,6 +84,8 @@ def fit(
             f"x has {len(data)} samples, fewer than one step takes: "
             f"lower batch_size (now {batch_size}) times k (now {gan.k})"
         )
+    if labels is not None:
+        gan.label_counts[...] = (labels[:, None] == gan.backend.xp.arange(gan.classes)).sum(axis=0)
     total = gan.epoch + epochs
     done = resume_epoch(gan, steps)
     order = gan.backend.xp.zeros(len(data), dtype=np.int64)
