@@ -16,9 +16,9 @@ import numpy as np
 
 import nngan as nn
 from nngan import checkpoint, plotting
-from nngan.backend import Array, Key, get_backend
+from nngan.backend import Array, Key, Stream, get_backend
 from nngan.datasets import DatasetError
-from nngan.latent import draw, input_gradient, linear_walk, prior_quantiles, spherical_walk
+from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
 from nngan.training.options import one_sentence
 
 ATLAS = 20  # images along each side
@@ -42,7 +42,7 @@ def generate(gan: nn.GAN, z: Array, labels: Array) -> Array:
 def walks(gan: nn.GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
     """Return what `plot_walks` draws: walks between draws of the prior; a class for each."""
     xp, to_numpy = gan.backend.xp, gan.backend.to_numpy
-    ends = draw(gan, 2 * pairs, seed)
+    ends = gan.latents(2 * pairs, seed)
     z = {
         name: xp.stack([walk(ends[i], ends[i + 1], steps) for i in range(0, 2 * pairs, 2)])
         for name, walk in kinds(gan).items()
@@ -53,7 +53,7 @@ def walks(gan: nn.GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
     if "spherical" not in z:
         return {"walks": images, "title": f"{title}\nlinear only: this prior has no sphere"}
     norms = {name: np.linalg.norm(to_numpy(points), axis=2) for name, points in z.items()}
-    prior = np.linalg.norm(to_numpy(draw(gan, 10_000, seed)), axis=1)
+    prior = np.linalg.norm(to_numpy(gan.latents(10_000, seed)), axis=1)
     least = " and ".join(f"{norm.min(axis=1).mean():.2f} {name}" for name, norm in norms.items())
     title += f"\nsmallest |z| of a walk, mean of {pairs}: {least}"
     shell = tuple(np.quantile(prior, (0.05, 0.95)))
@@ -72,7 +72,7 @@ def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
         title = f"G over the plane of z, at the quantiles of its {gan.latent} prior"
     else:
         (name, walk), q = list(kinds(gan).items())[-1], np.linspace(0, 1, ATLAS)
-        a, b, c, d = draw(gan, 4, seed)
+        a, b, c, d = gan.latents(4, seed)
         sides = zip(walk(a, c, ATLAS), walk(b, d, ATLAS), strict=True)
         z = gan.backend.xp.stack([walk(left, right, ATLAS) for left, right in sides])
         labels = ("t of the walk across", "t of the walks up both sides")
@@ -90,10 +90,11 @@ def gradients(gan: nn.GAN, settings: dict[str, Any], seed: int) -> dict[str, Any
     if (data := settings.get("data")) in (*DATA, "digits"):
         where = {"data_dir": settings.get("data_dir"), "dtype": "uint8"}
         x = nn.datasets.digits()[0] if data == "digits" else DATA[data](**where)[0]
-        chosen = gan.backend.to_numpy(gan.backend.permutation(Key(seed), len(x)))[:JUDGED]
+        x = x[: settings.get("images")]  # the first ones, that it was trained on
+        order = get_backend("numpy").permutation(Key(seed).fold_in(Stream.DATA), len(x))
         if x.shape[1] != gan.G.n_out:
             raise ValueError(f"the images of {data} have {x.shape[1]} pixels, not {gan.G.n_out}")
-        images["real"] = x[chosen] / np.float32(255 if x.dtype == np.uint8 else 1)
+        images["real"] = x[order[:JUDGED]] / np.float32(255 if x.dtype == np.uint8 else 1)
     else:
         print("The run does not say which data it learned from: gradients at generated images only")
     groups = {name: (x, *input_gradient(gan, x)) for name, x in images.items()}

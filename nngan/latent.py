@@ -12,8 +12,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .backend import Array, Key, Stream, array_module
+from .backend import Array, array_module
 from .gan import GAN
+from .gan.game import LATENTS
+from .gan.options import one_of, positive
 from .layers import sigmoid
 
 OPPOSITE = 1e-6  # radians short of pi below which the plane of an arc is rounding error
@@ -113,18 +115,19 @@ def prior_quantiles(n: int, latent: str = "normal") -> Array:
     -------
     quantiles : float64 array of shape (n,)
 
+    Raises
+    ------
+    ValueError
+        When n is no whole number >= 1, or there is no such prior.
+
     Examples
     --------
     >>> prior_quantiles(4).round(2).tolist(), prior_quantiles(4, "uniform").tolist()
     ([-1.15, -0.32, 0.32, 1.15], [-0.75, -0.25, 0.25, 0.75])
     """
+    n, latent = positive("n", n), one_of("latent", latent, LATENTS)
     p = (np.arange(n) + 0.5) / n
     return 2 * p - 1 if latent == "uniform" else np.array([*map(NormalDist().inv_cdf, p)])
-
-
-def draw(gan: GAN, n: int, seed: int = 0) -> Array:
-    """Return the latent vectors of ``gan.sample(n, seed=seed)``, (n, latent_dim), on the device."""
-    return gan._draw(Key(seed).fold_in(Stream.SAMPLE), n)
 
 
 def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:

@@ -235,7 +235,7 @@ def test_the_game_learns_what_belongs_to_which_label():
 
 def test_samples_of_labels(backend):
     gan = make(backend, dtype="float32", ema=0.9)
-    z = backend.to_numpy(gan._draw(nn.backend.Key(0).fold_in(6), 7))
+    z = backend.to_numpy(gan.latents(7))
 
     def expected(labels):
         seen = np.column_stack([z, np.eye(CLASSES)[labels]]).astype("float32")

@@ -13,7 +13,7 @@ from numerical import numerical_gradient, relative_error
 from PIL import Image
 
 import nngan as nn
-from nngan.latent import draw, input_gradient, linear_walk, prior_quantiles, spherical_walk
+from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
 from nngan.plotting import plot_atlas, plot_gradients, plot_walks, tile
 from nngan.plotting.figures import BLUE, VERMILION
 
@@ -132,8 +132,27 @@ def test_quantiles_are_equally_likely():
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
 def test_the_draws_are_those_of_sample(latent, backend):
     gan = small_game(5, backend, latent=latent)
-    z = draw(gan, 3, seed=7)
+    z = gan.latents(3, seed=7)
+    assert z.shape == (3, 5)
     np.testing.assert_array_equal(gan.generate(z), gan.sample(3, seed=7))
+    np.testing.assert_allclose(
+        gan.backend.to_numpy(gan.latents(2, seed=7)), gan.backend.to_numpy(z)[:2], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: prior_quantiles(0), "n must be a positive whole number, got 0"),
+        (lambda: prior_quantiles(2.5), "n must be a positive whole number, got 2.5"),
+        (lambda: prior_quantiles(4, "cube"), "latent must be one of normal, uniform, got 'cube'"),
+        (lambda: small_game().latents(0), "n must be a positive whole number, got 0"),
+        (lambda: small_game().latents(3, -1), "seed must be a whole number"),
+    ],
+)
+def test_what_is_no_draw(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()
 
 
 # -- the gradient of D -------------------------------------------------------------------------
@@ -294,7 +313,7 @@ def test_a_conditional_game_walks_in_one_class_at_a_time(look, capsys):
     assert pictures() == ["atlas.png", "walks.png"]
     assert "No gradients.png: D sees more than the pixels" in capsys.readouterr().out
     drawn = look.module.walks(gan, pairs=2, steps=3, seed=0)["walks"]["linear"]
-    ends = draw(gan, 4)
+    ends = gan.latents(4)
     np.testing.assert_array_equal(drawn[1, 0], gan.generate(ends[2:3], labels=1)[0])
 
 
@@ -358,6 +377,9 @@ def test_bytes_are_scaled_to_greys(look, monkeypatch):
     assert asked["data_dir"] == "there"
     assert real.dtype == np.float32
     assert {tuple(row) for row in np.rint(255 * real)} <= {tuple(row) for row in x}
+    settings = {"data": "mnist", "data_dir": "there", "images": 2}
+    real = look.module.gradients(small_game(), settings, 0)["groups"]["real"][0]
+    assert {tuple(row) for row in np.rint(255 * real)} == {tuple(row) for row in x[:2]}
 
 
 def damaged():

@@ -173,6 +173,11 @@ class GAN:
         """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
         return self._draw(self._key(Stream.NOISE, i), n)
 
+    def latents(self, n: int, seed: int = 0) -> Array:
+        """Return the latent vectors of ``sample(n, seed=seed)``, (n, latent_dim), on the device."""
+        n, seed = positive("n", n), whole("seed", seed)
+        return self._draw(Key(seed).fold_in(Stream.SAMPLE), n)
+
     # -- learning and sampling -----------------------------------------------------------------
 
     def fit(
@@ -214,10 +219,10 @@ class GAN:
             Whether from the moving average of G's weights, where there is one; False samples from
             the weights of the last step.
         """
-        n, seed = positive("n", n), whole("seed", seed)
+        z = self.latents(n, seed)
         if self.classes and labels is None:
-            labels = draw_labels(self, n, Key(seed).fold_in(Stream.LABELS))
-        return self.generate(self._draw(Key(seed).fold_in(Stream.SAMPLE), n), labels, averaged)
+            labels = draw_labels(self, len(z), Key(seed).fold_in(Stream.LABELS))
+        return self.generate(z, labels, averaged)
 
     def generate(self, z: Array, labels: Labels | None = None, averaged: bool = True) -> Array:
         """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
