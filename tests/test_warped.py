@@ -98,6 +98,7 @@ def test_they_save(tmp_path):
         (lambda: plot_warped_grid(lambda z: z[:, :1], REAL), r"generator\(z\) must be finite"),
         (lambda: plot_warped_grid(lambda z: z[:3], REAL), "generator must return 441 samples"),
         (lambda: plot_warped_grid(lambda z: z, REAL[:, :1]), "real must be finite numbers"),
+        (lambda: plot_warped_grid(lambda z: z, REAL[:0]), "extent must be given when"),
         (lambda: plot_orbits({}), "panels must be at least one"),
         (lambda: plot_orbits({"": (turn, {str(i): REAL for i in range(4)})}), "up to three"),
         (lambda: plot_orbits({"": (turn, {"a": REAL[0]})}), "a must be finite numbers"),

@@ -134,12 +134,7 @@ def plot_2d(
     from matplotlib.figure import Figure
 
     real, fake = check_points("real", real), check_points("fake", fake)
-    if extent is None:
-        if len(real) == 0:
-            raise ValueError("extent must be given when real is empty, got None")
-        half = 0.7 * float(np.ptp(real, axis=0).max()) or 1.0
-        x, y = (real.min(axis=0) + real.max(axis=0)).astype(float) / 2
-        extent = (x - half, x + half, y - half, y + half)
+    extent = square_around(real) if extent is None else extent
     left, right, low, high = extent
     if left >= right or low >= high:
         raise ValueError(f"extent must be (left, right, bottom, top) of an area, got {extent}")
@@ -195,3 +190,12 @@ def check_points(name: str, points: Array) -> Array:
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError(f"{name} must be finite numbers of shape (N, 2), got {points.shape}")
     return points
+
+
+def square_around(real: Array) -> tuple[float, float, float, float]:
+    """Return (left, right, bottom, top) of a square with room around the points (N, 2)."""
+    if len(real) == 0:
+        raise ValueError("extent must be given when real is empty, got None")
+    half = 0.7 * float(np.ptp(real, axis=0).max()) or 1.0
+    x, y = (real.min(axis=0) + real.max(axis=0)).astype(float) / 2
+    return x - half, x + half, y - half, y + half

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import Array
-from .figures import BLUE, VERMILION, check_points
+from .figures import BLUE, VERMILION, check_points, square_around
 from .saving import Target, saved
 
 if TYPE_CHECKING:
@@ -85,10 +85,7 @@ def plot_warped_grid(
     if len(images) != corners.size // 2:
         raise ValueError(f"generator must return {corners.size // 2} samples, got {len(images)}")
     images = images.reshape(corners.shape)
-    if extent is None:
-        half = 0.7 * float(np.ptp(real, axis=0).max()) or 1.0
-        x, y = (real.min(axis=0) + real.max(axis=0)).astype(float) / 2
-        extent = (x - half, x + half, y - half, y + half)
+    extent = square_around(real) if extent is None else extent
 
     figure = Figure(figsize=(8.6, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2)
