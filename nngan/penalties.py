@@ -160,6 +160,13 @@ def add_penalty(
     Returns
     -------
     penalty : 0-d array
+
+    Raises
+    ------
+    NotImplementedError
+        When a layer of D has no `tangent`, or has parameters and no `backward_tangent`; the message
+        names it. Whether D suits a penalty at all is for the caller to know: `r1` and
+        `gradient_penalty` ask.
     """
     ones = array_module(logits).ones_like(logits)
     signals = D.signals(ones, cache)

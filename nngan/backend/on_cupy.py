@@ -72,7 +72,7 @@ class CupyBackend(NumpyBackend):
         self._cublas.gemm(a, b, out, accumulate)
         return out
 
-    def decay(self, a: Array, factor: float) -> None:
+    def decay(self, a: Array, factor: float | Array) -> None:
         a *= factor  # a GPU multiplies all numbers alike
 
     def bits(self, key: Key, n: int) -> Array:

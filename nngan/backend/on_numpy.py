@@ -84,12 +84,18 @@ class NumpyBackend:
             out[...] = product
         return out
 
-    def decay(self, a: Array, factor: float) -> None:
+    def decay(self, a: Array, factor: float | Array) -> None:
         """Multiply `a` by `factor` in place; what becomes too small for its dtype becomes zero.
 
         A mean that is fed with zeros decays to the smallest numbers there are, and stays: 0.9 times
         the smallest is rounded to the smallest. Processors multiply such subnormal numbers many
         times slower than others, and an epoch of Adam would take twice as long.
+
+        Parameters
+        ----------
+        a : array
+        factor : float, or array of shape (1,) and the dtype of `a`
+            An array, on the device, where the factor changes with the step: a momentum that grows.
         """
         try:
             with np.errstate(under="raise"):

@@ -69,7 +69,9 @@ class GAN:
         Weight of the penalty that keeps the norm of D's gradient at 1 between real data and fakes;
         10 in the paper on Wasserstein GANs. 0: none.
     penalty_every : int
-        Penalise every so many training steps only, and so many times as strongly ("lazy").
+        Penalise every so many training steps only, and so many times as strongly: the lazy
+        regularization of Karras et al., "Analyzing and improving the image quality of StyleGAN",
+        CVPR 2020, appendix B.
     latent : str
         Prior of z: "normal", or "uniform" on (-1, 1].
     data_range : (float, float)

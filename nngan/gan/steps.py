@@ -202,7 +202,8 @@ def average(gan: GAN) -> None:
     """Move the average towards the weights that G has now.
 
     average = d average + (1 - d) params, with d = min(ema, (1 + t) / (10 + t)) at step t: the
-    first averages are short, because a long one would consist of the initial weights.
+    first averages are short, because a long one would consist of the initial weights. (The ramp
+    is that of ``num_updates`` in TensorFlow's ``tf.train.ExponentialMovingAverage``.)
 
     What is averaged is every number of G, the running averages of BatchNorm with the weights:
     a mean of activations is linear in the weights of the layer before, so that the mean over
