@@ -237,7 +237,7 @@ RECIPES = {
 
 
 def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
-    """Return a game on a 2-D mixture, with `depth` hidden layers in G, of 400 steps an epoch."""
+    """Return a game on a 2-D mixture, with `depth` hidden layers in G."""
     return Recipe(
         summary=summary,
         latent_dim=2,
@@ -254,7 +254,7 @@ def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
         ),
         optimizer={
             "type": "Adam", "lr": 4e-3, "beta1": 0.5, "beta2": 0.9,
-            "schedule": ("linear", 400 * epochs),
+            "schedule": ("linear", None),
         },
         batch_size=250,
         epochs=epochs,
@@ -262,7 +262,8 @@ def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
     )  # fmt: skip
 
 
-# For the 100,000 points of `nngan.datasets`; docs/mixtures.md says what each part is for.
+# For the 100,000 points of `nngan.datasets`, with steps = 400 epochs, which `build` has to be told;
+# docs/mixtures.md says what each part is for.
 MIXTURES = {
     "ring": _mixture("eight modes: steep G, weak penalties, fast steps that end in none", 4, 20),
     "grid": _mixture("25 modes: the same game with a steeper G, longer", 5, 24),
