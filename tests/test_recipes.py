@@ -79,6 +79,91 @@ def test_pytorch_mlp_is_what_it_says():
     assert RECIPES["pytorch_mlp"].batch_size == 128
 
 
+def unusual(gan):
+    """Return the options in which a game differs from one that was asked for nothing."""
+    G, D = (nn.Sequential(nn.Linear(1, 1)) for _ in range(2))
+    plain = nn.GAN(G, D).config()
+    parts = ("G", "D", "g_optimizer", "d_optimizer", "seed")
+    return {
+        name: value
+        for name, value in gan.config().items()
+        if name not in parts and value != plain[name]
+    }
+
+
+def outline(net):
+    """Return the layers of a network as one line, Linear layers by the law of their weights."""
+    return " ".join(getattr(layer, "weight_init", type(layer).__name__) for layer in net.layers)
+
+
+RELU_G = "he ReLU he ReLU fan_in Tanh"
+NORM_G = "he BatchNorm ReLU he BatchNorm ReLU fan_in Tanh"
+SIGNED = {"data_range": [-1.0, 1.0]}
+ADAM = {"type": "Adam", "lr": 2e-3, "beta1": 0.5, "beta2": 0.99, "eps": 1e-8}
+SETTINGS = {  # G, numbers in G, numbers in D, optimizer, options of the game
+    "default": (NORM_G, 551_952, 1_329_153, ADAM, {"r1": 1.0, "ema": 0.9998, **SIGNED}),
+    "conditional": (
+        NORM_G, 554_512, 1_339_393, ADAM, {"classes": 10, "r1": 1.0, "ema": 0.9998, **SIGNED},
+    ),
+    "r1": (RELU_G, 550_416, 1_329_153, {**ADAM, "lr": 1e-3}, {"r1": 1.0, **SIGNED}),
+    "rpgan": (
+        NORM_G, 551_952, 1_329_153, ADAM,
+        {"loss": "relativistic", "r1": 1.0, "r2": 1.0, "ema": 0.9998, **SIGNED},
+    ),
+    # Gulrajani et al. 2017, Algorithm 1: lambda = 10, n_critic = 5, alpha = 0.0001, beta1 = 0,
+    # beta2 = 0.9. The networks and the average are those of default.
+    "wgan_gp": (
+        NORM_G, 551_952, 1_329_153, {**ADAM, "lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+        {"loss": "wasserstein", "gradient_penalty": 10.0, "k": 5, "ema": 0.9998, **SIGNED},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_measured_recipes_are_those_that_were_measured(name):
+    layers, g_size, d_size, optimizer, game = SETTINGS[name]
+    gan = RECIPES[name].build(784)
+    assert (outline(gan.G), outline(gan.D)) == (layers, "he ReLU he ReLU fan_in")
+    assert (gan.G.size, gan.D.size) == (g_size, d_size)
+    assert [layer.n_out for layer in gan.G.layers if hasattr(layer, "W")] == [256, 512, 784]
+    assert [layer.n_out for layer in gan.D.layers if hasattr(layer, "W")] == [1024, 512, 1]
+    assert gan.g_optimizer.config() == gan.d_optimizer.config() == optimizer
+    assert unusual(gan) == game
+    assert (gan.latent_dim, RECIPES[name].batch_size) == (64, 128)
+
+
+def test_goodfellow2014_is_that_of_its_authors_code():
+    """mnist.yaml of goodfeli/adversarial; what differs is what the recipe's comments say."""
+    recipe = RECIPES["goodfellow2014"]
+    gan = recipe.build(784)
+    kinds = [[type(layer).__name__ for layer in net.layers] for net in (gan.G, gan.D)]
+    assert kinds == [
+        ["Linear", "ReLU", "Linear", "ReLU", "Linear", "Sigmoid"],
+        ["Dropout", "Linear", "Maxout", "Dropout", "Linear", "Maxout", "Dropout", "Linear"],
+    ]
+    assert (gan.latent_dim, gan.G.size, gan.D.size) == (100, 2_503_984, 1_231_441)
+    assert [layer.n_out for layer in gan.G.layers if layer.size] == [1200, 1200, 784]
+    assert [(m.n_out, m.pieces) for m in gan.D.layers if isinstance(m, nn.Maxout)] == [(240, 5)] * 2
+    assert [d.rate for d in gan.D.layers if isinstance(d, nn.Dropout)] == [0.2, 0.5, 0.5]
+    largest = [abs(layer.W).max() for net in (gan.G, gan.D) for layer in net.layers if layer.size]
+    limits = [3**0.5 * 0.05, 0.05, 0.05, 0.005, 0.005, 0.005]  # z is in +-1, theirs in +-sqrt(3)
+    np.testing.assert_allclose(largest, limits, rtol=0.02)
+    sgd = {
+        "type": "SGD", "momentum": (0.5, 0.7, 250 * 500),
+        "schedule": ("exponential", 1 / 1.000004),
+    }  # fmt: skip
+    assert gan.g_optimizer.config() == {**sgd, "lr": 0.1}
+    assert gan.d_optimizer.config() == {**sgd, "lr": 0.05}  # their loss of D is half of ours
+    assert unusual(gan) == {"latent": "uniform", "update": "simultaneous"}
+    assert (gan.loss, gan.k) == ("non_saturating", 1)
+    assert (recipe.batch_size, recipe.epochs) == (100, 250)
+
+
+def test_every_recipe_is_pinned():
+    others = {"goodfellow2014", "tf_basic", "pytorch_mlp"}
+    assert set(SETTINGS) | others == set(RECIPES)
+
+
 def test_a_schedule_over_the_whole_run_is_told_its_steps():
     recipe = replace(
         RECIPES["default"], optimizer={"type": "SGD", "lr": 0.5, "schedule": ("linear", None)}
