@@ -22,7 +22,14 @@ from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
 from . import steps
-from .inputs import Labels, asked_labels, draw_labels, feature_columns, for_generator
+from .inputs import (
+    Labels,
+    asked_labels,
+    draw_labels,
+    feature_columns,
+    for_generator,
+    with_category,
+)
 from .options import check_together, fraction, interval, one_of, positive, strength, whole
 
 LATENTS = ("normal", "uniform")
@@ -74,6 +81,9 @@ class GAN:
         CVPR 2020, appendix B.
     latent : str
         Prior of z: "normal", or "uniform" on (-1, 1].
+    categories : int
+        Let the first so many columns of z be one category of as many, drawn evenly; 0, or from 2
+        to `latent_dim`. Unlike `classes`, these are nothing that the data or D know.
     data_range : (float, float)
         What the networks see of data in [0, 1]: (-1, 1) for a generator that ends in Tanh. `fit`
         maps the data to it and `sample` maps back. (0, 1) leaves data alone, whatever its range.
@@ -127,6 +137,7 @@ class GAN:
         gradient_penalty: float = 0.0,
         penalty_every: int = 1,
         latent: str = "normal",
+        categories: int = 0,
         data_range: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
         backend: str | NumpyBackend = "numpy",
@@ -145,6 +156,7 @@ class GAN:
         self.gradient_penalty = strength("gradient_penalty", gradient_penalty)
         self.penalty_every = positive("penalty_every", penalty_every)
         self.latent = one_of("latent", latent, LATENTS)
+        self.categories = whole("categories", categories)
         self.data_range = interval("data_range", data_range)
         self.seed = whole("seed", seed)
         check_together(self)
@@ -282,6 +294,7 @@ class GAN:
             "gradient_penalty": self.gradient_penalty,
             "penalty_every": self.penalty_every,
             "latent": self.latent,
+            "categories": self.categories,
             "data_range": list(self.data_range),
             "seed": self.seed,
         }
@@ -315,5 +328,7 @@ class GAN:
     def _draw(self, key: Key, n: int) -> Array:
         shape = (n, self.latent_dim)
         if self.latent == "normal":
-            return self.backend.normal(key, shape, self.G.dtype)
-        return 2 * self.backend.uniform(key, shape, self.G.dtype) - 1
+            z = self.backend.normal(key, shape, self.G.dtype)
+        else:
+            z = 2 * self.backend.uniform(key, shape, self.G.dtype) - 1
+        return with_category(z, self.categories)

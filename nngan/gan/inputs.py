@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Key
+from ..backend import Array, Key, array_module
 
 if TYPE_CHECKING:
     from .game import GAN
@@ -69,6 +69,27 @@ def feature_columns(gan: GAN) -> Array | None:
         return None
     sample = np.repeat([1, 0], [gan.G.n_out or 0, gan.classes])
     return gan.backend.asarray(np.tile(sample, gan.pack), gan.G.dtype)
+
+
+def with_category(z: Array, categories: int) -> Array:
+    """Make the first `categories` columns of z say one of so many things, all equally likely.
+
+    Which one, the largest of these numbers says: they are alike and independent of each other. It
+    gets (K - 1) / sqrt(K - 1), the others -1 / sqrt(K - 1), so that each column has the mean 0 and
+    the variance 1 of a normal one. G maps a connected space to a connected one, and with it come
+    images between the digits; these are K pieces.
+
+    References
+    ----------
+    Chen et al., "InfoGAN", NeurIPS 2016, section 4, whose categorical code this is, without the
+    reward for a code that can be read from the image; Khayatkhoei, Singh and Elgammal,
+    "Disconnected manifold learning for generative adversarial networks", NeurIPS 2018.
+    """
+    if not categories:
+        return z
+    chosen = z[:, :categories].argmax(axis=1)[:, None] == array_module(z).arange(categories)
+    z[:, :categories] = (categories * chosen.astype(z.dtype) - 1) / (categories - 1) ** 0.5
+    return z
 
 
 def one_hot(gan: GAN, labels: Array) -> Array:
