@@ -115,8 +115,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
         recipe = recipe.with_lr(options.lr)
     backend = get_backend(options.backend)  # before a download that would be in vain
     data, x, labels = load(options.data or "auto", options.data_dir, options.images)
-    # A small data set is gone through more often, so that a recipe takes about as many steps.
-    repeats = max(1, round(MNIST_SAMPLES / len(x)))
+    repeats = repeats_of(len(x))
     epochs = options.epochs or recipe.epochs * repeats
     k, pack = (recipe.game.get(name, 1) for name in ("k", "pack"))
     steps = steps_of(epochs, len(x), recipe.batch_size, k)
@@ -190,6 +189,11 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
     if config.exists() and json.loads(config.read_text()).get("gan") != as_json(gan.config()):
         raise ValueError(f"{run.checkpoint} is of another network than {config} describes")
     return run, gan, x, labels
+
+
+def repeats_of(images: int) -> int:
+    """Return how many epochs there are for one of a recipe's: as many as take about its steps."""
+    return max(1, round(MNIST_SAMPLES / images))
 
 
 def steps_of(epochs: int, images: int, batch_size: int, k: int) -> int:
