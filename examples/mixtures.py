@@ -31,13 +31,13 @@ from tqdm import tqdm
 import nngan as nn
 from nngan.backend import Array, get_backend
 from nngan.checkpoint import atomic_write
+from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive
 from nngan.datasets import GRID, RING, Mixture
 from nngan.metrics import Estimate, Modes, count_modes, over_runs
 from nngan.metrics.modes import RUNS, SAMPLES
 from nngan.plotting import plot_mixtures
 from nngan.recipes import MIXTURES, Recipe
 from nngan.training import TrainingDiverged
-from nngan.training.options import one_sentence
 
 POINTS = 100_000
 DATA: dict[str, Mixture] = {"ring": RING, "grid": GRID}
@@ -133,26 +133,22 @@ def report(run: Run) -> dict[str, object]:
 
 def parse() -> argparse.Namespace:
     """Read the options; what is wrong with them is said before anything is trained."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = OneSentenceParser(description=__doc__.partition("\n")[0])
     parser.add_argument("mixture", choices=DATA)
-    parser.add_argument("--seeds", type=int, default=RUNS, metavar="N", help="seeds 0 to N - 1")
-    parser.add_argument("--steps", type=int, help="above 400 in whole epochs of 400, rounded up")
+    parser.add_argument("--seeds", type=positive(int), default=RUNS, metavar="N", help="0 to N - 1")
+    parser.add_argument(
+        "--steps", type=positive(int), metavar="N", help="above 400 in epochs of 400, rounded up"
+    )
     parser.add_argument("--plain", action="store_true", help="the game of 2014, without the cure")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
-    parser.add_argument("--processes", type=int, metavar="P", help="default: one a core; cupy: 1")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture of all runs")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="the numbers of all runs")
+    parser.add_argument(
+        "--processes", type=positive(int), metavar="N", help="default: one a core; cupy: 1"
+    )
+    parser.add_argument(
+        "--plot", type=output(*PICTURES), metavar="FILE", help="a picture of all runs"
+    )
+    parser.add_argument("--json", type=output(), metavar="FILE", help="the numbers of all runs")
     options = parser.parse_args()
-    for option in ("seeds", "steps", "processes"):
-        value = getattr(options, option)
-        if value is not None and value < 1:
-            parser.error(f"--{option} must be at least 1, got {value}")
-    for option in ("plot", "json"):
-        path = getattr(options, option)
-        if path is not None and not path.parent.is_dir():
-            parser.error(f"--{option}: there is no folder {path.parent}")
-    if options.plot is not None and options.plot.suffix not in (".png", ".svg", ".pdf"):
-        parser.error(f"--plot must end in .png, .svg or .pdf, got {options.plot}")
     try:
         get_backend(options.backend)
     except nn.BackendUnavailable as error:

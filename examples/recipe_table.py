@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from train_mnist import repeats_of
 
+from nngan import cli
 from nngan.recipes import RECIPES
 
 HERE = Path(__file__).parent
@@ -135,25 +136,27 @@ def table(runs: Runs) -> str:
 
 def main() -> int:
     """Run what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = cli.OneSentenceParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recipes", nargs="+", choices=RECIPES, metavar="RECIPE")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="0 to N - 1; default: 3")
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
+    number = cli.positive(int)
+    parser.add_argument("--seeds", type=number, default=3, metavar="N", help="0 to N - 1")
+    parser.add_argument("--epochs", type=number, metavar="N", help="default: the recipe's")
     parser.add_argument(
-        "--images", type=int, default=50_000, metavar="N",
+        "--images", type=number, default=50_000, metavar="N",
         help="train on the first N; 50000 leaves out those that Parzen's bandwidth is chosen from",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("runs/table"), metavar="DIR")
+    parser.add_argument("--out", type=cli.folder, default=Path("runs/table"), metavar="DIR")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     parser.add_argument(
-        "--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="runs side by side"
-    )
+        "--processes", type=number, default=os.cpu_count() or 1, metavar="N",
+        help="runs side by side",
+    )  # fmt: skip
     options = parser.parse_args()
-    for name in ("seeds", "epochs", "images", "processes"):
-        if (value := getattr(options, name)) is not None and value < 1:
-            parser.error(f"--{name} must be at least 1, got {value}")
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(cli.one_sentence(error))
     runs = {
         options.out / f"{name}-{seed}": wanted(name, seed, options)
         for seed in range(options.seeds)

@@ -21,13 +21,13 @@ from typing import Any
 
 import nngan as nn
 from nngan.backend import Array, get_backend
+from nngan.cli import OneSentenceParser, folder, one_sentence, positive, seed
 from nngan.datasets import DatasetError
 from nngan.gan import UPDATES
 from nngan.losses import OBJECTIVES
 from nngan.metrics import JudgeError, judge_path, load_judge
 from nngan.recipes import RECIPES
 from nngan.training import Measure, RunFolder, TrainingDiverged
-from nngan.training.options import OneSentenceParser, folder, one_sentence, positive, seed
 
 DATA = ("auto", "mnist", "fashion", "digits")
 MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -668,6 +669,64 @@ def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):
 
 
 # -- the other examples ------------------------------------------------------------------------
+
+MISTAKES = [
+    ("benchmark.py --rounds 0", "argument --rounds: must be a positive whole number, got '0'"),
+    ("benchmark.py --threads x", "argument --threads: must be a positive whole number, got 'x'"),
+    ("benchmark.py --seconds nan", "argument --seconds: must be a positive number, got 'nan'"),
+    ("benchmark.py --json no/x.json", "argument --json: there is no folder no"),
+    ("benchmark.py --json .", "argument --json: must name a file, got the folder '.'"),
+    ("benchmark.py --plot x.gif", "argument --plot: must end in .png or .svg or .pdf, got 'x.gif'"),
+    ("benchmark.py --backend cupy", "pip install 'nngan[cuda13]'"),
+    ("evaluate.py", "the following arguments are required: run"),
+    ("evaluate.py nowhere", "nowhere/checkpoint.npz: No such file or directory"),
+    ("evaluate.py run --samples 0", "--samples: must be a whole number from 40 to 40000, got '0'"),
+    ("evaluate.py run --seed -1", "argument --seed: must be a whole number from 0 to 61489"),
+    ("latent.py nowhere", "nowhere/checkpoint.npz: No such file or directory"),
+    ("latent.py run --pairs 0", "argument --pairs: must be a whole number from 1 to 50, got '0'"),
+    ("latent.py run --steps x", "argument --steps: must be a whole number from 2 to 50, got 'x'"),
+    ("latent.py run --seed 1.5", "argument --seed: must be a whole number from 0 to 61489"),
+    ("mixtures.py", "the following arguments are required: mixture"),
+    ("mixtures.py disc", "argument mixture: invalid choice: 'disc'"),
+    ("mixtures.py ring --plot x.gif", "--plot: must end in .png or .svg or .pdf, got 'x.gif'"),
+    ("mixtures.py ring --seeds 0", "argument --seeds: must be a positive whole number, got '0'"),
+    ("mixtures.py ring --steps x", "argument --steps: must be a positive whole number, got 'x'"),
+    ("mixtures.py grid --processes 0", "--processes: must be a positive whole number, got '0'"),
+    ("mixtures.py grid --json no/x.json", "argument --json: there is no folder no"),
+    ("mixtures.py grid --plot no/x.png", "argument --plot: there is no folder no"),
+    ("penalty_cost.py many", "argument rounds: must be a positive whole number, got 'many'"),
+    ("recipe_table.py r1 --seeds 0", "argument --seeds: must be a positive whole number, got '0'"),
+    ("recipe_table.py r1 --processes 0", "--processes: must be a positive whole number, got '0'"),
+    ("recipe_table.py r1 --out=", "argument --out: must name a folder, got ''"),
+    ("ring.py --steps x", "argument --steps: must be a positive whole number, got 'x'"),
+    ("ring.py --seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
+    ("ring.py --out no/ring.png", "argument --out: there is no folder no"),
+    ("ring.py --wrong", "unrecognized arguments: --wrong"),
+    ("train_mnist.py --seed x", "argument --seed: must be a whole number from 0 to 6148914691236"),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), MISTAKES)
+def test_a_mistake_is_one_sentence_before_anything_is_computed(
+    monkeypatch, tmp_path, capsys, command, message
+):
+    script, *arguments = command.split()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    out, error = capsys.readouterr()
+    assert (stop.value.code, out, error.count("\n")) == (2, "", 1)
+    assert error.startswith(f"{script}: error: ")
+    assert message in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_command_line_is_tried():
+    scripts = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text()}
+    assert {command.split()[0] for command, _ in MISTAKES} == scripts
 
 
 def test_the_minimal_game_fits_on_a_page_and_runs(tmp_path):

@@ -176,26 +176,6 @@ def test_a_run_is_that_of_its_recipe_and_seed(monkeypatch):
     assert (plain.samples != a.samples).any()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["disc"], "invalid choice: 'disc'"),
-        (["ring", "--seeds", 0], "--seeds must be at least 1, got 0"),
-        (["ring", "--steps", -1], "--steps must be at least 1, got -1"),
-        (["ring", "--processes", 0], "--processes must be at least 1, got 0"),
-        (["ring", "--plot", "no/ring.png"], "--plot: there is no folder no"),
-        (["ring", "--json", "no/ring.json"], "--json: there is no folder no"),
-        (["ring", "--plot", "ring.gif"], "--plot must end in .png, .svg or .pdf, got ring.gif"),
-    ],
-)
-def test_what_is_wrong_is_said_before_training(script, capsys, tmp_path, arguments, message):
-    assert script(*arguments) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("error:") == 1
-    assert not list(tmp_path.iterdir())
-
-
 def test_no_gpu(script, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert script("ring", "--backend", "cupy") == 2

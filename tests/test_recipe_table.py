@@ -48,7 +48,7 @@ def script(monkeypatch, tmp_path):
 
     def run(*arguments):
         calls.clear()
-        given = [*map(str, arguments), "--out", str(tmp_path), "--processes", "1"]
+        given = ["--out", str(tmp_path), "--processes", "1", *map(str, arguments)]
         monkeypatch.setattr(sys, "argv", ["recipe_table.py", *given])
         return module.main()
 
@@ -158,9 +158,17 @@ def test_a_run_that_failed_is_named_with_its_log_and_the_others_go_on(script, tm
     assert "| `r1`, 7 epochs | 2 | 1.0 ± 1.0 |" in out
 
 
-def test_mistakes_get_one_sentence(script, capsys):
-    for arguments in (["nonsense"], ["r1", "--seeds", 0], ["r1", "--epochs", -1]):
+def test_mistakes_get_one_sentence(script, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for arguments, message in (
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["r1", "--epochs", -1], "--epochs: must be a positive whole number, got '-1'"),
+        (["r1", "--out", tmp_path / "file"], "file: File exists"),
+    ):
         with pytest.raises(SystemExit) as stop:
             script(*arguments)
         assert stop.value.code == 2
-    assert "--epochs must be at least 1, got -1" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not script.calls
