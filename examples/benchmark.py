@@ -29,6 +29,7 @@ import numpy as np
 from benchmark_games import CONTESTANTS, Case
 
 from nngan.backend import BackendUnavailable, get_backend
+from nngan.cli import PICTURES, OneSentenceParser, output, positive
 
 SWEEPS = {
     "batch": [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
@@ -55,21 +56,21 @@ def main() -> None:
 
 def parse_options() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = OneSentenceParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
     parser.add_argument("--recipe", choices=["tf_basic", "pytorch_mlp"], action="append")
     parser.add_argument("--sweep", choices=SWEEPS, help="in place of the two cases")
-    parser.add_argument("--threads", type=int, default=cores())
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.4, help="of one turn (default 0.4)")
+    parser.add_argument("--threads", type=positive(int), default=cores())
+    parser.add_argument("--rounds", type=positive(int), default=15)
+    parser.add_argument(
+        "--seconds", type=positive(float), default=0.4, help="of one turn (default 0.4)"
+    )
     parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
-    parser.add_argument("--plot", type=Path, help="draw them into this file")
+    parser.add_argument("--json", type=output(), help="write all figures to this file")
+    parser.add_argument("--plot", type=output(*PICTURES), help="draw them into this file")
     args = parser.parse_args()
-    if args.rounds < 1 or args.threads < 1 or args.seconds <= 0:
-        parser.error("--rounds and --threads must be at least 1, --seconds above 0")
     if args.sweep and (args.recipe or args.compile):
         parser.error("--sweep has its own games and contestants: leave --recipe and --compile out")
     try:

@@ -7,14 +7,13 @@ python examples/evaluate.py runs/x --backend cupy   # the same on a CUDA GPU
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import nngan as nn
 from nngan import checkpoint, metrics
 from nngan.backend import get_backend
+from nngan.cli import OneSentenceParser, folder, one_sentence, seed, whole
 from nngan.datasets import DatasetError
 from nngan.metrics.parzen import VALIDATION
-from nngan.training.options import OneSentenceParser, one_sentence
 
 SAMPLES = 10_000  # of every protocol in the table
 
@@ -31,14 +30,12 @@ def table(rows: dict[str, metrics.Estimate], real: dict[str, metrics.Estimate]) 
 def main() -> None:
     """Load the run, measure, print, write."""
     parser = OneSentenceParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", type=Path, help="the folder of a run, with its checkpoint.npz")
-    parser.add_argument("--samples", type=int, default=SAMPLES, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, help="of the latent vectors")
+    parser.add_argument("run", type=folder, help="the folder of a run, with its checkpoint.npz")
+    parser.add_argument("--samples", type=whole(40, 4 * SAMPLES), default=SAMPLES, metavar="N")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the latent vectors")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     options = parser.parse_args()
-    if not 40 <= options.samples <= 4 * SAMPLES or not 0 <= options.seed < 2**64:
-        parser.error("--samples must lie in 40 to 40000 and --seed in 0 to 2**64 - 1")
     try:
         backend = get_backend(options.backend)
         gan, settings = checkpoint.load(options.run / "checkpoint.npz", backend)

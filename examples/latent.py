@@ -9,17 +9,15 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import nngan as nn
-from nngan import checkpoint, plotting
+from nngan import checkpoint, cli, plotting
 from nngan.backend import Array, Key, Stream, get_backend
 from nngan.datasets import DatasetError
 from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
-from nngan.training.options import one_sentence
 
 ATLAS = 20  # images along each side
 JUDGED = 8  # images of each kind whose gradients are drawn
@@ -105,18 +103,16 @@ def gradients(gan: nn.GAN, settings: dict[str, Any], seed: int) -> dict[str, Any
 
 def main() -> None:
     """Load the run, draw, write."""
-    parser = argparse.ArgumentParser(
+    parser = cli.OneSentenceParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="the folder of a run, or a checkpoint of GAN.save")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: where the checkpoint is")
-    parser.add_argument("--pairs", type=int, default=8, help="walks, default: 8")
-    parser.add_argument("--steps", type=int, default=11, help="images of a walk, default: 11")
-    parser.add_argument("--seed", type=int, default=0, help="of the latent vectors, default: 0")
+    parser.add_argument("run", type=cli.folder, help="folder of a run, or checkpoint of GAN.save")
+    parser.add_argument("--out", type=cli.folder, metavar="DIR", help="default: the run's folder")
+    parser.add_argument("--pairs", type=cli.whole(1, 50), default=8, help="walks, default: 8")
+    parser.add_argument("--steps", type=cli.whole(2, 50), default=11, help="of one, default: 11")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="of the latent vectors")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     options = parser.parse_args()
-    if not (1 <= options.pairs <= 50 and 2 <= options.steps <= 50 and 0 <= options.seed < 2**64):
-        parser.error("--pairs must lie in 1 to 50, --steps in 2 to 50, --seed in 0 to 2**64 - 1")
     path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
     out, seed = options.out or path.parent, options.seed
     try:
@@ -141,7 +137,7 @@ def main() -> None:
         else:
             print("No gradients.png: D sees more than the pixels of one sample")
     except (ValueError, OSError, DatasetError, nn.BackendUnavailable) as error:
-        parser.exit(2, f"{parser.prog}: error: {one_sentence(error)}\n")
+        parser.error(cli.one_sentence(error))
 
 
 if __name__ == "__main__":

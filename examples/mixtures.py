@@ -4,8 +4,8 @@ python examples/mixtures.py ring                   # ten seeds, eight modes
 python examples/mixtures.py grid --plot grid.png   # ten seeds, 25 modes, and a picture
 python examples/mixtures.py ring --plain           # a game without the cure
 
-Every run learns from the same 100,000 points, is judged by 2,500 samples, and prints its line when
-it is done. The game is `nngan.recipes.MIXTURES`.
+Every run learns from the same 100,000 points, is judged by 2,500 samples, prints its line when it
+is done and is then in the file of --json. The game is `nngan.recipes.MIXTURES`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,28 @@ import json
 import math
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from tqdm import tqdm
 
 import nngan as nn
 from nngan.backend import Array, get_backend
 from nngan.checkpoint import atomic_write
+from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive
 from nngan.datasets import GRID, RING, Mixture
 from nngan.metrics import Estimate, Modes, count_modes, over_runs
 from nngan.metrics.modes import RUNS, SAMPLES
 from nngan.plotting import plot_mixtures
 from nngan.recipes import MIXTURES, Recipe
+from nngan.training import TrainingDiverged
 
 POINTS = 100_000
 DATA: dict[str, Mixture] = {"ring": RING, "grid": GRID}
@@ -125,26 +133,22 @@ def report(run: Run) -> dict[str, object]:
 
 def parse() -> argparse.Namespace:
     """Read the options; what is wrong with them is said before anything is trained."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = OneSentenceParser(description=__doc__.partition("\n")[0])
     parser.add_argument("mixture", choices=DATA)
-    parser.add_argument("--seeds", type=int, default=RUNS, metavar="N", help="seeds 0 to N - 1")
-    parser.add_argument("--steps", type=int, help="above 400 in whole epochs of 400, rounded up")
+    parser.add_argument("--seeds", type=positive(int), default=RUNS, metavar="N", help="0 to N - 1")
+    parser.add_argument(
+        "--steps", type=positive(int), metavar="N", help="above 400 in epochs of 400, rounded up"
+    )
     parser.add_argument("--plain", action="store_true", help="the game of 2014, without the cure")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
-    parser.add_argument("--processes", type=int, metavar="P", help="default: one a core; cupy: 1")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture of all runs")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="the numbers of all runs")
+    parser.add_argument(
+        "--processes", type=positive(int), metavar="N", help="default: one a core; cupy: 1"
+    )
+    parser.add_argument(
+        "--plot", type=output(*PICTURES), metavar="FILE", help="a picture of all runs"
+    )
+    parser.add_argument("--json", type=output(), metavar="FILE", help="the numbers of all runs")
     options = parser.parse_args()
-    for option in ("seeds", "steps", "processes"):
-        value = getattr(options, option)
-        if value is not None and value < 1:
-            parser.error(f"--{option} must be at least 1, got {value}")
-    for option in ("plot", "json"):
-        path = getattr(options, option)
-        if path is not None and not path.parent.is_dir():
-            parser.error(f"--{option}: there is no folder {path.parent}")
-    if options.plot is not None and options.plot.suffix not in (".png", ".svg", ".pdf"):
-        parser.error(f"--plot must end in .png, .svg or .pdf, got {options.plot}")
     try:
         get_backend(options.backend)
     except nn.BackendUnavailable as error:
@@ -154,40 +158,85 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Train, print, draw."""
-    options = parse()
-    # The matrices are small: a thread each for the processes, which read this as they begin.
-    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
-        os.environ[f"{library}_NUM_THREADS"] = "1"
+def begin() -> None:
+    """Make a process one that can be ended at any moment."""
+    tqdm.set_lock(threading.RLock())  # its default is a semaphore of the system, which would stay
+
+
+def submit(pool: ProcessPoolExecutor, options: argparse.Namespace) -> dict[Future[Run], int]:
+    """Hand out the seeds; the processes that this starts leave Ctrl-C to the one that reports."""
     job = functools.partial(
         train, name=options.mixture, plain=options.plain, steps=options.steps,
         backend=options.backend,
     )  # fmt: skip
-    K, runs = len(DATA[options.mixture].centers), []
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return {pool.submit(job, seed): seed for seed in range(options.seeds)}
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def keep(runs: list[Run], path: Path | None) -> None:
+    """Write the numbers of all runs so far, by seed."""
+    runs.sort(key=lambda run: run.seed)
+    if runs and path is not None:
+        with atomic_write(path) as file:
+            file.write((json.dumps([report(run) for run in runs], indent=2) + "\n").encode())
+
+
+def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
+    """Draw the samples of all runs."""
+    titles = [
+        f"seed {run.seed}: {run.modes.covered} modes, {run.modes.high_quality:.1%}" for run in runs
+    ]
+    heading = f"{options.mixture}, {runs[0].steps} steps: modes found, share within 3 std"
+    plot_mixtures(
+        [run.samples for run in runs], DATA[options.mixture], options.plot, titles, heading
+    )
+    print(f"picture: {options.plot}")
+
+
+def main() -> int:
+    """Train, print, draw; return the exit status."""
+    options, status = parse(), 0
+    # The matrices are small: a thread each for the processes, which read this as they begin.
+    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    runs: list[Run] = []
+    K = len(DATA[options.mixture].centers)
     print(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
     workers = min(options.processes, options.seeds)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        for run in pool.map(job, range(options.seeds)):
-            runs.append(run)
-            covered, quality, kl, _ = run.modes
-            label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
-            print(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes), flush=True)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin) as pool:
+        try:
+            jobs = submit(pool, options)
+            for job in as_completed(jobs):
+                try:
+                    run = job.result()
+                except (TrainingDiverged, ValueError, BrokenProcessPool) as error:
+                    print(f"seed {jobs[job]}: {one_sentence(error)}", flush=True)
+                    status = 1
+                    continue
+                runs.append(run)
+                covered, quality, kl, _ = run.modes
+                label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
+                print(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes), flush=True)
+                keep(runs, options.json)
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+            keep(runs, options.json)  # perhaps it came while this was under way
+            where = f", which {options.json} has" if runs and options.json else ""
+            print(f"\nStopped after {len(runs)} of {options.seeds} seeds{where}")
+            status = 130
     print(table(runs, options.mixture))
-    if options.json is not None:
-        with atomic_write(options.json) as file:
-            file.write((json.dumps([report(run) for run in runs], indent=2) + "\n").encode())
-    if options.plot is not None:
-        titles = [
-            f"seed {run.seed}: {run.modes.covered} modes, {run.modes.high_quality:.1%}"
-            for run in runs
-        ]
-        heading = f"{options.mixture}, {runs[0].steps} steps: modes found, share within 3 std"
-        plot_mixtures(
-            [run.samples for run in runs], DATA[options.mixture], options.plot, titles, heading
-        )
-        print(f"picture: {options.plot}")
+    if runs and options.plot is not None:
+        draw(runs, options)
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -10,14 +10,15 @@ printed. Without PyTorch nngan runs alone.
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
 
+from nngan.cli import OneSentenceParser, positive
 from nngan.recipes import RECIPES
 
 FEATURES, GAMMA = 784, 10.0
@@ -26,7 +27,11 @@ RECIPE = RECIPES["pytorch_mlp"]
 
 def main() -> None:
     """Race, and print what each step took."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 25
+    parser = OneSentenceParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rounds", nargs="?", type=positive(int), default=25, help="default: 25")
+    rounds = parser.parse_args().rounds
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (RECIPE.batch_size, FEATURES)).astype(np.float32)
     z = rng.standard_normal((RECIPE.batch_size, RECIPE.latent_dim)).astype(np.float32)

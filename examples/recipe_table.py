@@ -5,8 +5,9 @@ python examples/recipe_table.py tf_basic r1 --seeds 5 --out runs/table
 python examples/recipe_table.py default --epochs 10            # shorter than the recipe says
 
 Every run has a folder of its own in --out, made by train_mnist.py and measured by evaluate.py. What
-is there already is not made again: a run that was cut off goes on, and more seeds or recipes are
-added by another call. Runs go side by side, one for each core.
+is there already is not made again: a run that was cut off goes on, as does one of fewer epochs, and
+more seeds or recipes are added by another call. A folder with a run of another setting is named and
+left alone. Runs go side by side, one for each core.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from train_mnist import repeats_of
 
+from nngan import cli
 from nngan.recipes import RECIPES
 
 HERE = Path(__file__).parent
@@ -35,19 +39,48 @@ COLUMNS = {
     "density": ("density", 3),
     "coverage": ("coverage", 3),
 }
-Report = Mapping[str, object]
+Settings = dict[str, Any]
+Runs = Mapping[Path, Settings]
 
 
-def play(folder: Path, recipe: str, seed: int, options: argparse.Namespace) -> None:
+def wanted(recipe: str, seed: int, options: argparse.Namespace) -> Settings:
+    """Return the settings of a run of the table, under the names that its config.json has."""
+    epochs = options.epochs or RECIPES[recipe].epochs * repeats_of(options.images)
+    return {
+        "data": "mnist", "recipe": recipe, "seed": seed, "images": options.images, "epochs": epochs,
+    }  # fmt: skip
+
+
+def read(path: Path) -> Settings:
+    """Return what a JSON file holds; nothing, if it is not there."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def conflict(folder: Path, settings: Settings) -> str:
+    """Return in a sentence which other settings the run in a folder has; "" where it has none.
+
+    A run of fewer epochs is one of these settings that is not yet at its end.
+    """
+    there = read(folder / "config.json") or settings
+    differ = [n for n in settings if n != "epochs" and there.get(n) != settings[n]]
+    if there["epochs"] > settings["epochs"]:
+        differ.append("epochs")
+    said = ", ".join(f"{name} {there.get(name)} (not {settings[name]})" for name in differ)
+    return said and f"{folder} holds a run with {said}: choose another --out"
+
+
+def complete(folder: Path, settings: Settings) -> bool:
+    """Return whether a run was measured at its end."""
+    return read(folder / "metrics.json").get("epoch") == settings["epochs"]
+
+
+def play(folder: Path, settings: Settings, options: argparse.Namespace) -> None:
     """Train and measure one run, or what is left of it; its output goes into two logs beside it."""
     train = ["--out", folder, "--backend", options.backend]
-    if options.epochs:
-        train += ["--epochs", options.epochs]
+    for name, value in settings.items():
+        train += [f"--{name}", value]
     if (folder / "checkpoint.npz").exists():
         train += ["--resume"]
-    else:
-        train += ["--data", "mnist", "--recipe", recipe, "--seed", seed]
-        train += ["--images", options.images]
     measure = [folder, "--backend", options.backend]
     if options.data_dir:
         train, measure = ([*given, "--data-dir", options.data_dir] for given in (train, measure))
@@ -67,17 +100,6 @@ def play(folder: Path, recipe: str, seed: int, options: argparse.Namespace) -> N
         print(f"{folder}: {script}, {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
 
 
-def complete(folder: Path, epochs: int | None) -> bool:
-    """Return whether a run was measured at its end."""
-    try:
-        report, config = (
-            json.loads((folder / name).read_text()) for name in ("metrics.json", "config.json")
-        )
-    except FileNotFoundError:
-        return False
-    return bool(report["epoch"] == (epochs or config["epochs"]))
-
-
 def row(name: str, reports: Iterable[Mapping[str, Mapping[str, float]]]) -> list[str]:
     """Return a row of the table: means over the runs, and their standard errors from two runs on.
 
@@ -95,57 +117,74 @@ def row(name: str, reports: Iterable[Mapping[str, Mapping[str, float]]]) -> list
     return cells
 
 
-def table(out: Path, names: Iterable[str]) -> str:
-    """Return the runs in `out` as a table in Markdown, real images first."""
+def table(runs: Runs) -> str:
+    """Return the means of the runs as a table in Markdown, real images first."""
     title = ["", "seeds", *(title for title, _ in COLUMNS.values())]
     rows: list[list[str]] = []
-    for name in names:
-        found = sorted(out.glob(f"{name}-[0-9]*/metrics.json"))
-        reports = [json.loads(path.read_text())["metrics"] for path in found]
-        if reports and not rows:
+    for name in dict.fromkeys(settings["recipe"] for settings in runs.values()):
+        of_recipe = {path: s for path, s in runs.items() if s["recipe"] == name}
+        reports = [read(folder / "metrics.json")["metrics"] for folder in of_recipe]
+        if not rows:
             real = {key: {"value": reports[0][key]["real"]} for key in COLUMNS}
             rows.append(row("*real images*", [real]))
             rows[0][1] = ""
-        if reports:
-            epochs = {json.loads(path.read_text())["epoch"] for path in found}
-            label = " or ".join(f"{epoch}" for epoch in sorted(epochs))
-            rows.append(row(f"`{name}`, {label} epochs", reports))
+        epochs = next(iter(of_recipe.values()))["epochs"]
+        rows.append(row(f"`{name}`, {epochs} epochs", reports))
     lines = [title, ["---"] * len(title), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def main() -> int:
     """Run what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = cli.OneSentenceParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recipes", nargs="+", choices=RECIPES, metavar="RECIPE")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="0 to N - 1; default: 3")
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's")
+    number = cli.positive(int)
+    parser.add_argument("--seeds", type=number, default=3, metavar="N", help="0 to N - 1")
+    parser.add_argument("--epochs", type=number, metavar="N", help="default: the recipe's")
     parser.add_argument(
-        "--images", type=int, default=50_000, metavar="N",
+        "--images", type=number, default=50_000, metavar="N",
         help="train on the first N; 50000 leaves out those that Parzen's bandwidth is chosen from",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("runs/table"), metavar="DIR")
+    parser.add_argument("--out", type=cli.folder, default=Path("runs/table"), metavar="DIR")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     parser.add_argument(
-        "--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="runs side by side"
-    )
+        "--processes", type=number, default=os.cpu_count() or 1, metavar="N",
+        help="runs side by side",
+    )  # fmt: skip
     options = parser.parse_args()
-    for name in ("seeds", "epochs", "images", "processes"):
-        if (value := getattr(options, name)) is not None and value < 1:
-            parser.error(f"--{name} must be at least 1, got {value}")
-    options.out.mkdir(parents=True, exist_ok=True)
-    runs = [(name, seed) for seed in range(options.seeds) for name in options.recipes]
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(cli.one_sentence(error))
+    runs = {
+        options.out / f"{name}-{seed}": wanted(name, seed, options)
+        for seed in range(options.seeds)
+        for name in options.recipes
+    }
+    conflicts = {folder: said for folder, s in runs.items() if (said := conflict(folder, s))}
+    for folder, said in conflicts.items():
+        print(said, file=sys.stderr, flush=True)
+        del runs[folder]
     with ThreadPoolExecutor(options.processes) as pool:
         jobs = [
-            pool.submit(play, folder, name, seed, options)
-            for name, seed in runs
-            if not complete(folder := options.out / f"{name}-{seed}", options.epochs)
+            pool.submit(play, folder, settings, options)
+            for folder, settings in runs.items()
+            if not complete(folder, settings)
         ]
-    failures = [str(error) for job in jobs if (error := job.exception())]
-    print(table(options.out, options.recipes))
-    print("\n".join(failures), file=sys.stderr, end="\n" * bool(failures))
-    return 1 if failures else 0
+        try:
+            wait(jobs)
+        except KeyboardInterrupt:  # the runs under way have it too, and save themselves
+            pool.shutdown(cancel_futures=True)
+            print(
+                "Stopped; what is done is kept, and the same call goes on with it", file=sys.stderr
+            )
+            return 130
+    failures = [error for job in jobs if (error := job.exception())]
+    print(table({folder: s for folder, s in runs.items() if complete(folder, s)}))
+    for error in failures:
+        print(error, file=sys.stderr)
+    return 1 if conflicts or failures else 0
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ direction in which D's gradient pushes them.
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
-from pathlib import Path
 
 import nngan as nn
 from nngan.backend import get_backend
+from nngan.cli import PICTURES, OneSentenceParser, output, positive, seed
 from nngan.datasets import RING
 from nngan.layers import sigmoid
 from nngan.metrics import count_modes
@@ -26,16 +25,14 @@ BATCH = 256
 
 def main() -> None:
     """Train, print what was found, draw."""
-    parser = argparse.ArgumentParser(description="A GAN on a ring of eight Gaussians.")
-    parser.add_argument("--steps", type=int, default=15_000, help="in hundreds, rounded up")
-    parser.add_argument("--seed", type=int, default=0)
+    parser = OneSentenceParser(description="A GAN on a ring of eight Gaussians.")
+    parser.add_argument(
+        "--steps", type=positive(int), default=15_000, help="in hundreds, rounded up"
+    )
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
-    parser.add_argument("--out", type=Path, default=Path("ring.png"))
+    parser.add_argument("--out", type=output(*PICTURES), default="ring.png", metavar="FILE")
     options = parser.parse_args()
-    if options.steps < 1 or not 0 <= options.seed < 2**64 // 3:
-        parser.error(f"--steps must be at least 1 and --seed lie in 0 to {2**64 // 3 - 1}")
-    if not options.out.parent.is_dir():
-        parser.error(f"--out: there is no folder {options.out.parent}")
     try:
         backend = get_backend(options.backend)
     except nn.BackendUnavailable as error:

@@ -21,13 +21,13 @@ from typing import Any
 
 import nngan as nn
 from nngan.backend import Array, get_backend
+from nngan.cli import OneSentenceParser, folder, one_sentence, positive, seed
 from nngan.datasets import DatasetError
 from nngan.gan import UPDATES
 from nngan.losses import OBJECTIVES
 from nngan.metrics import JudgeError, judge_path, load_judge
 from nngan.recipes import RECIPES
 from nngan.training import Measure, RunFolder, TrainingDiverged
-from nngan.training.options import OneSentenceParser, folder, one_sentence, positive, seed
 
 DATA = ("auto", "mnist", "fashion", "digits")
 MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size
@@ -37,9 +37,18 @@ GAME: dict[str, dict[str, Any]] = {
     "update": {"choices": UPDATES, "help": "simultaneous: one pass through D a step"},
     "k": {"type": positive(int), "metavar": "N", "help": "steps of D per step of G"},
     "pack": {"type": positive(int), "metavar": "N", "help": "samples that D judges at once"},
-    "r1": {"type": float, "metavar": "X", "help": "penalty on D's gradient at real images"},
+    "r1": {
+        "type": float,
+        "metavar": "X",
+        "help": "penalty on D's gradient at real images; penalties add up",
+    },
     "r2": {"type": float, "metavar": "X", "help": "the same at generated ones"},
     "gradient_penalty": {"type": float, "metavar": "X", "help": "Wasserstein's, between the two"},
+    "penalty_every": {
+        "type": positive(int),
+        "metavar": "N",
+        "help": "penalise every N steps only, N times as strongly",
+    },
     "ema": {"type": float, "metavar": "X", "help": "decay of the moving average of G"},
     "label_smoothing": {"type": float, "metavar": "X", "help": "of the label of real images"},
 }
@@ -62,7 +71,7 @@ def parser() -> OneSentenceParser:
     group.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
     group.add_argument("--batch-size", type=positive(int), metavar="N")
     group.add_argument("--latent-dim", type=positive(int), metavar="N")
-    group.add_argument("--lr", type=positive(float), metavar="X", help="of both optimizers")
+    group.add_argument("--lr", type=positive(float), metavar="X", help="of G; D's is scaled alike")
     for name, how in GAME.items():
         group.add_argument(option(name), **how)
     return p
@@ -115,8 +124,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
         recipe = recipe.with_lr(options.lr)
     backend = get_backend(options.backend)  # before a download that would be in vain
     data, x, labels = load(options.data or "auto", options.data_dir, options.images)
-    # A small data set is gone through more often, so that a recipe takes about as many steps.
-    repeats = max(1, round(MNIST_SAMPLES / len(x)))
+    repeats = repeats_of(len(x))
     epochs = options.epochs or recipe.epochs * repeats
     k, pack = (recipe.game.get(name, 1) for name in ("k", "pack"))
     steps = steps_of(epochs, len(x), recipe.batch_size, k)
@@ -128,6 +136,11 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
     if recipe.batch_size % pack:
         raise ValueError(f"--batch-size {recipe.batch_size} must be a multiple of --pack {pack}")
     gan = recipe.build(x.shape[1], options.seed or 0, backend, steps)
+    if recipe.batch_size == 1 and (gan.G.couples_samples or gan.D.couples_samples):
+        raise ValueError(
+            f"--batch-size must be 2 or more with --recipe {recipe_name}, whose BatchNorm takes "
+            "the variance of a minibatch, got 1"
+        )
     settings = {
         "nngan": nn.__version__,
         "data": data,
@@ -138,7 +151,8 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
         "epochs": epochs,
         "batch_size": recipe.batch_size,
         "latent_dim": recipe.latent_dim,
-        "lr": recipe.optimizer["lr"],
+        "lr": gan.g_optimizer.lr,
+        "d_lr": gan.d_optimizer.lr,
         "seed": options.seed or 0,
         "sample_every": recipe.sample_every * repeats,
         "during": options.during,
@@ -156,11 +170,14 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
     settings = run.settings
-    fixed = ("recipe", *GAME, "batch_size", "latent_dim", "lr", "seed", "data", "images")
-    if not set(fixed) <= set(settings):
+    if not {"data", "recipe", "epochs", "batch_size"} <= set(settings):
         raise ValueError(
-            f"{run.checkpoint} is not of a run of this script as it is now: load it with GAN.load"
+            f"{run.checkpoint} does not say what it was made with, so it is not of a run of this "
+            "script: load it with GAN.load"
         )
+    for name, value in known(gan).items():
+        settings.setdefault(name, value)
+    fixed = ("recipe", *GAME, "batch_size", "latent_dim", "lr", "seed", "data", "images")
     for name in fixed:
         value = getattr(options, name)
         if value not in (None, settings[name], "auto"):
@@ -171,25 +188,59 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
     epochs = options.epochs or settings["epochs"]
     if epochs < gan.epoch:
         raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
-    steps = steps_of(*(settings[name] for name in ("epochs", "images", "batch_size", "k")))
+    data_dir = absolute(options.data_dir) or settings["data_dir"]
+    _, x, labels = load(settings["data"], data_dir, settings["images"])
+    steps = steps_of(settings["epochs"], len(x), settings["batch_size"], settings["k"])
     if epochs != settings["epochs"] and gan.g_optimizer.schedule == ("linear", steps):
         raise ValueError(
             f"the learning rate of the run in {options.out} falls to zero over its "
             f"{settings['epochs']} epochs: leave --epochs out, or choose another --out"
         )
-    # These three may change.
-    settings["epochs"] = epochs
-    settings["data_dir"] = absolute(options.data_dir) or settings["data_dir"]
-    settings["during"] = options.during or settings["during"]
-    _, x, labels = load(settings["data"], settings["data_dir"], settings["images"])
     if x.shape[1] != gan.G.n_out:
         raise ValueError(
             f"the networks in {run.checkpoint} take {gan.G.n_out} pixels, not {x.shape[1]}"
         )
     config = run.path / "config.json"
-    if config.exists() and json.loads(config.read_text()).get("gan") != as_json(gan.config()):
+    if config.exists() and not describes(json.loads(config.read_text()), gan):
         raise ValueError(f"{run.checkpoint} is of another network than {config} describes")
+    during = options.during or settings["during"]
+    settings.update(epochs=epochs, images=len(x), data_dir=data_dir, during=during)
     return run, gan, x, labels
+
+
+def known(gan: nn.GAN) -> dict[str, object]:
+    """Return those settings that a run of an older version may lack, as its game has them."""
+    return {
+        **{name: getattr(gan, name) for name in GAME},
+        "latent_dim": gan.latent_dim,
+        "lr": gan.g_optimizer.lr,
+        "d_lr": gan.d_optimizer.lr,
+        "seed": gan.seed // 3,
+        "images": None,
+        "data_dir": None,
+        "during": None,
+    }
+
+
+def describes(config: dict[str, Any], gan: nn.GAN) -> bool:
+    """Return whether a ``config.json`` is that of the game, be it of an older version."""
+    try:
+        return bool(nn.GAN.from_config(config["gan"]).config() == gan.config())
+    except (LookupError, TypeError, ValueError):
+        return False
+
+
+def penalties(gan: nn.GAN) -> str:
+    """Return which penalties on D's gradient are on, for they add up."""
+    names = ("r1", "r2", "gradient_penalty")
+    on = [f"{option(name)} {value:g}" for name in names if (value := getattr(gan, name))]
+    every = f" every {gan.penalty_every} steps" if gan.penalty_every > 1 else ""
+    return f", D penalised by {' and '.join(on)}{every}" if on else ""
+
+
+def repeats_of(images: int) -> int:
+    """Return how many epochs there are for one of a recipe's: as many as take about its steps."""
+    return max(1, round(MNIST_SAMPLES / images))
 
 
 def steps_of(epochs: int, images: int, batch_size: int, k: int) -> int:
@@ -227,11 +278,6 @@ def create(run: RunFolder, gan: nn.GAN) -> None:
         ) from None
 
 
-def as_json(config: dict[str, object]) -> object:
-    """Return what `config` is once it was written and read."""
-    return json.loads(json.dumps(config))
-
-
 def main() -> int:
     """Run the command line; return the exit status."""
     command = parser()
@@ -254,7 +300,8 @@ def main() -> int:
     settings, status = run.settings, 0
     print(
         f"{settings['recipe']} on {len(x):,} images ({settings['data']}), {gan.backend.name}: "
-        f"G {gan.G.size:,} and D {gan.D.size:,} parameters; into {run.path}"
+        f"G {gan.G.size:,} and D {gan.D.size:,} parameters"
+        f"{penalties(gan)}; into {run.path}"
     )
     try:
         if gan.epoch < settings["epochs"]:

@@ -69,8 +69,10 @@ class Recipe:
         return replace(self, game={**self.game, **options})
 
     def with_lr(self, lr: float) -> Recipe:
-        """Return the recipe with another learning rate, of both players."""
-        d_optimizer = self.d_optimizer and {**self.d_optimizer, "lr": lr}
+        """Return the recipe with another learning rate of G; that of D keeps its ratio to it."""
+        scale, d_optimizer = lr / self.optimizer["lr"], self.d_optimizer
+        if d_optimizer is not None:
+            d_optimizer = {**d_optimizer, "lr": scale * d_optimizer["lr"]}
         return replace(self, optimizer={**self.optimizer, "lr": lr}, d_optimizer=d_optimizer)
 
     def build(

@@ -21,6 +21,7 @@ DOCS, SITE = ROOT / "docs", ROOT / "docs" / "_build" / "html"
 MODULES = [
     "nngan",
     "nngan.checkpoint",
+    "nngan.cli",
     "nngan.datasets",
     "nngan.gan",
     "nngan.gradcheck",

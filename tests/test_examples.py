@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -111,7 +112,7 @@ def test_options_reach_the_game(train, tmp_path):
     options = ["--recipe", "tf_basic", "--lr", "0.001", "--seed", "5"]
     game = {
         "loss": "minimax", "k": 2, "pack": 4, "r1": 0.5, "r2": 0.25, "ema": 0.9,
-        "label_smoothing": 0.1,
+        "label_smoothing": 0.1, "penalty_every": 3,
     }  # fmt: skip
     for name, value in game.items():
         options += [f"--{name.replace('_', '-')}", str(value)]
@@ -124,6 +125,49 @@ def test_options_reach_the_game(train, tmp_path):
     assert gan.g_optimizer.lr == gan.d_optimizer.lr == 0.001
     assert gan.seed == 15
     assert isinstance(gan.G.layers[-1], nn.ReLU)
+
+
+def test_players_of_different_rates_keep_their_ratio(train):
+    options = ["--recipe", "goodfellow2014", "--images", 256, "--epochs", 1]
+    assert train(*SMALL, *options, "--lr", 0.2, "--out", "run") == 0
+    gan = nn.GAN.load("run/checkpoint.npz")
+    assert (gan.g_optimizer.lr, gan.d_optimizer.lr) == (0.2, 0.1)
+    config = json.loads(Path("run/config.json").read_text())
+    assert (config["lr"], config["d_lr"]) == (0.2, 0.1)
+    assert train("--out", "run", "--resume", "--lr", 0.2, "--epochs", 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--recipe tf_basic", " parameters; into"),
+        ("--gradient-penalty 10", ", D penalised by --r1 1 and --gradient-penalty 10; into"),
+        ("--r2 .5 --penalty-every 4", ", D penalised by --r1 1 and --r2 0.5 every 4 steps; into"),
+    ],
+)
+def test_the_first_line_says_which_penalties_add_up(train, capsys, monkeypatch, options, said):
+    monkeypatch.setattr(nn.GAN, "fit", lambda *_, **__: None)
+    assert train(*SMALL, *options.split(), "--epochs", 1, "--out", "run") == 0
+    assert said in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_run_of_an_older_version_goes_on(train, tmp_path):
+    """Its settings and its config.json have no names for what came later."""
+    for name in ("whole", "old"):
+        assert train(*SMALL, "--epochs", 2, "--seed", 4, "--out", name) == 0
+    gan, settings = nn.checkpoint.load("old/checkpoint.npz")
+    later = ("penalty_every", "gradient_penalty", "k", "d_lr", "images", "during", "data_dir")
+    older = {name: value for name, value in settings.items() if name not in later}
+    gan.save("old/checkpoint.npz", older)
+    config = gan.config()
+    del config["penalty_every"], config["g_optimizer"]["eps"]
+    Path("old/config.json").write_text(json.dumps({**older, "gan": config}))
+    for name in ("whole", "old"):
+        assert train("--out", name, "--resume", "--epochs", 3) == 0
+    configs = [json.loads(Path(name, "config.json").read_text()) for name in ("whole", "old")]
+    assert configs[0] == configs[1]
+    params = [nn.GAN.load(Path(name, "checkpoint.npz")).G.params for name in ("whole", "old")]
+    np.testing.assert_array_equal(*params)
 
 
 def test_the_first_images_alone_are_trained_on(train, tmp_path, monkeypatch):
@@ -480,6 +524,9 @@ def files_of(folder):
             "--data digits --batch-size 256 --pack 3",
             "--batch-size 256 must be a multiple of --pack",
         ),
+        ("--data digits --batch-size 1", "--batch-size must be 2 or more with --recipe default"),
+        ("--penalty-every 0", "argument --penalty-every: must be a positive whole number, got '0'"),
+        ("--out finished --resume --penalty-every 2", "has penalty every 1, not 2: leave --penal"),
         ("--data digits --images 1798", "--images 1798 is more than the 1797 of digits"),
         ("--data digits --ema 1", "ema must lie in [0, 1), got 1.0"),
         ("--data digits --r2 nan", "r2 must be a number >= 0, got nan"),
@@ -603,7 +650,7 @@ def test_a_checkpoint_of_no_run(train, finished, capsys, tmp_path):
     gan.save(finished / "checkpoint.npz")
     capsys.readouterr()
     assert train("--out", finished, "--resume", "--epochs", 3) == 2
-    assert "is not of a run of this script" in capsys.readouterr().err
+    assert "so it is not of a run of this script" in capsys.readouterr().err
     other = nn.recipes.RECIPES["default"].build(100)
     other.save(finished / "checkpoint.npz", settings)
     assert train("--out", finished, "--resume", "--epochs", 3) == 2
@@ -622,6 +669,64 @@ def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):
 
 
 # -- the other examples ------------------------------------------------------------------------
+
+MISTAKES = [
+    ("benchmark.py --rounds 0", "argument --rounds: must be a positive whole number, got '0'"),
+    ("benchmark.py --threads x", "argument --threads: must be a positive whole number, got 'x'"),
+    ("benchmark.py --seconds nan", "argument --seconds: must be a positive number, got 'nan'"),
+    ("benchmark.py --json no/x.json", "argument --json: there is no folder no"),
+    ("benchmark.py --json .", "argument --json: must name a file, got the folder '.'"),
+    ("benchmark.py --plot x.gif", "argument --plot: must end in .png or .svg or .pdf, got 'x.gif'"),
+    ("benchmark.py --backend cupy", "pip install 'nngan[cuda13]'"),
+    ("evaluate.py", "the following arguments are required: run"),
+    ("evaluate.py nowhere", "nowhere/checkpoint.npz: No such file or directory"),
+    ("evaluate.py run --samples 0", "--samples: must be a whole number from 40 to 40000, got '0'"),
+    ("evaluate.py run --seed -1", "argument --seed: must be a whole number from 0 to 61489"),
+    ("latent.py nowhere", "nowhere/checkpoint.npz: No such file or directory"),
+    ("latent.py run --pairs 0", "argument --pairs: must be a whole number from 1 to 50, got '0'"),
+    ("latent.py run --steps x", "argument --steps: must be a whole number from 2 to 50, got 'x'"),
+    ("latent.py run --seed 1.5", "argument --seed: must be a whole number from 0 to 61489"),
+    ("mixtures.py", "the following arguments are required: mixture"),
+    ("mixtures.py disc", "argument mixture: invalid choice: 'disc'"),
+    ("mixtures.py ring --plot x.gif", "--plot: must end in .png or .svg or .pdf, got 'x.gif'"),
+    ("mixtures.py ring --seeds 0", "argument --seeds: must be a positive whole number, got '0'"),
+    ("mixtures.py ring --steps x", "argument --steps: must be a positive whole number, got 'x'"),
+    ("mixtures.py grid --processes 0", "--processes: must be a positive whole number, got '0'"),
+    ("mixtures.py grid --json no/x.json", "argument --json: there is no folder no"),
+    ("mixtures.py grid --plot no/x.png", "argument --plot: there is no folder no"),
+    ("penalty_cost.py many", "argument rounds: must be a positive whole number, got 'many'"),
+    ("recipe_table.py r1 --seeds 0", "argument --seeds: must be a positive whole number, got '0'"),
+    ("recipe_table.py r1 --processes 0", "--processes: must be a positive whole number, got '0'"),
+    ("recipe_table.py r1 --out=", "argument --out: must name a folder, got ''"),
+    ("ring.py --steps x", "argument --steps: must be a positive whole number, got 'x'"),
+    ("ring.py --seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
+    ("ring.py --out no/ring.png", "argument --out: there is no folder no"),
+    ("ring.py --wrong", "unrecognized arguments: --wrong"),
+    ("train_mnist.py --seed x", "argument --seed: must be a whole number from 0 to 6148914691236"),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), MISTAKES)
+def test_a_mistake_is_one_sentence_before_anything_is_computed(
+    monkeypatch, tmp_path, capsys, command, message
+):
+    script, *arguments = command.split()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    out, error = capsys.readouterr()
+    assert (stop.value.code, out, error.count("\n")) == (2, "", 1)
+    assert error.startswith(f"{script}: error: ")
+    assert message in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_command_line_is_tried():
+    scripts = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text()}
+    assert {command.split()[0] for command, _ in MISTAKES} == scripts
 
 
 def test_the_minimal_game_fits_on_a_page_and_runs(tmp_path):

@@ -626,7 +626,7 @@ def test_the_script_names_what_it_cannot_measure(script, run_folder, tmp_path, c
     assert script(run_folder(pixels=64)) == 2
     assert "other data" in capsys.readouterr().err
     assert script(run_folder(), "--samples", 39) == 2
-    assert "--samples must lie in 40 to 40000" in capsys.readouterr().err
+    assert "argument --samples: must be a whole number from 40 to 40000" in capsys.readouterr().err
     assert not (tmp_path / "metrics.json").exists()
 
 

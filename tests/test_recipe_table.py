@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "recipe_table.py"
+from nngan.recipes import RECIPES
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
     """Run the script in this process with a stand-in for the two it calls; return its status."""
-    spec = importlib.util.spec_from_file_location("recipe_table_script", SCRIPT)
+    monkeypatch.syspath_prepend(str(EXAMPLES))  # where it finds train_mnist.py
+    spec = importlib.util.spec_from_file_location("table_script", EXAMPLES / "recipe_table.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     calls = []
@@ -24,13 +27,17 @@ def script(monkeypatch, tmp_path):
         name, arguments = Path(command[1]).name, command[2:]
         calls.append((name, *arguments))
         if "--out" in arguments:
-            folder = Path(arguments[arguments.index("--out") + 1])
+            given = dict(zip(arguments[::2], arguments[1::2], strict=False))
+            folder = Path(given["--out"])
             folder.mkdir(exist_ok=True)
-            (folder / "config.json").write_text(json.dumps({"epochs": 7}))
+            config = {"data": given["--data"], "recipe": given["--recipe"]}
+            config |= {name: int(given[f"--{name}"]) for name in ("seed", "images", "epochs")}
+            (folder / "config.json").write_text(json.dumps(config))
             (folder / "checkpoint.npz").write_text("")
         else:
             folder = Path(arguments[0])
-            write(folder, epoch=7, value=float(folder.name.rsplit("-", 1)[1]))
+            epoch = json.loads((folder / "config.json").read_text())["epochs"]
+            write(folder, epoch, value=float(folder.name.rsplit("-", 1)[1]))
         return subprocess.CompletedProcess(command, int(folder.name == "r1-1"))
 
     def write(folder, epoch, value):
@@ -41,11 +48,11 @@ def script(monkeypatch, tmp_path):
 
     def run(*arguments):
         calls.clear()
-        given = [*map(str, arguments), "--out", str(tmp_path), "--processes", "1"]
+        given = ["--out", str(tmp_path), "--processes", "1", *map(str, arguments)]
         monkeypatch.setattr(sys, "argv", ["recipe_table.py", *given])
         return module.main()
 
-    run.calls = calls
+    run.calls, run.write, run.module = calls, write, module
     return run
 
 
@@ -55,38 +62,113 @@ def test_runs_of_all_seeds_become_one_row(script, tmp_path, capsys):
     assert script.calls[0] == (
         "train_mnist.py", "--out", str(tmp_path / "default-0"), "--backend", "numpy",
         "--data", "mnist", "--recipe", "default", "--seed", "0", "--images", "50000",
+        "--epochs", str(RECIPES["default"].epochs),
     )  # fmt: skip
     assert script.calls[1] == ("evaluate.py", str(tmp_path / "default-0"), "--backend", "numpy")
     out = capsys.readouterr().out.splitlines()
     assert out[-3].startswith("| *real images* |  | 0.5 | 0.50 |")
-    error = np.std([0, 1, 2], ddof=1) / 3**0.5
-    assert out[-2].startswith(f"| `default`, 7 epochs | 3 | 1.0 ± {error:.1f} | 1.00 ± {error:.2f}")
-    assert out[-1].startswith("| `tf_basic`, 7 epochs | 3 |")
+    error, epochs = np.std([0, 1, 2], ddof=1) / 3**0.5, RECIPES["default"].epochs
+    row = f"| `default`, {epochs} epochs | 3 | 1.0 ± {error:.1f} | 1.00 ± {error:.2f}"
+    assert out[-2].startswith(row)
+    assert out[-1].startswith("| `tf_basic`, 100 epochs | 3 |")
+
+
+def test_a_recipe_has_as_many_epochs_of_few_images_as_train_mnist_gives_it(script):
+    script("r1", "--seeds", 1, "--images", 10_000)
+    assert script.calls[0][-2:] == ("--epochs", str(6 * RECIPES["r1"].epochs))
 
 
 def test_what_is_there_is_not_made_again(script, tmp_path, capsys):
-    script("r1", "--seeds", 1)
-    script("r1", "--seeds", 1)
+    script("r1", "--seeds", 1, "--epochs", 7)
+    script("r1", "--seeds", 1, "--epochs", 7)
     assert not script.calls
     assert "| `r1`, 7 epochs | 1 | 0.0 | 0.00 |" in capsys.readouterr().out  # of one, no error
     script("r1", "--seeds", 1, "--epochs", 9)  # the run has 7: it goes on
     assert script.calls[0] == (
         "train_mnist.py", "--out", str(tmp_path / "r1-0"), "--backend", "numpy",
+        "--data", "mnist", "--recipe", "r1", "--seed", "0", "--images", "50000",
         "--epochs", "9", "--resume",
     )  # fmt: skip
 
 
+def test_a_run_that_was_measured_on_the_way_goes_on(script, tmp_path, capsys):
+    script("r1", "--seeds", 1, "--epochs", 7)
+    script.write(tmp_path / "r1-0", epoch=3, value=5.0)
+    capsys.readouterr()
+    assert script("r1", "--seeds", 1, "--epochs", 7) == 0
+    assert [call[0] for call in script.calls] == ["train_mnist.py", "evaluate.py"]
+    assert "| `r1`, 7 epochs | 1 | 0.0 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recipe": "tf_basic"}, "recipe tf_basic (not default)"),
+        ({"seed": 5}, "seed 5 (not 1)"),
+        ({"images": 60_000}, "images 60000 (not 50000)"),
+        ({"data": "fashion"}, "data fashion (not mnist)"),
+        ({"epochs": 8}, "epochs 8 (not 7)"),
+        ({"seed": 2, "images": 100}, "seed 2 (not 1), images 100 (not 50000)"),
+    ],
+)
+def test_a_folder_of_another_setting_is_named_and_left_alone(
+    script, tmp_path, capsys, changed, said
+):
+    script("default", "--epochs", 7)
+    folder = tmp_path / "default-1"
+    config = json.loads((folder / "config.json").read_text()) | changed
+    (folder / "config.json").write_text(json.dumps(config))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert script("default", "--epochs", 7) == 1
+    out, error = capsys.readouterr()
+    assert error == f"{folder} holds a run with {said}: choose another --out\n"
+    assert not script.calls
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert "| `default`, 7 epochs | 2 | 1.0 ± 1.0 |" in out  # of the seeds 0 and 2
+
+
+def test_the_table_has_the_seeds_that_were_asked_for(script, capsys):
+    script("r1", "--seeds", 1, "--epochs", 7)
+    script("default", "--seeds", 3, "--epochs", 7)
+    capsys.readouterr()
+    assert script("default", "--seeds", 2, "--epochs", 7) == 0
+    assert not script.calls
+    out = capsys.readouterr().out
+    assert "| `default`, 7 epochs | 2 | 0.5 ± 0.5 |" in out
+    assert "r1" not in out
+
+
+def test_ctrl_c_says_that_the_same_call_goes_on(script, monkeypatch, capsys):
+    def interrupted(jobs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script.module, "wait", interrupted)
+    assert script("r1", "--seeds", 3) == 130
+    out, error = capsys.readouterr()
+    assert error == "Stopped; what is done is kept, and the same call goes on with it\n"
+    assert "| `r1`" not in out
+
+
 def test_a_run_that_failed_is_named_with_its_log_and_the_others_go_on(script, tmp_path, capsys):
-    assert script("r1", "--seeds", 3) == 1
+    assert script("r1", "--seeds", 3, "--epochs", 7) == 1
     out, error = capsys.readouterr()
     log = tmp_path / "r1-1.train_mnist.log"
     assert error == f"train_mnist.py ended with status 1: its output is in {log}\n"
     assert "| `r1`, 7 epochs | 2 | 1.0 ± 1.0 |" in out
 
 
-def test_mistakes_get_one_sentence(script, capsys):
-    for arguments in (["nonsense"], ["r1", "--seeds", 0], ["r1", "--epochs", -1]):
+def test_mistakes_get_one_sentence(script, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for arguments, message in (
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["r1", "--epochs", -1], "--epochs: must be a positive whole number, got '-1'"),
+        (["r1", "--out", tmp_path / "file"], "file: File exists"),
+    ):
         with pytest.raises(SystemExit) as stop:
             script(*arguments)
         assert stop.value.code == 2
-    assert "--epochs must be at least 1, got -1" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not script.calls

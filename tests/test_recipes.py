@@ -42,6 +42,14 @@ def test_every_field_reaches_the_game():
     assert gan.latent_dim == 3
 
 
+def test_the_learning_rate_is_gs_and_ds_keeps_its_ratio_to_it():
+    recipe = RECIPES["goodfellow2014"].with_lr(0.3)
+    assert recipe.optimizer["lr"] == 0.3
+    assert recipe.d_optimizer["lr"] == pytest.approx(0.15)
+    assert RECIPES["goodfellow2014"].with_lr(0.1).d_optimizer["lr"] == 0.05
+    assert recipe.d_optimizer["momentum"] == RECIPES["goodfellow2014"].d_optimizer["momentum"]
+
+
 def test_labels_and_packs_widen_the_networks():
     gan = RECIPES["default"].with_game(classes=10, pack=2).build(64)
     assert (gan.latent_dim, gan.classes, gan.pack) == (64, 10, 2)

@@ -24,20 +24,13 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from ..cli import OneSentenceParser
 from .check import check_gradients
 from .report import Finding, Report
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print `message` alone, without the usage, and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def number(kind: type, least: float) -> Callable[[str], float]:
@@ -56,10 +49,10 @@ def number(kind: type, least: float) -> Callable[[str], float]:
     return convert
 
 
-def parser() -> Parser:
+def parser() -> OneSentenceParser:
     """Return the parser of the command line."""
     name, form = "python -m nngan.gradcheck", argparse.RawDescriptionHelpFormatter
-    p = Parser(name, description=__doc__, formatter_class=form)
+    p = OneSentenceParser(name, description=__doc__, formatter_class=form)
     p.add_argument("target", metavar="FILE.py[:ClassName]")
     p.add_argument("--width", type=number(int, 1), metavar="N", help="features of the input")
     p.add_argument("--batch", type=number(int, 1), metavar="N", help="rows of it; default: 5")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 class OneSentenceParser(argparse.ArgumentParser):
@@ -32,14 +35,26 @@ def positive(kind: type[int] | type[float]) -> Callable[[str], float]:
     return convert
 
 
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a converter to whole numbers from `low` to `high`, for argparse."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {low} to {high}, got {text!r}"
+            )
+        return value
+
+    return convert
+
+
 def seed(text: str) -> int:
     """Convert a seed, for argparse; a run takes three seeds, 3 seed to 3 seed + 2."""
-    largest = 2**64 // 3 - 1
-    if not text.isdecimal() or int(text) > largest:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number from 0 to {largest}, got {text!r}"
-        )
-    return int(text)
+    return whole(0, 2**64 // 3 - 1)(text)
 
 
 def folder(text: str) -> Path:
@@ -47,6 +62,27 @@ def folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("must name a folder, got ''")
     return Path(text)
+
+
+def output(*suffixes: str) -> Callable[[str], Path]:
+    """Return a converter to the path of a file that can be written, for argparse.
+
+    Where there are `suffixes`, it must end in one of them.
+    """
+
+    def convert(text: str) -> Path:
+        path = Path(text)
+        if suffixes and path.suffix not in suffixes:
+            raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, got {text!r}")
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"must name a file, got the folder {text!r}")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"the folder {path.parent} cannot be written to")
+        return path
+
+    return convert
 
 
 def one_sentence(error: BaseException) -> str:
