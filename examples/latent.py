@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,14 +21,28 @@ from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical
 
 ATLAS = 20  # images along each side
 JUDGED = 8  # images of each kind whose gradients are drawn
+Walk: TypeAlias = "Callable[[Array, Array, int], Array]"
 DATA = {"mnist": nn.datasets.mnist, "fashion": nn.datasets.fashion_mnist}
 
 
-def kinds(gan: nn.GAN) -> dict[str, Callable[[Array, Array, int], Array]]:
+def kinds(gan: nn.GAN) -> dict[str, Walk]:
     """Return the walks that stay in the prior, or nearly, the best one last."""
-    if gan.latent == "normal" and gan.latent_dim > 1:
-        return {"linear": linear_walk, "spherical": spherical_walk}
-    return {"linear": linear_walk}  # a cube has no sphere to stay on, a line has no angles
+    linear, spherical = (within(gan, walk) for walk in (linear_walk, spherical_walk))
+    if gan.latent == "normal" and gan.latent_dim - gan.categories > 1:
+        return {"linear": linear, "spherical": spherical}
+    return {"linear": linear}  # a cube has no sphere to stay on, a line has no angles
+
+
+def within(gan: nn.GAN, walk: Walk) -> Walk:
+    """Return the walk in what of z is continuous: in the category of its beginning all the way."""
+    if not gan.categories:
+        return walk
+
+    def walk_within(a: Array, b: Array, steps: int) -> Array:
+        category, rest = a[: gan.categories], walk(a[gan.categories :], b[gan.categories :], steps)
+        return gan.backend.xp.hstack([gan.backend.xp.tile(category, (steps, 1)), rest])
+
+    return walk_within
 
 
 def generate(gan: nn.GAN, z: Array, labels: Array) -> Array:
@@ -48,6 +62,7 @@ def walks(gan: nn.GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
     labels = np.repeat(np.arange(pairs), steps)
     images = {name: generate(gan, v, labels).reshape(pairs, steps, -1) for name, v in z.items()}
     title = f"Walks between draws of the {gan.latent_dim}-D {gan.latent} prior (seed {seed})"
+    title += ", each in one category" * bool(gan.categories)
     if "spherical" not in z:
         return {"walks": images, "title": f"{title}\nlinear only: this prior has no sphere"}
     norms = {name: np.linalg.norm(to_numpy(points), axis=2) for name, points in z.items()}
@@ -64,7 +79,7 @@ def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
     A plane through the origin of many dimensions would be nearly all outside the shell of the
     prior. Walks between walks stay near it, and each corner is a draw.
     """
-    if gan.latent_dim == 2:
+    if gan.latent_dim == 2:  # and so no categories
         q = prior_quantiles(ATLAS, gan.latent)
         z, labels = np.stack(np.meshgrid(q, q), axis=-1), ("$z_1$", "$z_2$")
         title = f"G over the plane of z, at the quantiles of its {gan.latent} prior"
@@ -76,6 +91,7 @@ def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
         labels = ("t of the walk across", "t of the walks up both sides")
         title = f"Four draws of the {gan.latent_dim}-D {gan.latent} prior (seed {seed}) in the "
         title += f"corners, {name} walks between them"
+        title += ", all in the category of the first" * bool(gan.categories)
     if gan.classes:
         title += ", class 0"
     images = generate(gan, z, np.zeros(ATLAS**2, int)).reshape(ATLAS, ATLAS, -1)

@@ -251,8 +251,26 @@ def test_latent_priors():
     assert (normal.noise(4) != first).all()
 
 
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_z_begins_with_a_category(backend, latent, k):
+    """One column stands out, each as often as the others; all have mean 0 and variance 1."""
+    G = nn.Sequential(nn.Linear(5, FEATURES))
+    D = nn.Sequential(nn.Linear(FEATURES, 1))
+    games = [nn.GAN(G, D, latent=latent, categories=n, backend=backend) for n in (k, 0)]
+    z, plain = (backend.to_numpy(gan.noise(9_000)) for gan in games)
+    category = z[:, :k]
+    values = np.array([-1] * (k - 1) + [k - 1]) / (k - 1) ** 0.5
+    np.testing.assert_allclose(np.sort(category), np.tile(values, (9_000, 1)), rtol=1e-6)
+    np.testing.assert_array_equal(category.argmax(axis=1), plain[:, :k].argmax(axis=1))
+    np.testing.assert_allclose(category.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(category.std(axis=0), 1, atol=0.03)
+    np.testing.assert_array_equal(z[:, k:], plain[:, k:])
+
+
 def test_a_config_makes_the_same_game():
     gan = make(loss="minimax", k=3, label_smoothing=0.1, latent="uniform", data_range=(-1, 1),
+               categories=2,
                g_optimizer=nn.SGD(0.1), d_optimizer=nn.Adam(1e-3, 0.9))  # fmt: skip
     again = nn.GAN.from_config(gan.config())
     assert again.config() == gan.config()
@@ -282,6 +300,9 @@ ADAM = nn.Adam()
         (lambda: make().sample(3, seed=-1), "seed must be a whole number"),
         (lambda: make(loss="bce"), "loss must be one of minimax, non_saturating, .*, got 'bce'"),
         (lambda: make(latent="cauchy"), "latent must be one of normal, uniform, got 'cauchy'"),
+        (lambda: make(categories=1), "at least 2 and less than latent_dim=3, got 1"),
+        (lambda: make(categories=3), "at least 2 and less than latent_dim=3, got 3"),
+        (lambda: make(categories=-1), "categories must be a whole number"),
         (lambda: make(k=0), "k must be a positive whole number, got 0"),
         (lambda: make(label_smoothing=1.0), r"label_smoothing must lie in \[0, 1\), got 1.0"),
         (lambda: make(data_range=(1, 0)), r"data_range must be \(low, high\) with low < high"),

@@ -317,6 +317,18 @@ def test_a_conditional_game_walks_in_one_class_at_a_time(look, capsys):
     np.testing.assert_array_equal(drawn[1, 0], gan.generate(ends[2:3], labels=1)[0])
 
 
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_a_walk_stays_in_one_category_and_ends_at_the_draw(look, latent):
+    gan = small_game(6, latent=latent, categories=3)
+    a, b = gan.latents(2)
+    assert (a[:3] != b[:3]).any()
+    for walk in look.module.kinds(gan).values():
+        z = walk(a, b, 4)
+        assert z.shape == (4, 6)
+        np.testing.assert_array_equal(z[:, :3], np.tile(a[:3], (4, 1)))
+        np.testing.assert_array_equal(z[[0, -1], 3:], [a[3:], b[3:]])
+
+
 def test_a_file_is_drawn_elsewhere_and_a_seed_is_other_pictures(look):
     saved(small_game(16), data="digits")
     for seed, out in ((0, "a"), (1, "b")):

@@ -34,12 +34,12 @@ def test_the_seed_decides_everything():
 
 
 def test_every_field_reaches_the_game():
-    recipe = replace(RECIPES["default"], optimizer={"type": "SGD", "lr": 0.5}, latent_dim=3)
+    recipe = replace(RECIPES["default"], optimizer={"type": "SGD", "lr": 0.5}, latent_dim=13)
     recipe = recipe.with_game(loss="minimax", label_smoothing=0.1).with_game(data_range=(-2, 2))
     gan = recipe.with_lr(0.25).build(64)
     assert (gan.loss, gan.label_smoothing, gan.data_range) == ("minimax", 0.1, (-2.0, 2.0))
     assert repr(gan.g_optimizer) == repr(gan.d_optimizer) == "SGD(lr=0.25, momentum=0.0)"
-    assert gan.latent_dim == 3
+    assert gan.latent_dim == 13
 
 
 def test_the_learning_rate_is_gs_and_ds_keeps_its_ratio_to_it():
@@ -107,16 +107,19 @@ def outline(net):
 RELU_G = "he ReLU he ReLU fan_in Tanh"
 NORM_G = "he BatchNorm ReLU he BatchNorm ReLU fan_in Tanh"
 SIGNED = {"data_range": [-1.0, 1.0]}
-ADAM = {"type": "Adam", "lr": 2e-3, "beta1": 0.5, "beta2": 0.99, "eps": 1e-8}
+ADAM = {"type": "Adam", "lr": 1e-3, "beta1": 0.5, "beta2": 0.99, "eps": 1e-8}
 SETTINGS = {  # G, numbers in G, numbers in D, optimizer, options of the game
-    "default": (NORM_G, 551_952, 1_329_153, ADAM, {"r1": 1.0, "ema": 0.9998, **SIGNED}),
+    "default": (
+        NORM_G, 551_952, 1_329_153, ADAM,
+        {"categories": 10, "r1": 1.0, "ema": 0.9998, **SIGNED},
+    ),
     "conditional": (
         NORM_G, 554_512, 1_339_393, ADAM, {"classes": 10, "r1": 1.0, "ema": 0.9998, **SIGNED},
     ),
-    "r1": (RELU_G, 550_416, 1_329_153, {**ADAM, "lr": 1e-3}, {"r1": 1.0, **SIGNED}),
+    "r1": (RELU_G, 550_416, 1_329_153, ADAM, {"r1": 1.0, **SIGNED}),
     "rpgan": (
         NORM_G, 551_952, 1_329_153, ADAM,
-        {"loss": "relativistic", "r1": 1.0, "r2": 1.0, "ema": 0.9998, **SIGNED},
+        {"loss": "relativistic", "categories": 10, "r1": 1.0, "r2": 1.0, "ema": 0.9998, **SIGNED},
     ),
     # Gulrajani et al. 2017, Algorithm 1: lambda = 10, n_critic = 5, alpha = 0.0001, beta1 = 0,
     # beta2 = 0.9. The networks and the average are those of default.

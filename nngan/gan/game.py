@@ -82,8 +82,9 @@ class GAN:
     latent : str
         Prior of z: "normal", or "uniform" on (-1, 1].
     categories : int
-        Let the first so many columns of z be one category of as many, drawn evenly; 0, or from 2
-        to `latent_dim`. Unlike `classes`, these are nothing that the data or D know.
+        Let the first so many columns of z be one category of as many, drawn evenly; 0, or at
+        least 2 and less than `latent_dim`. Unlike `classes` they are nothing that the data or D
+        know.
     data_range : (float, float)
         What the networks see of data in [0, 1]: (-1, 1) for a generator that ends in Tanh. `fit`
         maps the data to it and `sample` maps back. (0, 1) leaves data alone, whatever its range.

@@ -71,9 +71,10 @@ def check_together(gan: GAN) -> None:
     if gan.label_smoothing and not OBJECTIVES[gan.loss].labels:
         raise ValueError(f"label_smoothing must be 0, because loss={gan.loss!r} has no labels")
     latent_dim = (gan.G.n_in or 0) - gan.classes
-    if gan.categories == 1 or gan.categories > latent_dim:
+    if gan.categories == 1 or 0 < latent_dim <= gan.categories:
         raise ValueError(
-            f"categories must be 0, or from 2 to latent_dim={latent_dim}, got {gan.categories}"
+            f"categories must be 0, or at least 2 and less than latent_dim={latent_dim}, "
+            f"got {gan.categories}"
         )
     simultaneous, D = gan.update == "simultaneous", gan.D
     if simultaneous and (gan.k != 1 or D.couples_samples or not D.weighs_samples):
