@@ -8,7 +8,7 @@ train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 di
 	$(BIN)/python examples/train_mnist.py
 
 test: .venv/test.stamp  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GPU
 	$(BIN)/python -m pytest tests/test_kernels.py tests/test_strict_cupy.py

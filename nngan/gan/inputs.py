@@ -74,15 +74,17 @@ def feature_columns(gan: GAN) -> Array | None:
 def with_category(z: Array, categories: int) -> Array:
     """Make the first `categories` columns of z say one of so many things, all equally likely.
 
-    Which one, the largest of these numbers says: they are alike and independent of each other. It
-    gets (K - 1) / sqrt(K - 1), the others -1 / sqrt(K - 1), so that each column has the mean 0 and
-    the variance 1 of a normal one. G maps a connected space to a connected one, and with it come
-    images between the digits; these are K pieces.
+    Which one, the largest of these K numbers says, which are alike and independent of each other.
+    Its column becomes sqrt(K - 1) and the others -1 / sqrt(K - 1), so that each has the mean 0 and
+    the variance 1 of a normal one.
+
+    G is continuous: what it makes of a prior in one piece is in one piece, and lies between the
+    digits, too. This prior is in K pieces.
 
     References
     ----------
-    Chen et al., "InfoGAN", NeurIPS 2016, section 4, whose categorical code this is, without the
-    reward for a code that can be read from the image; Khayatkhoei, Singh and Elgammal,
+    Chen et al., "InfoGAN", NeurIPS 2016, whose categorical code this is, without the reward for a
+    code that can be read from the image; Khayatkhoei, Singh and Elgammal,
     "Disconnected manifold learning for generative adversarial networks", NeurIPS 2018.
     """
     if not categories:
