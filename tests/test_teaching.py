@@ -36,10 +36,14 @@ def patched(source, diff):
 
 def submissions():
     """Return the files of the page by the names that it gives them."""
-    right = code("amina.py")
+    right = code("student_a.py")
     wrong = [patched(right, diff) for diff in fenced("diff")]
     return dict(
-        zip(("amina", "ben", "chen", "prelu"), (right, *wrong, code("prelu.py")), strict=True)
+        zip(
+            ("student_a", "student_b", "student_c", "prelu"),
+            (right, *wrong, code("prelu.py")),
+            strict=True,
+        )
     )
 
 
@@ -53,7 +57,7 @@ def words(text):
     return re.sub(r"[-+\d.e]*\d", "#", text).split()
 
 
-@pytest.mark.parametrize("name", ["prelu", "ben", "chen"])
+@pytest.mark.parametrize("name", ["prelu", "student_b", "student_c"])
 def test_the_checker_says_of_the_assignment_what_the_page_shows(name, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     Path(f"{name}.py").write_text(submissions()[name])
@@ -62,7 +66,7 @@ def test_the_checker_says_of_the_assignment_what_the_page_shows(name, tmp_path, 
 
 
 def test_the_solution_is_right(tmp_path, capfd):
-    (tmp_path / "prelu.py").write_text(submissions()["amina"])
+    (tmp_path / "prelu.py").write_text(submissions()["student_a"])
     assert main([str(tmp_path / "prelu.py")]) == 0
     assert "gradients agree" in capfd.readouterr().out
 
@@ -72,7 +76,7 @@ def test_the_grades_of_a_folder(tmp_path):
     """Those of the page, and of what the two checks are for, each alone."""
     (tmp_path / "submissions").mkdir()
     files = submissions()
-    files["dora"] = files.pop("prelu")
+    files["student_d"] = files.pop("prelu")
     files["eve"] = "class PReLU\n"
     for name, source in files.items():
         (tmp_path / "submissions" / f"{name}.py").write_text(source)
@@ -89,7 +93,7 @@ def test_the_grades_of_a_folder(tmp_path):
 def test_right_gradients_of_the_wrong_function_fail_on_the_numbers_of_the_sheet(tmp_path):
     names = {}
     exec(re.search(r'^FORWARD = """.*?"""\n', code("grade.py"), re.M | re.S)[0], names)
-    right = submissions()["amina"]
+    right = submissions()["student_a"]
     identity = right.replace("np.where(x > 0, x, self.a * x), x", "x, x")
     assert identity != right
     for source, status in ((right, 0), (identity, 1)):
