@@ -27,7 +27,7 @@ import nngan.training
 from nngan.backend import Key, Stream, get_backend
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALL = ["--data", "digits", "--batch-size", "256", "--latent-dim", "8"]
+SMALL = ["--data", "digits", "--batch-size", "256", "--latent-dim", "16"]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_run_leaves_what_it_promises(train, tmp_path, capsys):
     assert config["recipe"] == "default"
     assert config["batch_size"] == 256
     assert config["gan"] == gan.config()
-    assert gan.latent_dim == 8
+    assert gan.latent_dim == 16
     out = capsys.readouterr().out
     assert "Pictures: run/samples" in out
     assert "(chance 1.386)" in out
@@ -504,6 +504,12 @@ def files_of(folder):
         ("--epochs 0", "argument --epochs: must be a positive whole number, got '0'"),
         ("--epochs many", "argument --epochs: must be a positive whole number, got 'many'"),
         ("--batch-size -3", "argument --batch-size: must be a positive whole number, got '-3'"),
+        (
+            "--data digits --latent-dim 8",
+            "categories must be 0, or at least 2 and less than latent_dim=8, got 10",
+        ),
+        ("--categories -1", "argument --categories: must be a whole number from 0 to"),
+        ("--out finished --resume --categories 2", "has categories 10, not 2: leave --categories"),
         ("--latent-dim 1.5", "argument --latent-dim: must be a positive whole number, got '1.5'"),
         ("--lr nan", "argument --lr: must be a positive number, got 'nan'"),
         ("--lr 0", "argument --lr: must be a positive number, got '0'"),
@@ -534,10 +540,10 @@ def files_of(folder):
         ("--data digits --update simultaneous --k 2", "update='simultaneous' needs k=1"),
         ("--data digits --out finished", "already holds a run (checkpoint.npz): add --resume"),
         ("--out finished --resume --recipe tf_basic", "has recipe default, not tf_basic"),
-        ("--out finished --resume --latent-dim 9", "has latent dim 8, not 9: leave --latent-dim"),
+        ("--out finished --resume --latent-dim 9", "has latent dim 16, not 9: leave --latent-dim"),
         ("--out finished --resume --data mnist", "has data digits, not mnist"),
         ("--out finished --resume --batch-size 9", "has batch size 256, not 9: leave --batch-size"),
-        ("--out finished --resume --lr 0.5", "has lr 0.002, not 0.5"),
+        ("--out finished --resume --lr 0.5", "has lr 0.001, not 0.5"),
         ("--out finished --resume --seed 7", "has seed 0, not 7"),
         ("--out finished --resume --loss minimax", "has loss non_saturating, not minimax"),
         ("--out finished --resume --update simultaneous", "has update alternating, not simultan"),
