@@ -53,7 +53,8 @@ html_sidebars = {"*": [], "api": ["sidebar-nav-bs"]}  # where there are pages be
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 5,
-    "secondary_sidebar_items": {"**": ["page-toc"], "beside": []},
+    # Not on notebooks, whose cells are wide.
+    "secondary_sidebar_items": {"[!n]*": ["page-toc"], "beside": [], "notebooks/*": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
