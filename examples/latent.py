@@ -77,7 +77,8 @@ def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
     """Return what `plot_atlas` draws: the plane of z, or walks between four draws of it.
 
     A plane through the origin of many dimensions would be nearly all outside the shell of the
-    prior. Walks between walks stay near it, and each corner is a draw.
+    prior. Walks between walks stay near it, and each corner is a draw (in the category of the
+    first, where there are categories).
     """
     if gan.latent_dim == 2:  # and so no categories
         q = prior_quantiles(ATLAS, gan.latent)

@@ -23,7 +23,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -86,10 +86,7 @@ def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) ->
     epochs = math.ceil(steps / epoch)
     # A run of less than an epoch sees only as many points as it takes.
     x = mixture.sample(POINTS, seed=0)[0][: steps * recipe.batch_size]
-    if "schedule" in recipe.optimizer:  # the learning rate reaches zero with the last step
-        law = ("linear", epochs * (len(x) // recipe.batch_size))
-        recipe = replace(recipe, optimizer={**recipe.optimizer, "schedule": law})
-    gan = recipe.build(2, seed, backend)
+    gan = recipe.build(2, seed, backend, steps=epochs * (len(x) // recipe.batch_size))
     started = time.perf_counter()
     gan.fit(x, epochs, recipe.batch_size, progress=False)
     minutes = (time.perf_counter() - started) / 60

@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from train_mnist import repeats_of
+from train_mnist import describes, repeats_of
 
 from nngan import cli
 from nngan.recipes import RECIPES
 
 HERE = Path(__file__).parent
+SAMPLES, LATENT_SEED = 10_000, 0  # what evaluate.py draws when it is told nothing else
 COLUMNS = {
     "parzen": ("Parzen, nats", 1),
     "frechet": ("Frechet", 2),
@@ -52,8 +53,11 @@ def wanted(recipe: str, seed: int, options: argparse.Namespace) -> Settings:
 
 
 def read(path: Path) -> Settings:
-    """Return what a JSON file holds; nothing, if it is not there."""
-    return json.loads(path.read_text()) if path.exists() else {}
+    """Return what a JSON file holds; nothing, if it is not there or damaged."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def conflict(folder: Path, settings: Settings) -> str:
@@ -61,17 +65,25 @@ def conflict(folder: Path, settings: Settings) -> str:
 
     A run of fewer epochs is one of these settings that is not yet at its end.
     """
-    there = read(folder / "config.json") or settings
+    if not (folder / "config.json").exists():
+        return ""
+    there = read(folder / "config.json")
     differ = [n for n in settings if n != "epochs" and there.get(n) != settings[n]]
-    if there["epochs"] > settings["epochs"]:
+    if there.get("epochs", 0) > settings["epochs"]:
         differ.append("epochs")
     said = ", ".join(f"{name} {there.get(name)} (not {settings[name]})" for name in differ)
+    recipe = RECIPES[settings["recipe"]]
+    same = there.get("batch_size") == recipe.batch_size
+    if not said and not (same and describes(there, recipe.build(784, settings["seed"]))):
+        said = f"other options than the recipe {settings['recipe']} has now"
     return said and f"{folder} holds a run with {said}: choose another --out"
 
 
 def complete(folder: Path, settings: Settings) -> bool:
-    """Return whether a run was measured at its end."""
-    return read(folder / "metrics.json").get("epoch") == settings["epochs"]
+    """Return whether a run was measured at its end, and in the way of the table."""
+    report = read(folder / "metrics.json")
+    found = tuple(report.get(name) for name in ("epoch", "samples", "seed"))
+    return found == (settings["epochs"], SAMPLES, LATENT_SEED)
 
 
 def play(folder: Path, settings: Settings, options: argparse.Namespace) -> None:

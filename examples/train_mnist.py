@@ -138,6 +138,12 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
             f"one step takes --batch-size {recipe.batch_size} times --k {k} images, more than the "
             f"{len(x)} there are"
         )
+    categories = recipe.game.get("categories", 0)
+    if recipe.latent_dim <= categories:
+        raise ValueError(
+            f"--latent-dim {recipe.latent_dim} must be more than the {categories} categories that "
+            "z begins with: add --categories 0"
+        )
     if recipe.batch_size % pack:
         raise ValueError(f"--batch-size {recipe.batch_size} must be a multiple of --pack {pack}")
     gan = recipe.build(x.shape[1], options.seed or 0, backend, steps)

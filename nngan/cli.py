@@ -74,9 +74,13 @@ def output(*suffixes: str) -> Callable[[str], Path]:
         path = Path(text)
         if suffixes and path.suffix not in suffixes:
             raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, got {text!r}")
-        if path.is_dir():
+        try:
+            folder_there, parent_there = path.is_dir(), path.parent.is_dir()
+        except OSError as error:
+            raise argparse.ArgumentTypeError(one_sentence(error)) from error
+        if folder_there:
             raise argparse.ArgumentTypeError(f"must name a file, got the folder {text!r}")
-        if not path.parent.is_dir():
+        if not parent_there:
             raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
         if not os.access(path.parent, os.W_OK):
             raise argparse.ArgumentTypeError(f"the folder {path.parent} cannot be written to")

@@ -42,6 +42,7 @@ GAMES = {
         backend, latent="uniform", g_optimizer=nn.SGD(0.1, 0.9), d_optimizer=nn.SGD(0.1)
     ),
     "simultaneous": partial(small_game, k=1, update="simultaneous"),
+    "categories": partial(small_game, categories=3),
     "penalties": partial(small_game, r1=0.1, r2=0.1),
     "gradient penalty": partial(small_game, loss="wasserstein", gradient_penalty=0.1),
     "conditional": partial(small_game, classes=3, r1=0.1),

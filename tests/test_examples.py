@@ -506,7 +506,7 @@ def files_of(folder):
         ("--batch-size -3", "argument --batch-size: must be a positive whole number, got '-3'"),
         (
             "--data digits --latent-dim 8",
-            "categories must be 0, or at least 2 and less than latent_dim=8, got 10",
+            "--latent-dim 8 must be more than the 10 categories",
         ),
         ("--categories -1", "argument --categories: must be a whole number from 0 to"),
         ("--out finished --resume --categories 2", "has categories 10, not 2: leave --categories"),
@@ -706,6 +706,7 @@ MISTAKES = [
     ("recipe_table.py r1 --out=", "argument --out: must name a folder, got ''"),
     ("ring.py --steps x", "argument --steps: must be a positive whole number, got 'x'"),
     ("ring.py --seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
+    (f"ring.py --out {'x' * 300}.png", "File name too long"),
     ("ring.py --out no/ring.png", "argument --out: there is no folder no"),
     ("ring.py --wrong", "unrecognized arguments: --wrong"),
     ("train_mnist.py --seed x", "argument --seed: must be a whole number from 0 to 6148914691236"),

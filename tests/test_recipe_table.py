@@ -32,6 +32,9 @@ def script(monkeypatch, tmp_path):
             folder.mkdir(exist_ok=True)
             config = {"data": given["--data"], "recipe": given["--recipe"]}
             config |= {name: int(given[f"--{name}"]) for name in ("seed", "images", "epochs")}
+            recipe = RECIPES[config["recipe"]]
+            config["batch_size"] = recipe.batch_size
+            config["gan"] = recipe.build(784, config["seed"]).config()
             (folder / "config.json").write_text(json.dumps(config))
             (folder / "checkpoint.npz").write_text("")
         else:
@@ -42,7 +45,8 @@ def script(monkeypatch, tmp_path):
 
     def write(folder, epoch, value):
         metrics = {key: {"value": value, "real": 0.5} for key in module.COLUMNS}
-        (folder / "metrics.json").write_text(json.dumps({"epoch": epoch, "metrics": metrics}))
+        report = {"epoch": epoch, "samples": 10_000, "seed": 0, "metrics": metrics}
+        (folder / "metrics.json").write_text(json.dumps(report))
 
     monkeypatch.setattr(module.subprocess, "run", play)
 
@@ -109,6 +113,12 @@ def test_a_run_that_was_measured_on_the_way_goes_on(script, tmp_path, capsys):
         ({"data": "fashion"}, "data fashion (not mnist)"),
         ({"epochs": 8}, "epochs 8 (not 7)"),
         ({"seed": 2, "images": 100}, "seed 2 (not 1), images 100 (not 50000)"),
+        ({"batch_size": 64}, "other options than the recipe default has now"),
+        (
+            {"gan": RECIPES["default"].with_lr(0.5).build(784, 1).config()},
+            "other options than the recipe default has now",
+        ),
+        ({"gan": {}}, "other options than the recipe default has now"),
     ],
 )
 def test_a_folder_of_another_setting_is_named_and_left_alone(
@@ -126,6 +136,24 @@ def test_a_folder_of_another_setting_is_named_and_left_alone(
     assert not script.calls
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert "| `default`, 7 epochs | 2 | 1.0 ± 1.0 |" in out  # of the seeds 0 and 2
+
+
+def test_a_damaged_folder_is_named_and_left_alone(script, tmp_path, capsys):
+    script("default", "--epochs", 7)
+    (tmp_path / "default-1" / "config.json").write_text('{"epochs": 7')
+    capsys.readouterr()
+    assert script("default", "--epochs", 7) == 1
+    assert "default-1 holds a run with data None (not mnist)" in capsys.readouterr().err
+    assert not script.calls
+
+
+@pytest.mark.parametrize("other", [{"samples": 40}, {"seed": 3}])
+def test_a_run_that_was_measured_in_another_way_is_measured_again(script, tmp_path, other):
+    script("r1", "--seeds", 1, "--epochs", 7)
+    metrics = tmp_path / "r1-0" / "metrics.json"
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | other))
+    assert script("r1", "--seeds", 1, "--epochs", 7) == 0
+    assert script.calls[-1][0] == "evaluate.py"
 
 
 def test_the_table_has_the_seeds_that_were_asked_for(script, capsys):

@@ -199,6 +199,16 @@ def test_a_second_ctrl_c_waits_for_the_step_too():
         assert len(interrupted) == 2
 
 
+def test_a_program_that_ignores_ctrl_c_is_not_stopped():
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with deferred_interrupt() as interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
 def test_training_outside_the_main_thread_works():
     gan = make()
     thread = threading.Thread(target=fit, args=(gan,))

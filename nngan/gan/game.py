@@ -82,7 +82,7 @@ class GAN:
     latent : str
         Prior of z: "normal", or "uniform" on (-1, 1].
     categories : int
-        Let the first so many columns of z be one category of as many, drawn evenly; 0, or at
+        Let the first so many columns of z be a categorical code, drawn uniformly; 0, or at
         least 2 and less than `latent_dim`. Unlike `classes` they are nothing that the data or D
         know.
     data_range : (float, float)

@@ -72,11 +72,11 @@ def feature_columns(gan: GAN) -> Array | None:
 
 
 def with_category(z: Array, categories: int) -> Array:
-    """Make the first `categories` columns of z say one of so many things, all equally likely.
+    """Make the first `categories` columns of z a categorical code, drawn uniformly.
 
     Which one, the largest of these K numbers says, which are alike and independent of each other.
     Its column becomes sqrt(K - 1) and the others -1 / sqrt(K - 1), so that each has the mean 0 and
-    the variance 1 of a normal one.
+    the variance 1 of a column of the normal prior.
 
     G is continuous: what it makes of a prior in one piece is in one piece, and lies between the
     digits, too. This prior is in K pieces.

@@ -212,10 +212,11 @@ def deferred_interrupt() -> Iterator[list[int]]:
     """Collect Ctrl-C in the list that is yielded, instead of raising in the middle of a step.
 
     However often it comes, the step is finished first. Outside the main thread, where Python
-    delivers no signals, this does nothing.
+    delivers no signals, and where Ctrl-C is ignored, this does nothing.
     """
     caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield caught
         return
 
