@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nngan.metrics import prdc
-from nngan.plotting import plot_neighbours, plot_rows, tile
+from nngan.plotting import plot_neighbours, plot_rows
+from nngan.plotting.sheets import enlarged
 
 rng = np.random.default_rng(0)
 REAL = rng.standard_normal((30, 2))
@@ -19,7 +20,7 @@ def test_each_row_of_images_has_its_name_beside_it():
     figure.draw_without_rendering()
     for axes, (name, images) in zip(figure.axes, rows.items(), strict=True):
         (picture,) = axes.images
-        np.testing.assert_array_equal(picture.get_array(), tile(images, columns=4))
+        np.testing.assert_array_equal(picture.get_array(), enlarged(images, columns=4))
         label = axes.yaxis.label
         text, shown = label.get_window_extent(), picture.get_window_extent()
         assert label.get_text() == name

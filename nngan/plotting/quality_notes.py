@@ -11,7 +11,7 @@ from ..backend import Array
 from ..metrics import prdc
 from .figures import BLUE, VERMILION, check_points
 from .saving import Target, saved
-from .sheets import tile
+from .sheets import enlarged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def plot_rows(rows: Mapping[str, Array], path: Target | None = None, columns: in
 
     if not rows:
         raise ValueError("rows must hold one set of images at least, got none")
-    pictures = {name: tile(images, columns) for name, images in rows.items()}
+    pictures = {name: enlarged(images, columns) for name, images in rows.items()}
     heights = [picture.shape[0] / picture.shape[1] for picture in pictures.values()]
     size = (CELL * columns + 1.4, CELL * columns * sum(heights) + 0.12 * len(rows))
     figure = Figure(figsize=size, layout="constrained")
