@@ -21,8 +21,10 @@ from nbclient import NotebookClient
 NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
 SECONDS = 90
 PICTURE_BYTES = 400_000
-# Tag of a cell whose output is another each time: a measured duration.
-TIMING = "timing"
+# Tag of a cell whose numbers are others on another machine or in another run: durations, and losses
+# and scores of trained games, where differences of rounding grow.
+VARIES = "varies"
+NUMBER = re.compile(r"[ \t]*[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
 MACHINE = re.compile(r"/(?:home|root|Users|tmp|usr|opt|work)/|site-packages|[A-Z]:\\")
 
 
@@ -121,7 +123,8 @@ def _faults(output: Any) -> list[str]:
 def differences(committed: Any, fresh: Any) -> list[str]:
     """Return where the outputs that were committed are not those of a run now.
 
-    Texts are compared, pictures only counted, and of a cell tagged `timing` the kinds of output.
+    Texts are compared, and pictures only counted. In a cell tagged `varies` every number, with the
+    blanks that fill its column, counts as the same.
     """
     found = []
     cells = [
@@ -129,18 +132,18 @@ def differences(committed: Any, fresh: Any) -> list[str]:
         for notebook in (committed, fresh)
     ]
     for n, (was, now) in enumerate(zip(*cells, strict=True), 1):
-        timing = TIMING in was.metadata.get("tags", [])
-        before, after = (_comparable(cell.outputs, timing) for cell in (was, now))
+        varies = VARIES in was.metadata.get("tags", [])
+        before, after = (_comparable(cell.outputs, varies) for cell in (was, now))
         if before != after:
             found.append(f"cell {n} was committed with {before}, and a run now gives {after}")
     return found
 
 
-def _comparable(outputs: list[Any], timing: bool) -> list[tuple[str, ...]]:
+def _comparable(outputs: list[Any], varies: bool) -> list[tuple[str, ...]]:
     kept: list[tuple[str, ...]] = []
     for output in outputs:
         kinds = tuple(sorted(output.get("data", {}))) or (output.output_type,)
-        text = "" if timing else _text(output)
+        text = NUMBER.sub(" #", _text(output)) if varies else _text(output)
         if kept and kinds == kept[-1][:-1] == ("stream",):
             text = kept.pop()[-1] + text  # where a stream is cut is chance
         kept.append((*kinds, text))

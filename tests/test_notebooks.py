@@ -104,11 +104,28 @@ def shows(text, tags=(), **data):
 def test_outdated_outputs():
     assert not nb.differences(shows("<A at 0x7f12345678>"), shows("<A at 0x7f87654321>"))
     assert "cell 1 was committed with" in nb.differences(shows("0.25"), shows("0.26"))[0]
-    assert not nb.differences(shows("0.25 s", [nb.TIMING]), shows("0.26 s", [nb.TIMING]))
     picture, other = ({"image/png": b64encode(text).decode()} for text in (b"one", b"two"))
     assert not nb.differences(shows("Figure", **picture), shows("Figure", **other))
     assert nb.differences(shows("Figure", **picture), shows("Figure"))
-    assert nb.differences(shows("", [nb.TIMING], **picture), shows("", [nb.TIMING]))
+    assert nb.differences(shows("", [nb.VARIES], **picture), shows("", [nb.VARIES]))
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("0.25 s", "12 s"),
+        ("loss    9.75 ± 0.1", "loss  -10.2 ± 1.5e-03"),  # in a column of one width
+        ("1,797 steps, then 3", "64 steps, then 3"),
+    ],
+)
+def test_numbers_that_vary_are_not_compared(was, now):
+    assert nb.differences(shows(was), shows(now))
+    assert not nb.differences(shows(was, [nb.VARIES]), shows(now, [nb.VARIES]))
+
+
+@pytest.mark.parametrize(("was", "now"), [("0.25 s", "0.25 ms"), ("1 2", "1"), ("0.5", "nan")])
+def test_the_text_around_numbers_that_vary_is_compared(was, now):
+    assert nb.differences(shows(was, [nb.VARIES]), shows(now, [nb.VARIES]))
 
 
 @pytest.mark.parametrize(

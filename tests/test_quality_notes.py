@@ -1,4 +1,4 @@
-"""The balls of precision and recall: what is filled and shaded is what the measures count."""
+"""Rows have their names; what is filled and shaded is what precision and recall count."""
 
 import io
 
@@ -6,11 +6,28 @@ import numpy as np
 import pytest
 
 from nngan.metrics import prdc
-from nngan.plotting import plot_neighbours
+from nngan.plotting import plot_neighbours, plot_rows
+from nngan.plotting.sheets import enlarged
 
 rng = np.random.default_rng(0)
 REAL = rng.standard_normal((30, 2))
 CASES = {"near": rng.standard_normal((25, 2)), "far": rng.standard_normal((25, 2)) + 1.5}
+
+
+def test_each_row_of_images_has_its_name_beside_it():
+    rows = {name: rng.random((n, 64)) for name, n in (("real", 4), ("blurred", 8))}
+    figure = plot_rows(rows, columns=4)
+    figure.draw_without_rendering()
+    for axes, (name, images) in zip(figure.axes, rows.items(), strict=True):
+        (picture,) = axes.images
+        np.testing.assert_array_equal(picture.get_array(), enlarged(images, columns=4))
+        label = axes.yaxis.label
+        text, shown = label.get_window_extent(), picture.get_window_extent()
+        assert label.get_text() == name
+        assert figure.bbox.x0 <= text.x0 < text.x1 <= shown.x0
+        assert shown.y0 <= (text.y0 + text.y1) / 2 <= shown.y1
+    one, two = (axes.images[0].get_window_extent() for axes in figure.axes)
+    assert (one.x0, one.width) == pytest.approx((two.x0, two.width), abs=1)  # images line up
 
 
 def drawn(axes):
@@ -43,9 +60,12 @@ def test_balls_reach_to_the_kth_other_point():
     np.testing.assert_allclose(widths, [2, 2, 4])
 
 
-def test_it_is_saved():
+@pytest.mark.parametrize(
+    ("plot", "content"), [(plot_neighbours, (REAL, CASES)), (plot_rows, ({"a": np.eye(4)},))]
+)
+def test_it_is_saved(plot, content):
     file = io.BytesIO()
-    plot_neighbours(REAL, CASES, file)
+    plot(*content, file)
     assert file.getvalue().startswith(b"\x89PNG")
 
 
@@ -61,3 +81,12 @@ def test_it_is_saved():
 def test_what_does_not_fit(real, cases, k, message):
     with pytest.raises(ValueError, match=message):
         plot_neighbours(real, cases, k=k)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [({}, "rows must hold one"), ({"a": np.ones((2, 5))}, "images with 5 features")],
+)
+def test_rows_that_do_not_fit(rows, message):
+    with pytest.raises(ValueError, match=message):
+        plot_rows(rows)

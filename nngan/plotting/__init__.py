@@ -9,7 +9,7 @@ from .figures import plot_2d, plot_losses
 from .latent import plot_atlas, plot_gradients, plot_walks
 from .mixtures import plot_mixtures
 from .quality import plot_quality
-from .quality_notes import plot_neighbours
+from .quality_notes import plot_neighbours, plot_rows
 from .sheets import save_gif, save_sheet, tile
 from .teaching import plot_curves, plot_game_1d
 from .warped import plot_orbits, plot_warped_grid
@@ -25,6 +25,7 @@ __all__ = [
     "plot_neighbours",
     "plot_orbits",
     "plot_quality",
+    "plot_rows",
     "plot_walks",
     "plot_warped_grid",
     "save_gif",

@@ -1,4 +1,4 @@
-"""What precision, recall, density and coverage count, drawn in the plane."""
+"""Samples in rows with names; what precision, recall, density and coverage count, in the plane."""
 
 from __future__ import annotations
 
@@ -11,10 +11,54 @@ from ..backend import Array
 from ..metrics import prdc
 from .figures import BLUE, VERMILION, check_points
 from .saving import Target, saved
+from .sheets import enlarged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+CELL = 0.5  # inches an image is wide
+
+
+def plot_rows(rows: Mapping[str, Array], path: Target | None = None, columns: int = 16) -> Figure:
+    """Draw sheets of images below each other, each with its name beside it.
+
+    Parameters
+    ----------
+    rows : mapping of str to float array of shape (N, features)
+        Square images in [0, 1] by name: more than `columns` of them take several lines.
+    path : path ending in .png, .svg or .pdf, or binary file, optional
+        Where to save the figure.
+    columns : int
+        Images side by side.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        When there is no row, or one does not hold square floats without NaN.
+
+    Examples
+    --------
+    >>> figure = plot_rows({"zeros": np.zeros((16, 64)), "ones": np.ones((32, 64))})
+    """
+    from matplotlib.figure import Figure
+
+    if not rows:
+        raise ValueError("rows must hold one set of images at least, got none")
+    pictures = {name: enlarged(images, columns) for name, images in rows.items()}
+    heights = [picture.shape[0] / picture.shape[1] for picture in pictures.values()]
+    size = (CELL * columns + 1.4, CELL * columns * sum(heights) + 0.12 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (name, picture) in zip(panels, pictures.items(), strict=True):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.set(xticks=[], yticks=[], frame_on=False)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+    return saved(figure, path)
 
 
 def plot_neighbours(

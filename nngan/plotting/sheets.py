@@ -87,14 +87,24 @@ def save_sheet(
     --------
     >>> save_sheet("samples.png", gan.sample(64))  # doctest: +SKIP
     """
+    sheet = _grey_image(enlarged(images, columns, shape, scale))
+    save(path, ("png",), sheet.save, optimize=True)
+
+
+def enlarged(
+    images: Array,
+    columns: int | None = None,
+    shape: tuple[int, int] | None = None,
+    scale: int | None = None,
+) -> Array:
+    """Return the sheet that `save_sheet` writes, a picture in [0, 1]."""
     images = _images(images, shape)
     n, height, width = images.shape
     scale = max(1, round(56 / width)) if scale is None else scale
     if scale < 1:
         raise ValueError(f"scale must be >= 1, got {scale}")
     large = images.repeat(scale, axis=1).repeat(scale, axis=2).reshape(n, -1)
-    sheet = _grey_image(tile(large, columns, (height * scale, width * scale), padding=2))
-    save(path, ("png",), sheet.save, optimize=True)
+    return tile(large, columns, (height * scale, width * scale), padding=2)
 
 
 def save_gif(
