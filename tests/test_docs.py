@@ -63,11 +63,17 @@ def test_the_first_picture(tmp_path, monkeypatch):
     assert (tmp_path / "digits.png").stat().st_size > 1000
 
 
+def column(caption, steps):
+    """Return the names in a column of beside.md, run as it stands but for the number of steps."""
+    code, names = blocks(DOCS / "beside.md", caption), {}
+    assert "range(2000)" in code
+    exec(code.replace("range(2000)", f"range({steps})"), names)
+    return names
+
+
 @pytest.fixture
 def game():
-    names = {}
-    exec(blocks(DOCS / "beside.md", "nngan"), names)
-    return names
+    return column("nngan", steps=0)
 
 
 def minibatches(n):
@@ -87,8 +93,7 @@ def test_the_game_beside_pytorch_is_that_of_the_library(game):
 
 def test_the_game_is_the_same_in_pytorch(game):
     torch = pytest.importorskip("torch", reason="PyTorch is missing: make test-torch")
-    twin = {}
-    exec(blocks(DOCS / "beside.md", "PyTorch"), twin)
+    twin = column("PyTorch", steps=0)
     with torch.no_grad():
         for name in "GD":
             for ours, theirs in zip(game[name].layers[::2], twin[name][::2], strict=True):
@@ -99,6 +104,21 @@ def test_the_game_is_the_same_in_pytorch(game):
         d_loss = twin["d_step"](torch.from_numpy(x), a).item()
         assert game["d_step"](x, z[0]) == pytest.approx(d_loss, rel=1e-4)
         assert game["g_step"](z[1]) == pytest.approx(twin["g_step"](b).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("caption", ["nngan", "PyTorch"])
+def test_a_column_trains_on_the_ring_and_prints_its_losses(caption, capsys):
+    if caption == "PyTorch":
+        pytest.importorskip("torch", reason="PyTorch is missing: make test-torch")
+    names = column(caption, steps=201)
+    radius = np.linalg.norm(np.asarray(names["x"]), axis=1)
+    assert names["x"].shape == (50_000, 2)
+    assert abs(radius.mean() - 1) < 0.001
+    assert abs(radius.std() - 0.01) < 0.001
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["0", "200"]
+    assert lines[0].split()[1:] != lines[1].split()[1:]
+    assert all(0 < float(loss) < 5 for line in lines for loss in line.split()[2::2])
 
 
 # -- what is said of the code --------------------------------------------------------------------
