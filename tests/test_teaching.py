@@ -77,14 +77,14 @@ def test_the_grades_of_a_folder(tmp_path):
     (tmp_path / "submissions").mkdir()
     files = submissions()
     files["student_d"] = files.pop("prelu")
-    files["eve"] = "class PReLU\n"
+    files["student_e"] = "class PReLU\n"
     for name, source in files.items():
         (tmp_path / "submissions" / f"{name}.py").write_text(source)
     (tmp_path / "grade.py").write_text(code("grade.py"))
     command = "python grade.py submissions"
     line = [sys.executable, *command.split()[1:]]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == shown()[command] + "eve,1,2,\n"
+    assert done.stdout == shown()[command] + "student_e,1,2,\n"
     for row in csv.DictReader(done.stdout.splitlines()):
         report = (tmp_path / "reports" / f"{row['name']}.txt").read_text()
         assert ("gradients agree" in report) == (row["gradients"] == "0")
