@@ -12,7 +12,7 @@ has none of them, and y is None.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -89,14 +89,14 @@ def with_category(z: Array, categories: int) -> Array:
     """
     if not categories:
         return z
-    chosen = z[:, :categories].argmax(axis=1)[:, None] == array_module(z).arange(categories)
-    z[:, :categories] = (categories * chosen.astype(z.dtype) - 1) / (categories - 1) ** 0.5
+    chosen = one_hot(z[:, :categories].argmax(axis=1), categories, z.dtype)
+    z[:, :categories] = (categories * chosen - 1) / (categories - 1) ** 0.5
     return z
 
 
-def one_hot(gan: GAN, labels: Array) -> Array:
+def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     """Return y (n, classes): 1 in the column of each label, 0 elsewhere. On the device."""
-    y: Array = (labels[:, None] == gan.backend.xp.arange(gan.classes)).astype(gan.G.dtype)
+    y: Array = (labels[:, None] == array_module(labels).arange(classes)).astype(dtype)
     return y
 
 
@@ -130,7 +130,7 @@ def asked_labels(gan: GAN, labels: Labels | None, n: int) -> Array | None:
         labels = gan.backend.asarray(labels)
         labels = gan.backend.xp.broadcast_to(labels, (n,)) if labels.ndim == 0 else labels
     labels = data_labels(gan, labels, n)
-    return None if labels is None else one_hot(gan, labels)
+    return None if labels is None else one_hot(labels, gan.classes, gan.G.dtype)
 
 
 def draw_labels(gan: GAN, n: int, key: Key) -> Array:

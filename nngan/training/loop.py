@@ -163,7 +163,9 @@ def make_step(
         if (low, high) != (0, 1):
             x *= high - low
             x += low
-        return x, None if labels is None else one_hot(gan, xp.take(labels, at))
+        if labels is None:
+            return x, None
+        return x, one_hot(xp.take(labels, at), gan.classes, gan.G.dtype)
 
     d_step = gan.discriminator_step
     if not penalise:
