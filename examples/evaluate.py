@@ -11,7 +11,7 @@ import json
 import nngan as nn
 from nngan import checkpoint, metrics
 from nngan.backend import get_backend
-from nngan.cli import OneSentenceParser, folder, one_sentence, seed, whole
+from nngan.cli import OneSentenceParser, between, folder, one_sentence
 from nngan.datasets import DatasetError
 from nngan.metrics.parzen import VALIDATION
 
@@ -31,8 +31,10 @@ def main() -> None:
     """Load the run, measure, print, write."""
     parser = OneSentenceParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=folder, help="the folder of a run, with its checkpoint.npz")
-    parser.add_argument("--samples", type=whole(40, 4 * SAMPLES), default=SAMPLES, metavar="N")
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the latent vectors")
+    parser.add_argument("--samples", type=between(40, 4 * SAMPLES), default=SAMPLES, metavar="N")
+    parser.add_argument(
+        "--seed", type=between(0, 2**64 - 1), default=0, metavar="N", help="of the latent vectors"
+    )
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     options = parser.parse_args()

@@ -125,9 +125,11 @@ def main() -> None:
     )
     parser.add_argument("run", type=cli.folder, help="folder of a run, or checkpoint of GAN.save")
     parser.add_argument("--out", type=cli.folder, metavar="DIR", help="default: the run's folder")
-    parser.add_argument("--pairs", type=cli.whole(1, 50), default=8, help="walks, default: 8")
-    parser.add_argument("--steps", type=cli.whole(2, 50), default=11, help="of one, default: 11")
-    parser.add_argument("--seed", type=cli.seed, default=0, help="of the latent vectors")
+    parser.add_argument("--pairs", type=cli.between(1, 50), default=8, help="walks, default: 8")
+    parser.add_argument("--steps", type=cli.between(2, 50), default=11, help="of one, default: 11")
+    parser.add_argument(
+        "--seed", type=cli.between(0, 2**64 - 1), default=0, help="of the latent vectors"
+    )
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     options = parser.parse_args()
     path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"

@@ -209,7 +209,7 @@ def main() -> int:
             for job in as_completed(jobs):
                 try:
                     run = job.result()
-                except (TrainingDiverged, ValueError, BrokenProcessPool) as error:
+                except (TrainingDiverged, ValueError, MemoryError, BrokenProcessPool) as error:
                     print(f"seed {jobs[job]}: {one_sentence(error)}", flush=True)
                     status = 1
                     continue

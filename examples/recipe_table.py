@@ -150,18 +150,18 @@ def main() -> int:
     """Run what is missing, print the table."""
     parser = cli.OneSentenceParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recipes", nargs="+", choices=RECIPES, metavar="RECIPE")
-    number = cli.positive(int)
-    parser.add_argument("--seeds", type=number, default=3, metavar="N", help="0 to N - 1")
-    parser.add_argument("--epochs", type=number, metavar="N", help="default: the recipe's")
+    count = cli.positive(int)
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="0 to N - 1")
+    parser.add_argument("--epochs", type=count, metavar="N", help="default: the recipe's")
     parser.add_argument(
-        "--images", type=number, default=50_000, metavar="N",
+        "--images", type=count, default=50_000, metavar="N",
         help="train on the first N; 50000 leaves out those that Parzen's bandwidth is chosen from",
     )  # fmt: skip
     parser.add_argument("--out", type=cli.folder, default=Path("runs/table"), metavar="DIR")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     parser.add_argument(
-        "--processes", type=number, default=os.cpu_count() or 1, metavar="N",
+        "--processes", type=count, default=os.cpu_count() or 1, metavar="N",
         help="runs side by side",
     )  # fmt: skip
     options = parser.parse_args()

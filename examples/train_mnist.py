@@ -21,7 +21,7 @@ from typing import Any
 
 import nngan as nn
 from nngan.backend import Array, get_backend
-from nngan.cli import OneSentenceParser, folder, one_sentence, positive, seed, whole
+from nngan.cli import OneSentenceParser, between, folder, one_sentence, positive, seed
 from nngan.datasets import DatasetError
 from nngan.gan import UPDATES
 from nngan.losses import OBJECTIVES
@@ -38,7 +38,7 @@ GAME: dict[str, dict[str, Any]] = {
     "k": {"type": positive(int), "metavar": "N", "help": "steps of D per step of G"},
     "pack": {"type": positive(int), "metavar": "N", "help": "samples that D judges at once"},
     "categories": {
-        "type": whole(0, 10_000),
+        "type": between(0, 10_000),
         "metavar": "N",
         "help": "let z begin with one of N categories; 0: let it not",
     },

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -19,42 +21,34 @@ class OneSentenceParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     """Return a converter to positive numbers of one kind, for argparse."""
-
-    def convert(text: str) -> float:
-        try:
-            value: float = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            what = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"must be a positive {what}, got {text!r}")
-        return value
-
-    return convert
+    return _converter(kind, lambda value: 0 < value < math.inf, "a positive {}")
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a converter to whole numbers from `low` to `high`, for argparse."""
-
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number from {low} to {high}, got {text!r}"
-            )
-        return value
-
-    return convert
+def between(low: float, high: float) -> Callable[[str], Any]:
+    """Return a converter to numbers from `low` to `high`, of the kind that `low` is."""
+    kind = int if isinstance(low, int) else float
+    return _converter(kind, lambda value: low <= value <= high, f"a {{}} from {low} to {high}")
 
 
 def seed(text: str) -> int:
-    """Convert a seed, for argparse; a run takes three seeds, 3 seed to 3 seed + 2."""
-    return whole(0, 2**64 // 3 - 1)(text)
+    """Convert the seed of a run, for argparse; it takes three, 3 seed to 3 seed + 2."""
+    value: int = between(0, 2**64 // 3 - 1)(text)
+    return value
+
+
+def _converter(
+    kind: type[int] | type[float], fits: Callable[[float], bool], wanted: str
+) -> Callable[[str], Any]:
+    def convert(text: str) -> int | float:
+        with contextlib.suppress(ValueError):
+            if fits(value := kind(text)):
+                return value
+        what = wanted.format("whole number" if kind is int else "number")
+        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}")
+
+    return convert
 
 
 def folder(text: str) -> Path:

@@ -15,8 +15,8 @@ import numpy as np
 from .backend import Array, array_module
 from .gan import GAN
 from .gan.game import LATENTS
-from .gan.options import one_of, positive
 from .layers import sigmoid
+from .options import count, is_whole, one_of
 
 OPPOSITE = 1e-6  # radians short of pi below which the plane of an arc is rounding error
 
@@ -125,7 +125,7 @@ def prior_quantiles(n: int, latent: str = "normal") -> Array:
     >>> prior_quantiles(4).round(2).tolist(), prior_quantiles(4, "uniform").tolist()
     ([-1.15, -0.32, 0.32, 1.15], [-0.75, -0.25, 0.25, 0.75])
     """
-    n, latent = positive("n", n), one_of("latent", latent, LATENTS)
+    n, latent = count("n", n), one_of("latent", latent, LATENTS)
     p = (np.arange(n) + 0.5) / n
     return 2 * p - 1 if latent == "uniform" else np.array([*map(NormalDist().inv_cdf, p)])
 
@@ -174,7 +174,7 @@ def _times(a: Array, b: Array, steps: int) -> Array:
             "the ends of a walk must be two float vectors of one shape and dtype, "
             f"got {a.shape} {a.dtype} and {b.shape} {b.dtype}"
         )
-    if steps != int(steps) or steps < 2:
+    if not is_whole(steps) or steps < 2:
         raise ValueError(f"steps must be a whole number >= 2, got {steps!r}")
     return np.linspace(0, 1, int(steps))
 

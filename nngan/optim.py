@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .backend import Array
+from .options import fraction, positive
 
 if TYPE_CHECKING:
     from .network import Sequential
@@ -108,7 +109,7 @@ class SGD(Optimizer):
         momentum: float | Sequence[float] = 0.0,
         schedule: Schedule = None,
     ) -> None:
-        self.lr = _positive("lr", lr)
+        self.lr = positive("lr", lr)
         self.momentum = _momentum(momentum)
         self.schedule = _schedule(schedule)
 
@@ -182,10 +183,10 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         schedule: Schedule = None,
     ) -> None:
-        self.lr = _positive("lr", lr)
-        self.beta1 = _below_one("beta1", beta1)
-        self.beta2 = _below_one("beta2", beta2)
-        self.eps = _positive("eps", eps)
+        self.lr = positive("lr", lr)
+        self.beta1 = fraction("beta1", beta1)
+        self.beta2 = fraction("beta2", beta2)
+        self.eps = positive("eps", eps)
         self.schedule = _schedule(schedule)
 
     def _initial_state(self) -> dict[str, Array]:
@@ -237,28 +238,16 @@ def optimizer_from_config(config: dict[str, Any]) -> Optimizer:
     return optimizer
 
 
-def _positive(name: str, value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a positive number, got {value!r}")
-    return float(value)
-
-
-def _below_one(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
-    return float(value)
-
-
 def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, float]:
     if not isinstance(momentum, Sequence):
-        return _below_one("momentum", momentum)
+        return fraction("momentum", momentum)
     if len(momentum) != 3:
         raise ValueError(f"momentum must be a number or (first, last, steps), got {momentum!r}")
     first, last, steps = momentum
     return (
-        _below_one("momentum", first),
-        _below_one("momentum", last),
-        _positive("steps of momentum", steps),
+        fraction("momentum", first),
+        fraction("momentum", last),
+        positive("steps of momentum", steps),
     )
 
 

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,22 @@ def test_ctrl_c_says_that_the_same_call_goes_on(script, monkeypatch, capsys):
     out, error = capsys.readouterr()
     assert error == "Stopped; what is done is kept, and the same call goes on with it\n"
     assert "| `r1`" not in out
+
+
+def test_ctrl_c_lets_the_run_under_way_finish_and_begins_no_other(script, monkeypatch):
+    begun = []
+
+    def play(*_):
+        begun.append(1)
+        time.sleep(0.3)
+
+    def interrupted(jobs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script.module, "play", play)
+    monkeypatch.setattr(script.module, "wait", interrupted)
+    assert script("r1", "--seeds", 3, "--processes", 1) == 130
+    assert len(begun) == 1
 
 
 def test_a_run_that_failed_is_named_with_its_log_and_the_others_go_on(script, tmp_path, capsys):

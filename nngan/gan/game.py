@@ -21,6 +21,7 @@ from ..layers import Layer
 from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
+from ..options import count, fraction, interval, one_of, strength, whole
 from . import steps
 from .inputs import (
     Labels,
@@ -30,7 +31,7 @@ from .inputs import (
     for_generator,
     with_category,
 )
-from .options import check_together, fraction, interval, one_of, positive, strength, whole
+from .together import check_together
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
@@ -147,15 +148,15 @@ class GAN:
             raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
         self.G, self.D = G, D
         self.loss = one_of("loss", loss, OBJECTIVES)
-        self.k = positive("k", k)
+        self.k = count("k", k)
         self.update = one_of("update", update, UPDATES)
         self.label_smoothing = fraction("label_smoothing", label_smoothing)
-        self.pack = positive("pack", pack)
+        self.pack = count("pack", pack)
         self.classes = whole("classes", classes)
         self.ema = fraction("ema", ema)
         self.r1, self.r2 = strength("r1", r1), strength("r2", r2)
         self.gradient_penalty = strength("gradient_penalty", gradient_penalty)
-        self.penalty_every = positive("penalty_every", penalty_every)
+        self.penalty_every = count("penalty_every", penalty_every)
         self.latent = one_of("latent", latent, LATENTS)
         self.categories = whole("categories", categories)
         self.data_range = interval("data_range", data_range)
@@ -190,7 +191,7 @@ class GAN:
 
     def latents(self, n: int, seed: int = 0) -> Array:
         """Return the latent vectors of ``sample(n, seed=seed)``, (n, latent_dim), on the device."""
-        n, seed = positive("n", n), whole("seed", seed)
+        n, seed = count("n", n), whole("seed", seed)
         return self._draw(Key(seed).fold_in(Stream.SAMPLE), n)
 
     # -- learning and sampling -----------------------------------------------------------------

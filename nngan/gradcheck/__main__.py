@@ -18,7 +18,6 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -28,25 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from ..cli import OneSentenceParser
+from ..cli import OneSentenceParser, between
 from .check import check_gradients
 from .report import Finding, Report
-
-
-def number(kind: type, least: float) -> Callable[[str], float]:
-    """Return a converter to numbers of one kind, from `least` to a million, for argparse."""
-
-    def convert(text: str) -> float:
-        try:
-            value: float = kind(text)
-        except ValueError:
-            value = -1
-        if not least <= value <= 1e6:
-            what = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"must be a {what} from {least}, got {text!r}")
-        return value
-
-    return convert
 
 
 def parser() -> OneSentenceParser:
@@ -54,10 +37,10 @@ def parser() -> OneSentenceParser:
     name, form = "python -m nngan.gradcheck", argparse.RawDescriptionHelpFormatter
     p = OneSentenceParser(name, description=__doc__, formatter_class=form)
     p.add_argument("target", metavar="FILE.py[:ClassName]")
-    p.add_argument("--width", type=number(int, 1), metavar="N", help="features of the input")
-    p.add_argument("--batch", type=number(int, 1), metavar="N", help="rows of it; default: 5")
-    p.add_argument("--seed", type=number(int, 0), default=0, metavar="N", help="default: 0")
-    p.add_argument("--timeout", type=number(float, 0.1), default=20.0, metavar="SECONDS",
+    p.add_argument("--width", type=between(1, 10**6), metavar="N", help="features of the input")
+    p.add_argument("--batch", type=between(1, 10**6), metavar="N", help="rows of it; default: 5")
+    p.add_argument("--seed", type=between(0, 2**64 - 1), default=0, metavar="N", help="default: 0")
+    p.add_argument("--timeout", type=between(0.1, 1e6), default=20.0, metavar="SECONDS",
                    help="for each class; default: 20")  # fmt: skip
     p.add_argument("--thorough", action="store_true", help="compare element by element")
     p.add_argument("--overwrite", action="store_true", help="backward sets dW, it does not add")

@@ -114,7 +114,9 @@ def _named(text: str, case: Case, c: float) -> Finding:
     if text == "sign":
         return Finding("sign", f"{d} has the wrong sign.", evidence)
     if text == "averaged":
-        return Finding("bias_averaged", f"{d} is averaged over the rows. {UNSUMMED}.", evidence)
+        name = d.removeprefix("d")
+        said = f"{d} is averaged over the rows. All of them share {name}: their gradients add up."
+        return Finding("bias_averaged", said, evidence)
     mean = "the loss is a mean, so its gradient has the same 1/N, once"
     rest = mean if case.subject.is_loss else "the 1/N belongs to the loss, which applies it once"
     if text.startswith("missing"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array, Key, array_module
+from ..options import count, positive
 from .base import Layer, check_like
 
 
@@ -85,13 +85,10 @@ class BatchNorm(Layer):
     def __init__(
         self, n: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = "float32"
     ) -> None:
-        if n != int(n) or n < 1:
-            raise ValueError(f"n must be a positive whole number, got {n!r}")
+        self.n = count("n", n)
         if not 0 < momentum <= 1:
             raise ValueError(f"momentum must lie in (0, 1], got {momentum!r}")
-        if not 0 < eps < math.inf:
-            raise ValueError(f"eps must be a positive number, got {eps!r}")
-        self.n, self.momentum, self.eps = int(n), float(momentum), float(eps)
+        self.momentum, self.eps = float(momentum), positive("eps", eps)
         self.shapes = {"gamma": (self.n,), "beta": (self.n,)}
         self.state_shapes = {"running_mean": (self.n,), "running_var": (self.n,)}
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, Stream
+from ..options import fraction
 from .base import Elementwise, check_like
 
 
@@ -27,9 +28,7 @@ class Dropout(Elementwise):
     draws = True
 
     def __init__(self, rate: float = 0.5) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must lie in [0, 1), got {rate!r}")
-        self.rate = float(rate)
+        self.rate = fraction("rate", rate)
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Key, NumpyBackend, Stream
+from ..options import count
 from .base import Layer
 
 Init = str | Sequence[Any]
@@ -62,11 +63,8 @@ class Linear(Layer):
     def __init__(
         self, n_in: int, n_out: int, weight_init: Init = "glorot", dtype: Any = "float32"
     ) -> None:
-        for name, n in (("n_in", n_in), ("n_out", n_out)):
-            if n != int(n) or n < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {n!r}")
-        law_and_scale = _initial_scale(weight_init, n_in, n_out)
-        self.n_in, self.n_out = int(n_in), int(n_out)
+        self.n_in, self.n_out = count("n_in", n_in), count("n_out", n_out)
+        law_and_scale = _initial_scale(weight_init, self.n_in, self.n_out)
         self.weight_init = weight_init if isinstance(weight_init, str) else law_and_scale
         self.shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, array_module
+from ..options import count
 from .base import Layer, check_like
 
 
@@ -38,10 +39,7 @@ class Maxout(Layer):
     couples_samples = False
 
     def __init__(self, n_out: int, pieces: int) -> None:
-        for name, n in (("n_out", n_out), ("pieces", pieces)):
-            if n != int(n) or n < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {n!r}")
-        self.n_out, self.pieces = int(n_out), int(pieces)
+        self.n_out, self.pieces = count("n_out", n_out), count("pieces", pieces)
 
     @property
     def n_in(self) -> int:

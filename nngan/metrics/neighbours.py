@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
+from ..options import is_whole
 from .distances import check_points, squared_distances
 from .estimate import Estimate, mean_of
 
@@ -62,7 +63,7 @@ def prdc(real: Array, fake: Array, k: int = 5) -> PRDC:
     Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020.
     """
     check_points(real=real, fake=fake)
-    if k != int(k) or not 1 <= k < min(len(real), len(fake)):
+    if not is_whole(k) or not 1 <= k < min(len(real), len(fake)):
         raise ValueError(
             f"k must be a whole number from 1 to {min(len(real), len(fake)) - 1}, one less than "
             f"the points of the smaller set, got {k!r}"

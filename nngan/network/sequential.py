@@ -16,6 +16,7 @@ import numpy as np
 from .. import layers as _layers
 from ..backend import Array, Key, NumpyBackend, Stream, get_backend
 from ..layers import Layer
+from ..options import whole
 from . import tangents
 
 
@@ -107,9 +108,7 @@ class Sequential(Layer):
         self.bind(params, backend.xp.zeros_like(params), backend)
         self.bind_state(backend.asarray(self.state_values(), dtype))
         if seed is not None:
-            if seed != int(seed) or not 0 <= seed < 2**64:
-                raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
-            self.seed = int(seed)
+            self.seed = whole("seed", seed)
             self.initialize(Key(self.seed).fold_in(Stream.WEIGHTS))
 
     # -- the two passes ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import Array
-from .saving import Target, saved
+from .saving import Target, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +88,7 @@ def plot_losses(
         axes.autoscale_view(scalex=False)
         axes.grid(color="0.9")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_2d(
@@ -181,7 +181,7 @@ def plot_2d(
         axes.plot([], [], "k", marker=r"$\rightarrow$", ls="", ms=14, label=label)  # for the legend
     axes.set(xlim=(left, right), ylim=(low, high), aspect="equal", title=title)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def check_points(name: str, points: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import Array
 from .figures import BLUE, VERMILION
-from .saving import Target, saved
+from .saving import Target, save_figure
 from .sheets import tile
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def plot_walks(
         handles, labels = grid[0, 1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False)
     figure.suptitle(title or "", fontsize=11)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_atlas(
@@ -148,7 +148,7 @@ def plot_atlas(
     axes.tick_params(length=2, labelsize=8)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_title(title or "", fontsize=11)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_gradients(
@@ -224,7 +224,7 @@ def plot_gradients(
         axes.set(xticks=[], yticks=[])
     figure.colorbar(scale, ax=grid, label=label, shrink=0.6, extend="both")
     figure.suptitle(title or "", fontsize=11)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _show(axes: Any, picture: Array, rows: int, columns: int) -> tuple[Array, Array]:

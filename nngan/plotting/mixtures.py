@@ -12,7 +12,7 @@ from ..backend import Array
 from ..datasets import Mixture
 from ..metrics.modes import RADIUS
 from .figures import BLUE, VERMILION, check_points
-from .saving import Target, saved
+from .saving import Target, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def plot_mixtures(
         *panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
         frameon=False, markerscale=6,
     )  # fmt: skip
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _from_centres(points: Array, mixture: Mixture) -> Array:

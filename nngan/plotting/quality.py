@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .figures import BLUE, VERMILION
-from .saving import Target, saved
+from .saving import Target, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,4 +88,4 @@ def plot_quality(
     panels[2].yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.align_ylabels(panels)
-    return saved(figure, path)
+    return save_figure(figure, path)

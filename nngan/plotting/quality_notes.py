@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import Array
 from ..metrics import prdc
 from .figures import BLUE, VERMILION, check_points
-from .saving import Target, saved
+from .saving import Target, save_figure
 from .sheets import enlarged
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def plot_rows(rows: Mapping[str, Array], path: Target | None = None, columns: in
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set(xticks=[], yticks=[], frame_on=False)
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_neighbours(
@@ -117,7 +117,7 @@ def plot_neighbours(
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.autoscale_view()
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _distances(x: Array, y: Array) -> Array:

@@ -26,7 +26,7 @@ def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **op
     write(target, format=chosen, **options)
 
 
-def saved(figure: Figure, path: Target | None) -> Figure:
+def save_figure(figure: Figure, path: Target | None) -> Figure:
     """Return a figure, which is saved where there is a path: as PNG, SVG or PDF."""
     if path is not None:
         save(path, ("png", "svg", "pdf"), figure.savefig)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array
 from .figures import BLUE, VERMILION
-from .saving import Target, saved
+from .saving import Target, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def plot_curves(
         axes.spines[["top", "right"]].set_visible(False)
         _name_at_the_end(axes, list(curves))
     drawn[0].set_ylabel(ylabel)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_game_1d(
@@ -152,7 +152,7 @@ def plot_game_1d(
     figure.supylabel("density, probability", fontsize="medium")
     figure.supxlabel("x", fontsize="medium")
     figure.legend(*first.get_legend_handles_labels(), **ABOVE)
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def _name_at_the_end(axes: Axes, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import Array
 from .figures import BLUE, VERMILION, check_points, square_around
-from .saving import Target, saved
+from .saving import Target, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ def plot_warped_grid(
     figure.legend(
         *right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_orbits(
@@ -161,7 +161,7 @@ def plot_orbits(
         if orbits:
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)
     drawn[0].set_ylabel(labels[1])
-    return saved(figure, path)
+    return save_figure(figure, path)
 
 
 def grid_lines(latent: str, cells: int) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 from ..backend import Array, Key, Stream
 from ..gan import GAN, METRICS
 from ..gan.inputs import data_labels, one_hot
-from ..gan.options import positive
+from ..options import count
 from .progress import Progress, read_log
 
 
@@ -73,7 +73,7 @@ def fit(
     KeyboardInterrupt
         On Ctrl-C, between two steps.
     """
-    epochs, batch_size = positive("epochs", epochs), positive("batch_size", batch_size)
+    epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     data = _prepare(gan, x)
     labels = data_labels(gan, labels, len(data))
     if batch_size % gan.pack:

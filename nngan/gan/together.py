@@ -1,60 +1,14 @@
-"""What the options of a game may be: each alone, and all together with the two networks."""
+"""Which options and networks make a game together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..losses import OBJECTIVES
 from ..penalties import check_penalised
 
 if TYPE_CHECKING:
     from .game import GAN
-
-
-def one_of(name: str, value: str, known: Iterable[str]) -> str:
-    """Return `value`, one of the names in `known`."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    return value
-
-
-def positive(name: str, n: int) -> int:
-    """Return the whole number n >= 1."""
-    if n != int(n) or n < 1:
-        raise ValueError(f"{name} must be a positive whole number, got {n!r}")
-    return int(n)
-
-
-def whole(name: str, n: int) -> int:
-    """Return the whole number 0 <= n < 2**64."""
-    if n != int(n) or not 0 <= n < 2**64:
-        raise ValueError(f"{name} must be a whole number in [0, 2**64), got {n!r}")
-    return int(n)
-
-
-def fraction(name: str, value: float) -> float:
-    """Return the number 0 <= value < 1."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
-    return float(value)
-
-
-def strength(name: str, value: float) -> float:
-    """Return the number value >= 0."""
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be a number >= 0, got {value!r}")
-    return float(value)
-
-
-def interval(name: str, ends: tuple[float, float]) -> tuple[float, float]:
-    """Return the two numbers (low, high) with low < high."""
-    low, high = map(float, ends)
-    if not low < high:
-        raise ValueError(f"{name} must be (low, high) with low < high, got {ends!r}")
-    return low, high
 
 
 def check_together(gan: GAN) -> None:

@@ -1,0 +1,67 @@
+"""What an option may be: each function returns the value that it was given, or says what it wants.
+
+All of them raise ValueError with one sentence that names the option.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> str:
+    """Return `value`, one of the names in `known`."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def count(name: str, n: int) -> int:
+    """Return the whole number n >= 1."""
+    if not is_whole(n) or n < 1:
+        raise ValueError(f"{name} must be a positive whole number, got {n!r}")
+    return int(n)
+
+
+def whole(name: str, n: int) -> int:
+    """Return the whole number 0 <= n < 2**64."""
+    if not is_whole(n) or not 0 <= n < 2**64:
+        raise ValueError(f"{name} must be a whole number in [0, 2**64), got {n!r}")
+    return int(n)
+
+
+def positive(name: str, value: float) -> float:
+    """Return the number value > 0."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def strength(name: str, value: float) -> float:
+    """Return the number value >= 0."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number >= 0, got {value!r}")
+    return float(value)
+
+
+def fraction(name: str, value: float) -> float:
+    """Return the number 0 <= value < 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+    return float(value)
+
+
+def interval(name: str, ends: tuple[float, float]) -> tuple[float, float]:
+    """Return the two numbers (low, high) with low < high."""
+    low, high = map(float, ends)
+    if not low < high:
+        raise ValueError(f"{name} must be (low, high) with low < high, got {ends!r}")
+    return low, high
+
+
+def is_whole(n: object) -> bool:
+    """Tell whether `n` is a whole number, of whatever type."""
+    try:
+        return bool(n == int(n))  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):  # no number at all, NaN, infinite
+        return False

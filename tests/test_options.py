@@ -1,0 +1,46 @@
+"""nngan/options.py: what is no number at all is refused like a wrong one."""
+
+import math
+
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan import options
+
+NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5)]
+
+
+@pytest.mark.parametrize("n", NO_COUNTS, ids=repr)
+def test_a_count_is_a_whole_number_from_one_on(n):
+    with pytest.raises(ValueError, match=r"^n must be a positive whole number, got "):
+        options.count("n", n)
+
+
+@pytest.mark.parametrize("n", ["x", None, math.nan, math.inf, 2.5, -1, 2**64], ids=repr)
+def test_a_seed_is_a_whole_number_of_64_bits(n):
+    with pytest.raises(ValueError, match=r"^seed must be a whole number in \[0, 2\*\*64\), got "):
+        options.whole("seed", n)
+
+
+@pytest.mark.parametrize("n", [3, 3.0, np.int64(3), np.uint8(3), np.float32(3)], ids=repr)
+def test_a_whole_number_may_have_any_type_and_becomes_an_int(n):
+    for check in options.count, options.whole:
+        assert check("n", n) == 3
+        assert type(check("n", n)) is int
+
+
+def test_layers_and_games_say_what_they_want():
+    for make, name in (
+        (lambda: nn.Linear("x", 2), "n_in"),
+        (lambda: nn.Maxout(None, 2), "n_out"),
+        (lambda: nn.BatchNorm(math.nan), "n"),
+        (lambda: game().sample("x"), "n"),
+        (lambda: game().fit(np.zeros((8, 4), "float32"), math.inf), "epochs"),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name} must be a positive whole number, got "):
+            make()
+
+
+def game():
+    return nn.GAN(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.Linear(4, 1)))
