@@ -326,8 +326,10 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path):
         ("", {"target": "other.py"}, "there is no file other.py"),
         ("", {"target": "."}, "there is no file ."),
         ("", {"target": "C:\\other.py:A"}, "there is no file C:\\other.py"),
-        ("", {"--width": "0"}, "argument --width: must be a whole number from 1, got '0'"),
-        ("", {"--timeout": "nan"}, "argument --timeout: must be a number from 0.1, got 'nan'"),
+        ("", {"--width": "0"},
+         "argument --width: must be a whole number from 1 to 1000000, got '0'"),
+        ("", {"--timeout": "nan"},
+         "argument --timeout: must be a number from 0.1 to 3600.0, got 'nan'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_said_in_one_sentence(check, source, options, sentence):
