@@ -121,39 +121,73 @@ def nngan_game(case: Case, update: str = "alternating") -> Step:
     return endless
 
 
-def products(case: Case) -> Step:
-    """Return the matrix products of nngan's alternating step alone: what a step cannot undercut."""
-    backend, n = get_backend(case.backend), case.batch
-    xp = backend.xp
+def step_products(case: Case) -> list[tuple[str, Any, int]]:
+    """Return the matrix products of nngan's alternating step, in their order.
+
+    Each is (what it computes, of which Linear layer, for how many samples). Nobody reads the
+    gradient of D's input in D's step, that of z in G's, or D's weight gradients in G's.
+    """
     G, D = ([layer for layer in net if layer.size] for net in case.layers()[:2])
-    calls: list[tuple[Any, Any, Any]] = []
+    n = case.batch
+
+    def forward(net: list[Any], rows: int) -> list[tuple[str, Any, int]]:
+        return [("output", layer, rows) for layer in net]
+
+    def backward(
+        net: list[Any], rows: int, input_grad: bool, param_grads: bool
+    ) -> list[tuple[str, Any, int]]:
+        made = []
+        for i, layer in reversed(list(enumerate(net))):
+            if param_grads:
+                made.append(("dW", layer, rows))
+            if i > 0 or input_grad:
+                made.append(("dx", layer, rows))
+        return made
+
+    return [
+        *forward(G, n),  # D's step: fakes, real and fake data through D as one, D's gradient
+        *forward(D, 2 * n),
+        *backward(D, 2 * n, input_grad=False, param_grads=True),
+        *forward(G, n),  # G's step: fakes, D, back to the images, on into G
+        *forward(D, n),
+        *backward(D, n, input_grad=True, param_grads=False),
+        *backward(G, n, input_grad=False, param_grads=True),
+    ]
+
+
+def operands(
+    made: list[tuple[str, Any, int]],
+    array: Callable[[int, int], Any],
+    W: dict[int, Any],
+    dW: dict[int, Any],
+) -> list[tuple[Any, Any, Any]]:
+    """Return the two factors of each product and, of a gradient of weights, where it is written."""
+    calls = []
+    for what, layer, rows in made:
+        x, dy = array(rows, layer.n_in), array(rows, layer.n_out)
+        weights, gradient = W[id(layer)], dW[id(layer)]
+        product = {
+            "output": (x, weights, None),
+            "dW": (x.T, dy, gradient),
+            "dx": (dy, weights.T, None),
+        }
+        calls.append(product[what])
+    return calls
+
+
+def products(case: Case) -> Step:
+    """Return the matrix products of the step alone: what a step cannot undercut."""
+    backend = get_backend(case.backend)
+    made = step_products(case)
+    W = {id(layer): backend.asarray(layer.W) for _, layer, _ in made}
+    dW = {id(layer): backend.asarray(layer.dW) for _, layer, _ in made}
 
     def array(rows: int, columns: int) -> Any:
         # Activations lie by columns on NumPy, as in training: made by the same product.
-        a = xp.full((rows, 2), 0.1, dtype=np.float32)
-        return backend.matmul(a, xp.full((2, columns), 0.1, dtype=np.float32))
+        a, b = (backend.xp.full(shape, 0.1, dtype="float32") for shape in ((rows, 2), (2, columns)))
+        return backend.matmul(a, b)
 
-    weights = {id(layer): backend.asarray(layer.W) for layer in G + D}
-    grads = {id(layer): backend.asarray(layer.dW) for layer in G + D}
-
-    def forward(net: list[Any], rows: int) -> None:
-        calls.extend((array(rows, layer.n_in), weights[id(layer)], None) for layer in net)
-
-    def backward(net: list[Any], rows: int, input_grad: bool, param_grads: bool) -> None:
-        for i, layer in reversed(list(enumerate(net))):
-            dy = array(rows, layer.n_out)
-            if param_grads:
-                calls.append((array(rows, layer.n_in).T, dy, grads[id(layer)]))
-            if i > 0 or input_grad:
-                calls.append((dy, weights[id(layer)].T, None))
-
-    forward(G, n)  # D's step: fakes, real and fake data through D as one, D's gradient
-    forward(D, 2 * n)
-    backward(D, 2 * n, input_grad=False, param_grads=True)
-    forward(G, n)  # G's step: fakes, D, back to the images, on into G
-    forward(D, n)
-    backward(D, n, input_grad=True, param_grads=False)
-    backward(G, n, input_grad=False, param_grads=True)
+    calls = operands(made, array, W, dW)
 
     def run() -> None:
         for a, b, out in calls:
@@ -220,6 +254,28 @@ def torch_game(case: Case, fused: bool = False, mode: str = "eager") -> Step:
     return endless
 
 
+def torch_limit(case: Case) -> Step:
+    """Return PyTorch's own floor: the products of nngan's step, the fused Adam, nothing else."""
+    import torch
+
+    torch.set_num_threads(case.threads)
+    device = "cuda" if case.backend == "cupy" else "cpu"
+    made = step_products(case)
+    W = {id(layer): torch.full((layer.n_in, layer.n_out), 0.1).to(device) for _, layer, _ in made}
+    for weights in W.values():
+        weights.grad = torch.full_like(weights, 0.1)
+    optimizer = torch.optim.Adam(W.values(), lr=case.adam["lr"], fused=True)
+    dW = {i: weights.grad for i, weights in W.items()}
+    calls = operands(made, lambda *shape: torch.full(shape, 0.1).to(device), W, dW)
+
+    def run() -> None:
+        for a, b, out in calls:
+            torch.mm(a, b, out=out)
+        optimizer.step()
+
+    return run
+
+
 def _to_torch(layers: list[Any]) -> Any:
     import torch
 
@@ -253,5 +309,6 @@ CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "torch eager": torch_game,
     "torch eager, fused Adam": lambda case: torch_game(case, fused=True),
     "torch.compile": lambda case: torch_game(case, mode="compile"),
+    "torch, products and Adam": torch_limit,
     "torch CUDA graph": lambda case: torch_game(case, mode="graph"),
 }

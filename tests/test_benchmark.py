@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngan.backend import BackendUnavailable, CupyBackend
+from nngan.backend import BackendUnavailable, CupyBackend, NumpyBackend
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
@@ -131,6 +131,29 @@ def test_the_same_game_in_pytorch():
         assert abs(g_loss.item() - 0.693) < 0.1
 
 
+def test_pytorchs_limit_has_the_products_of_a_step_and_one_adam(monkeypatch):
+    torch = pytest.importorskip("torch")
+    case, shapes, steps = Case("pytorch_mlp", 4), {}, []
+    mm, adam = torch.mm, torch.optim.Adam.step
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self: steps.append(1) or adam(self))
+    for name, module, product in (
+        ("matrix products", NumpyBackend, NumpyBackend.matmul),
+        ("torch, products and Adam", torch, mm),
+    ):
+        shapes[name] = []
+
+        def spy(*args, out=None, made=shapes[name], product=product):
+            made.append((*args[-2].shape, args[-1].shape[1]))
+            return product(*args, out=out)
+
+        step = CONTESTANTS[name](case)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, product.__name__, spy)
+            step()
+    assert shapes["torch, products and Adam"] == shapes["matrix products"] != []
+    assert len(steps) == 1
+
+
 def test_ratios_are_taken_round_by_round():
     times = {"nngan": [1.0, 10.0, 2.0], "torch eager": [2.0, 20.0, 8.0]}
     assert benchmark.ratios(times, "torch eager") == (2, 2, 3)
@@ -139,8 +162,6 @@ def test_ratios_are_taken_round_by_round():
 @pytest.mark.parametrize("case", [Case("tf_basic", 4), Case("pytorch_mlp", 4)])
 def test_the_products_are_those_of_a_step(case, monkeypatch):
     """The limit is counted on the step itself: the same shapes, as often."""
-    from nngan.backend import NumpyBackend
-
     counted = {}
     for name in ("nngan", "matrix products"):
         step, shapes = CONTESTANTS[name](case), []
