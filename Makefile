@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-slow test-kernels test-torch test-notebooks notebooks docs lint clean
+.PHONY: train test test-slow test-kernels test-numba test-torch test-notebooks notebooks docs lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -15,6 +15,9 @@ test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GP
 
 test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds each
 	$(BIN)/python -m pytest -m slow
+
+test-numba: .venv/numba.stamp  ## the tests of the backend that Numba compiles
+	$(BIN)/python -m pytest -n 2 --dist worksteal -k numba
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
@@ -49,6 +52,10 @@ clean:  ## remove the environment and caches; runs/ stays
 .venv/kernels.stamp: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[kernels]'
 	$(BIN)/python -c "from cupy.cuda import nvrtc; nvrtc.getVersion()"
+	touch $@
+
+.venv/numba.stamp: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[numba]'
 	touch $@
 
 .venv/torch.stamp: .venv/test.stamp

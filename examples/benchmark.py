@@ -2,7 +2,7 @@
 
 python examples/benchmark.py                          # both cases; without PyTorch, nngan alone
 python examples/benchmark.py --sweep batch --plot batch.png
-python examples/benchmark.py --backend cupy --json gpu.json
+python examples/benchmark.py --backend numba           # or cupy, on a GPU
 
 A step is everything that one is in training: minibatch, noise, D's update, G's update, both
 optimizers. Networks, minibatch size, dtype and number of threads are the same; digits of MNIST's
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from benchmark_games import CONTESTANTS, Case
 
-from nngan.backend import BackendUnavailable, get_backend
+from nngan.backend import BACKENDS, BackendUnavailable, get_backend
 from nngan.cli import PICTURES, OneSentenceParser, output, positive
 
 SWEEPS = {
@@ -59,7 +59,7 @@ def parse_options() -> argparse.Namespace:
     parser = OneSentenceParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--backend", choices=["numpy", "cupy"], default="numpy")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
     parser.add_argument("--recipe", choices=["tf_basic", "pytorch_mlp"], action="append")
     parser.add_argument("--sweep", choices=SWEEPS, help="in place of the two cases")
     parser.add_argument("--threads", type=positive(int), default=cores())
@@ -92,8 +92,10 @@ def contestants(args: argparse.Namespace) -> list[str]:
     names = list(CONTESTANTS)
     if args.sweep:
         names.remove("nngan, simultaneous")
-    if args.backend == "numpy":
+    if args.backend != "cupy":
         names.remove("torch CUDA graph")
+    if args.backend == "numpy" or args.sweep:
+        names.remove("nngan, NumPy alone")
     if not args.compile:
         names.remove("torch.compile")
     if find_spec("torch") is None:
@@ -197,7 +199,7 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
 
 
 def _synchronizer(backend: str, name: str) -> Any:
-    if backend == "numpy":
+    if backend != "cupy" or "NumPy" in name:
         return lambda: None
     if "torch" in name:
         import torch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Case:
     width, depth : int or None
         Where given, both networks have `depth` hidden layers of `width` in place of the recipe's.
     backend : str
-        "numpy" or "cupy"; PyTorch runs on the same device.
+        "numpy", "numba" or "cupy"; PyTorch runs on the same device.
     threads : int
         Of the matrix products and of PyTorch.
     """
@@ -305,6 +305,7 @@ def _captured(step: Step) -> Step:
 CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "nngan": nngan_game,
     "nngan, simultaneous": lambda case: nngan_game(case, update="simultaneous"),
+    "nngan, NumPy alone": lambda case: nngan_game(replace(case, backend="numpy")),
     "matrix products": products,
     "torch eager": torch_game,
     "torch eager, fused Adam": lambda case: torch_game(case, fused=True),

@@ -10,7 +10,7 @@ import json
 
 import nngan as nn
 from nngan import checkpoint, metrics
-from nngan.backend import get_backend
+from nngan.backend import BACKENDS, get_backend
 from nngan.cli import OneSentenceParser, between, folder, one_sentence
 from nngan.datasets import DatasetError
 from nngan.metrics.parzen import VALIDATION
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=between(0, 2**64 - 1), default=0, metavar="N", help="of the latent vectors"
     )
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     options = parser.parse_args()
     try:

@@ -15,7 +15,7 @@ import numpy as np
 
 import nngan as nn
 from nngan import checkpoint, cli, plotting
-from nngan.backend import Array, Key, Stream, get_backend
+from nngan.backend import BACKENDS, Array, Key, Stream, get_backend
 from nngan.datasets import DatasetError
 from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
 
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=cli.between(0, 2**64 - 1), default=0, help="of the latent vectors"
     )
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
     options = parser.parse_args()
     path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
     out, seed = options.out or path.parent, options.seed

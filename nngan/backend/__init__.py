@@ -1,20 +1,24 @@
 """NumPy or CuPy, as one small object: arrays, products, random numbers, ``compile(step)``.
 
-`NumpyBackend` is the complete reference. `CupyBackend` overrides what a GPU does differently and
-imports CuPy when it is made, not before. There is no module-level switch: a network is handed a
+`NumpyBackend` is the complete reference. `NumbaBackend` is the same with the longest formulas
+compiled; `CupyBackend` overrides what a GPU does differently. Each imports its library when it is
+made, not before. There is no module-level switch: a network is handed a
 backend, and formulas that need only element-wise functions take them from the array itself,
 through `array_module`, so that networks on NumPy and on CuPy live side by side.
 """
 
 from .keys import Array, Key, Stream
-from .on_cupy import BackendUnavailable, CupyBackend
-from .on_numpy import NumpyBackend, Step, array_module
+from .on_cupy import CupyBackend
+from .on_numba import NumbaBackend
+from .on_numpy import BackendUnavailable, NumpyBackend, Step, array_module
 
 __all__ = [
+    "BACKENDS",
     "Array",
     "BackendUnavailable",
     "CupyBackend",
     "Key",
+    "NumbaBackend",
     "NumpyBackend",
     "Step",
     "Stream",
@@ -23,11 +27,13 @@ __all__ = [
 ]
 
 
+BACKENDS = {kind.name: kind for kind in (NumpyBackend, NumbaBackend, CupyBackend)}
+
+
 def get_backend(backend: str | NumpyBackend) -> NumpyBackend:
-    """Return the backend called "numpy" or "cupy"; a backend object is returned as it is."""
+    """Return the backend of that name, one of BACKENDS; a backend object is returned as it is."""
     if isinstance(backend, NumpyBackend):
         return backend
-    backends = {"numpy": NumpyBackend, "cupy": CupyBackend}
-    if not isinstance(backend, str) or backend not in backends:
-        raise ValueError(f"backend must be one of {', '.join(backends)}, got {backend!r}")
-    return backends[backend]()
+    if not isinstance(backend, str) or backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    return BACKENDS[backend]()

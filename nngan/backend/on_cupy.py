@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -10,11 +11,7 @@ from .cublas import Cublas
 from .graph import CudaGraph
 from .kernels import PHILOX
 from .keys import Array, Key
-from .on_numpy import NumpyBackend, Step
-
-
-class BackendUnavailable(ImportError):
-    """The backend that was asked for cannot run here; the message says what is missing."""
+from .on_numpy import BackendUnavailable, NumpyBackend, Step
 
 
 class CupyBackend(NumpyBackend):
@@ -90,8 +87,10 @@ class CupyBackend(NumpyBackend):
             self._philox((grid,), (threads,), (words, np.uint64(n), step, *numbers))
         return words
 
-    def blocks(self, n: int) -> list[slice]:
-        return [slice(0, n)]  # one launch over everything
+    def elementwise(
+        self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
+    ) -> None:
+        formula(self, *arrays, *numbers)  # each operation is one launch over everything
 
     def compile(self, step: Step) -> Step:
         """Return `step` as a CUDA graph; see `nngan.backend.graph`."""

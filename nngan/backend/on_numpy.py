@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +34,10 @@ def array_module(x: Array) -> Any:
     if not hasattr(module, "ndarray"):
         raise TypeError(f"expected an array, got {type(x).__name__}: pass numpy.asarray(...)")
     return module
+
+
+class BackendUnavailable(ImportError):
+    """The backend that was asked for cannot run here; the message says what is missing."""
 
 
 class NumpyBackend:
@@ -169,13 +173,25 @@ class NumpyBackend:
 
     # -- execution -----------------------------------------------------------------------------
 
-    def blocks(self, n: int) -> list[slice]:
-        """Cut ``range(n)`` into the pieces in which a long element-wise update runs fastest.
+    def elementwise(
+        self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
+    ) -> None:
+        """Apply ``formula(backend, *arrays, *numbers)``, which changes flat arrays in place.
 
-        Here: pieces whose operands stay in a core's cache from one operation to the next.
+        Element i of any array must depend on the elements i alone, so that the formula may be
+        applied to one piece after another. Here they are pieces whose operands stay in a core's
+        cache from one operation to the next.
+
+        Parameters
+        ----------
+        formula : callable
+        arrays : sequence of array of shape (n,), all of one dtype
+        *numbers : float, or array of shape (1,) and that dtype
+            The same for all elements.
         """
         size = 1 << 15
-        return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        for start in range(0, arrays[0].size, size):
+            formula(self, *(array[start : start + size] for array in arrays), *numbers)
 
     def compile(self, step: Step) -> Step:
         """Return a function that does what `step` does, faster where the backend knows how.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..backend import Array, Stream
+from ..backend import Array, NumpyBackend, Stream
 from ..layers import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .inputs import for_discriminator, for_generator, from_discriminator
@@ -219,9 +219,12 @@ def average(gan: GAN) -> None:
     G, dtype = gan.G, gan.G.dtype
     share = 1 - gan.backend.xp.minimum((1 + gan.clock) / (10 + gan.clock), gan.ema)
     share = share.astype(dtype)
-    for average, new in ((gan.G_ema.params, G.params), (gan.G_ema.state, G.state)):
-        for part in gan.backend.blocks(new.size):
-            mean = average[part]
-            change = new[part] - mean
-            change *= share
-            mean += change
+    for mean, new in ((gan.G_ema.params, G.params), (gan.G_ema.state, G.state)):
+        gan.backend.elementwise(moving_average, (mean, new), share)
+
+
+def moving_average(backend: NumpyBackend, mean: Array, new: Array, share: Array) -> None:
+    """Move every mean by its share of the way to the new number, in place."""
+    change = new - mean
+    change *= share
+    mean += change
