@@ -95,7 +95,7 @@ def contestants(args: argparse.Namespace) -> list[str]:
     if args.backend != "cupy":
         names.remove("torch CUDA graph")
     if args.backend == "numpy" or args.sweep:
-        names.remove("nngan, NumPy alone")
+        names.remove("nngan, NumPy")
     if not args.compile:
         names.remove("torch.compile")
     if find_spec("torch") is None:
@@ -230,7 +230,7 @@ def print_table(result: dict[str, Any]) -> None:
         low, middle, high = quartiles(times[name])
         r_low, r, r_high = ratios(times, name)
         print(
-            f"  {name:24} {middle:8.3f} ({low:.3f} to {high:.3f})   "
+            f"  {label(name, result['backend']):24} {middle:8.3f} ({low:.3f} to {high:.3f})   "
             f"{r:5.2f} ({r_low:.2f} to {r_high:.2f})"
         )
 
@@ -254,47 +254,72 @@ def machine(backend: str) -> str:
     return f"{device}; {versions}; {time.strftime('%Y-%m-%d')}"
 
 
+def label(name: str, backend: str) -> str:
+    """Return what a contestant is called where it is reported."""
+    libraries = {"numpy": "NumPy", "numba": "Numba", "cupy": "CuPy"}
+    return f"nngan, {libraries[backend]}" if name == "nngan" else name
+
+
 def plot(report: dict[str, Any], args: argparse.Namespace) -> None:
-    """Draw the ratios: bars of the two cases, or curves of a sweep."""
+    """Draw the report: bars of the ratios, or curves of a sweep."""
     import matplotlib
 
     matplotlib.use("Agg")
+    (plot_sweep if args.sweep else plot_ratios)(report, args)
+
+
+def plot_ratios(report: dict[str, Any], args: argparse.Namespace) -> None:
+    """Draw the time of each contestant over nngan's, a panel for each case."""
     from matplotlib import pyplot as plt
 
     results = report["results"]
-    names = [name for name in results[0]["contestants"] if name != "nngan"]
+    fig, axes = plt.subplots(
+        1, len(results), figsize=(1 + 3.8 * len(results), 3.8), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for ax, result in zip(axes[0], results, strict=True):
+        times = result["contestants"]
+        for i, name in enumerate(times):
+            low, middle, high = ratios(times, name)
+            colour = "C0" if name.startswith("nngan") else "C1"
+            if "products" in name:
+                colour = "0.7"
+            ax.barh(i, middle, xerr=[[middle - low], [high - middle]], color=colour, capsize=2)
+            ax.text(high + 0.02, i, f"{middle:.2f}", va="center", fontsize="small")
+        names = [label(name, args.backend) for name in times]
+        ax.set_yticks(range(len(names)), names)
+        ax.set_xlim(0, 1.12 * max(ratios(times, name)[2] for name in times))
+        ax.axvline(1, color="black", linewidth=0.8)
+        ax.set_title(result["case"], fontsize="medium")
+    axes[0][0].invert_yaxis()
+    fig.supxlabel(
+        f"time of a step over that of {names[0]} (grey: a part of it, the floor)", fontsize="medium"
+    )
+    fig.suptitle(report["machine"], fontsize="small")
+    fig.savefig(args.plot, dpi=120)
+
+
+def plot_sweep(report: dict[str, Any], args: argparse.Namespace) -> None:
+    """Draw the milliseconds of a step against what was swept."""
+    from matplotlib import pyplot as plt
+
+    results = report["results"]
     fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    if args.sweep:
-        x = SWEEPS[args.sweep]
-        for name in ["nngan", *names]:
-            ax.plot(x, [quartiles(r["contestants"][name])[1] for r in results], "o-", label=name)
-        ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
-        ax.set_xticks(x, [str(n) for n in x])
-        ax.set_xlabel(
-            {
-                "batch": "samples per minibatch (networks of tf_basic)",
-                "width": "width of the hidden layers (batch 100)",
-                "depth": "hidden layers of 256 in each network (batch 100)",
-            }[args.sweep]
-        )
-        ax.set_ylabel("milliseconds per training step")
-    else:
-        at = np.arange(len(results))
-        for j, name in enumerate(names):
-            middle = np.array([ratios(r["contestants"], name) for r in results])
-            bars = at + (j - (len(names) - 1) / 2) * 0.8 / len(names)
-            ax.bar(bars, middle[:, 1], 0.75 / len(names), label=name)
-            ax.errorbar(
-                bars,
-                middle[:, 1],
-                np.abs(middle[:, [0, 2]] - middle[:, [1]]).T,
-                fmt="k_",
-                capsize=2,
-            )
-        ax.axhline(1, color="black", linewidth=0.8)
-        ax.set_xticks(at, [r["case"] for r in results])
-        ax.set_ylabel("time of a step, nngan = 1")
+    x = SWEEPS[args.sweep]
+    for name in results[0]["contestants"]:
+        y = [quartiles(result["contestants"][name])[1] for result in results]
+        ax.plot(x, y, "o:" if "products" in name else "o-", label=label(name, args.backend))
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    ax.set_xticks(x, [str(n) for n in x])
+    ax.set_xlabel(
+        {
+            "batch": "samples per minibatch (networks of tf_basic)",
+            "width": "width of the hidden layers (batch 100)",
+            "depth": "hidden layers of 256 in each network (batch 100)",
+        }[args.sweep]
+    )
+    ax.set_ylabel("milliseconds per training step")
     ax.legend(fontsize="small")
     ax.set_title(report["machine"], fontsize="small")
     fig.savefig(args.plot, dpi=120)

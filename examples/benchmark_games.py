@@ -305,7 +305,7 @@ def _captured(step: Step) -> Step:
 CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "nngan": nngan_game,
     "nngan, simultaneous": lambda case: nngan_game(case, update="simultaneous"),
-    "nngan, NumPy alone": lambda case: nngan_game(replace(case, backend="numpy")),
+    "nngan, NumPy": lambda case: nngan_game(replace(case, backend="numpy")),
     "matrix products": products,
     "torch eager": torch_game,
     "torch eager, fused Adam": lambda case: torch_game(case, fused=True),

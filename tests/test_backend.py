@@ -146,6 +146,17 @@ def test_a_product_by_numpy_lies_by_columns():
     assert nn.LeakyReLU(0.2).forward(product)[0].flags.f_contiguous
 
 
+def test_batches_are_stacked_row_below_row(backend):
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(3.0).reshape(1, 3)
+    stacked = backend.stack([backend.asarray(np.asfortranarray(a)), backend.asarray(b)])
+    np.testing.assert_array_equal(backend.to_numpy(stacked), np.vstack([a, b]))
+
+
+def test_numpy_stacks_by_columns_as_its_products_lie():
+    stacked = nn.NumpyBackend().stack([np.ones((2, 3)), np.ones((2, 3), order="F")])
+    assert stacked.flags.f_contiguous
+
+
 @pytest.mark.parametrize("n", [0, 1, 2**15, 2**15 + 1, 10**5])
 def test_an_elementwise_formula_sees_every_element_once(backend, n):
     def formula(seen_by, a, b, factor, summand):

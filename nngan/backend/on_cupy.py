@@ -69,6 +69,10 @@ class CupyBackend(NumpyBackend):
         self._cublas.gemm(a, b, out, accumulate)
         return out
 
+    def stack(self, batches: Sequence[Array]) -> Array:
+        stacked: Array = self.xp.concatenate(batches)
+        return stacked
+
     def decay(self, a: Array, factor: float | Array) -> None:
         a *= factor  # a GPU multiplies all numbers alike
 

@@ -48,7 +48,7 @@ def discriminator_step(
     # One pass over both minibatches, unless a layer must know which of the two it sees.
     gammas = [gan.penalty_every * gamma * penalise for gamma in (gan.r1, gan.r2)]
     joined = not (D.couples_samples or D.draws or any(gammas))
-    join = gan.backend.xp.concatenate
+    join = gan.backend.stack
     passes = [
         D.forward(batch, key=gan._key(Stream.DISCRIMINATOR_STEP, 3 * i + 1 + j))
         for j, batch in enumerate([join([x, fake])] if joined else [x, fake])
@@ -176,7 +176,7 @@ def simultaneous_step(
     fake, g_cache = G.forward(z, key=gan._key(Stream.DISCRIMINATOR_STEP, 0))
     x, fake = for_discriminator(gan, x, y), for_discriminator(gan, fake, y)
     logits, d_cache = D.forward(
-        xp.concatenate([x, fake]), key=gan._key(Stream.DISCRIMINATOR_STEP, 1)
+        gan.backend.stack([x, fake]), key=gan._key(Stream.DISCRIMINATOR_STEP, 1)
     )
     real_logits, fake_logits = logits[:n], logits[n:]
     d_loss, *dlogits = gan.objective.discriminator(real_logits, fake_logits, gan.label_smoothing)
@@ -187,7 +187,7 @@ def simultaneous_step(
         d_cache,
         input_rows=slice(n, None),
         accumulate=False,
-        sample_weight=xp.concatenate(dlogits),
+        sample_weight=gan.backend.stack(dlogits),
     )
     assert do_dx is not None
     d_fake = from_discriminator(gan, g_dlogits * do_dx)
