@@ -17,6 +17,7 @@ test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds 
 	$(BIN)/python -m pytest -m slow
 
 test-numba: .venv/numba.stamp  ## the tests of the backend that Numba compiles
+	$(BIN)/python -c "import numba"
 	$(BIN)/python -m pytest -n 2 --dist worksteal -k numba
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's

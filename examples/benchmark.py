@@ -20,6 +20,7 @@ import os
 import platform
 import sys
 import time
+from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -247,6 +248,8 @@ def machine(backend: str) -> str:
         model = next((line.split(":")[1] for line in lines if "model name" in line), "")
         device = f"{model.strip() or platform.processor()}, {cores()} cores"
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    if find_spec("numba"):
+        versions += f", Numba {version('numba')}"
     if find_spec("torch"):
         import torch
 
@@ -277,23 +280,27 @@ def plot_ratios(report: dict[str, Any], args: argparse.Namespace) -> None:
         1, len(results), figsize=(1 + 3.8 * len(results), 3.8), sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
+    # One that failed in a case has a line there all the same.
+    names = list(dict.fromkeys(name for result in results for name in result["contestants"]))
     for ax, result in zip(axes[0], results, strict=True):
         times = result["contestants"]
-        for i, name in enumerate(times):
+        for name in times:
             low, middle, high = ratios(times, name)
             colour = "C0" if name.startswith("nngan") else "C1"
             if "products" in name:
                 colour = "0.7"
-            ax.barh(i, middle, xerr=[[middle - low], [high - middle]], color=colour, capsize=2)
-            ax.text(high + 0.02, i, f"{middle:.2f}", va="center", fontsize="small")
-        names = [label(name, args.backend) for name in times]
-        ax.set_yticks(range(len(names)), names)
+            y = names.index(name)
+            ax.barh(y, middle, xerr=[[middle - low], [high - middle]], color=colour, capsize=2)
+            ax.text(high + 0.02, y, f"{middle:.2f}", va="center", fontsize="small")
         ax.set_xlim(0, 1.12 * max(ratios(times, name)[2] for name in times))
         ax.axvline(1, color="black", linewidth=0.8)
         ax.set_title(result["case"], fontsize="medium")
+    labels = [label(name, args.backend) for name in names]
+    axes[0][0].set_yticks(range(len(names)), labels)
     axes[0][0].invert_yaxis()
     fig.supxlabel(
-        f"time of a step over that of {names[0]} (grey: a part of it, the floor)", fontsize="medium"
+        f"time of a step over that of {labels[0]} (grey: a part of it, the floor)",
+        fontsize="medium",
     )
     fig.suptitle(report["machine"], fontsize="small")
     fig.savefig(args.plot, dpi=120)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .backend import Array, NumpyBackend
-from .options import fraction, positive
+from .options import fraction, one_of, positive
 
 if TYPE_CHECKING:
     from .network import Sequential
@@ -142,7 +142,14 @@ class SGD(Optimizer):
 
 
 def sgd(backend: NumpyBackend, params: Array, g: Array, v: Array, lr: Any, momentum: Any) -> None:
-    """Move every parameter by one step of `SGD`, in place."""
+    """Move every parameter by one step of `SGD`, in place.
+
+    Parameters
+    ----------
+    params, g, v : array of shape (n,)
+        Parameters, gradients, velocities.
+    lr, momentum : float, or array of shape (1,)
+    """
     backend.decay(v, momentum)
     v += g
     params -= lr * v
@@ -223,9 +230,15 @@ def adam(
     beta1: float,
     beta2: float,
 ) -> None:
-    """Move every parameter by one step of `Adam`, in place, in ten passes without a temporary.
+    """Move every parameter by one step of `Adam`, in place: ten operations, one temporary array.
 
-    `rate` is lr * c1 / sqrt(c2), `eps` is eps / sqrt(c2); m and v are the sums.
+    Parameters
+    ----------
+    params, g, m, v : array of shape (n,)
+        Parameters, gradients and the two sums.
+    rate, eps : array of shape (1,)
+        lr * c1 / sqrt(c2) and eps / sqrt(c2).
+    beta1, beta2 : float
     """
     xp = backend.xp
     backend.decay(m, beta1)
@@ -253,9 +266,7 @@ def optimizer_from_config(config: dict[str, Any]) -> Optimizer:
     """
     arguments = dict(config)
     name = arguments.pop("type", None)
-    if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
-    optimizer: Optimizer = OPTIMIZERS[name](**arguments)
+    optimizer: Optimizer = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)](**arguments)
     return optimizer
 
 

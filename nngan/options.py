@@ -6,6 +6,7 @@ All of them raise ValueError with one sentence that names the option.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable
 
 
@@ -32,31 +33,39 @@ def whole(name: str, n: int) -> int:
 
 def positive(name: str, value: float) -> float:
     """Return the number value > 0."""
-    if not 0 < value < math.inf:
+    if not (is_number(value) and 0 < value < math.inf):
         raise ValueError(f"{name} must be a positive number, got {value!r}")
     return float(value)
 
 
 def strength(name: str, value: float) -> float:
     """Return the number value >= 0."""
-    if not 0 <= value < math.inf:
+    if not (is_number(value) and 0 <= value < math.inf):
         raise ValueError(f"{name} must be a number >= 0, got {value!r}")
     return float(value)
 
 
 def fraction(name: str, value: float) -> float:
     """Return the number 0 <= value < 1."""
-    if not 0 <= value < 1:
+    if not (is_number(value) and 0 <= value < 1):
         raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
     return float(value)
 
 
 def interval(name: str, ends: tuple[float, float]) -> tuple[float, float]:
     """Return the two numbers (low, high) with low < high."""
-    low, high = map(float, ends)
+    try:
+        low, high = map(float, ends)
+    except (TypeError, ValueError):  # no pair, or no numbers
+        low = high = math.nan
     if not low < high:
         raise ValueError(f"{name} must be (low, high) with low < high, got {ends!r}")
     return low, high
+
+
+def is_number(value: object) -> bool:
+    """Tell whether `value` is a real number, of whatever type."""
+    return isinstance(value, numbers.Real)
 
 
 def is_whole(n: object) -> bool:

@@ -29,6 +29,7 @@ from typing import Any
 from .backend import Array, Key, array_module
 from .layers import Layer
 from .network import Sequential
+from .options import strength
 
 # phi: from the squares |g_n|^2, shape (N, 1), to the values phi and the slopes phi' there.
 Phi = Callable[[Array], "tuple[Array, Array | float]"]
@@ -188,8 +189,7 @@ def add_penalty(
 
 def zero_centred(gamma: float) -> Phi:
     """Return phi(q) = gamma / 2 q, with phi'(q) = gamma / 2."""
-    if not gamma >= 0:
-        raise ValueError(f"gamma must be a number >= 0, got {gamma!r}")
+    gamma = strength("gamma", gamma)
     return lambda q: (gamma / 2 * q, gamma / 2)
 
 
@@ -199,8 +199,7 @@ def one_centred(weight: float) -> Phi:
     At q = 0 the norm r has a kink, and no direction to grow in: g = 0, so that v in equation (1) is
     zero with any finite slope.
     """
-    if not weight >= 0:
-        raise ValueError(f"weight must be a number >= 0, got {weight!r}")
+    weight = strength("weight", weight)
 
     def phi(q: Array) -> tuple[Array, Array]:
         r = q**0.5

@@ -152,9 +152,12 @@ def test_batches_are_stacked_row_below_row(backend):
     np.testing.assert_array_equal(backend.to_numpy(stacked), np.vstack([a, b]))
 
 
-def test_numpy_stacks_by_columns_as_its_products_lie():
-    stacked = nn.NumpyBackend().stack([np.ones((2, 3)), np.ones((2, 3), order="F")])
-    assert stacked.flags.f_contiguous
+def test_numpy_stacks_by_columns_where_a_product_lies_so():
+    rows, columns = np.ones((2, 3)), np.ones((2, 3), order="F")
+    stack = nn.NumpyBackend().stack
+    assert stack([rows, columns]).flags.f_contiguous
+    assert stack([columns, columns]).flags.f_contiguous
+    assert stack([rows, rows]).flags.c_contiguous
 
 
 @pytest.mark.parametrize("n", [0, 1, 2**15, 2**15 + 1, 10**5])

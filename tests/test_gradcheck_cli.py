@@ -162,6 +162,7 @@ def test_the_seed_decides_everything_and_thorough_compares_elements(check):
     _, first, _ = check(RIGHT, "--seed", 0)
     assert check(RIGHT)[1] == first
     assert check(RIGHT, "--seed", 1)[1] != first
+    assert check(RIGHT, "--seed", 2**32 - 1)[0] == 0
     assert check(RIGHT, "--thorough")[1] != first
 
 

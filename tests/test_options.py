@@ -23,6 +23,26 @@ def test_a_seed_is_a_whole_number_of_64_bits(n):
         options.whole("seed", n)
 
 
+@pytest.mark.parametrize("value", ["x", None, math.nan, -1, [0.5], 1j], ids=repr)
+def test_a_number_of_another_kind_is_refused_like_one_out_of_range(value):
+    for check, wanted in (
+        (options.positive, "must be a positive number"),
+        (options.strength, "must be a number >= 0"),
+        (options.fraction, r"must lie in \[0, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=rf"^lr {wanted}, got "):
+            check("lr", value)
+
+
+@pytest.mark.parametrize("ends", [None, 1, "ab", (0,), (0, 1, 2), (1, 0), (0, math.nan), "x"])
+def test_an_interval_is_a_pair_in_order(ends):
+    with pytest.raises(
+        ValueError, match=r"^data_range must be \(low, high\) with low < high, got "
+    ):
+        options.interval("data_range", ends)
+    assert options.interval("data_range", [-1, np.float32(1)]) == (-1, 1)
+
+
 @pytest.mark.parametrize("n", [3, 3.0, np.int64(3), np.uint8(3), np.float32(3)], ids=repr)
 def test_a_whole_number_may_have_any_type_and_becomes_an_int(n):
     for check in options.count, options.whole:

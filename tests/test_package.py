@@ -19,8 +19,8 @@ def test_import_is_light():
     program = (
         "import sys, numpy, time; t = time.process_time(); import nngan; "
         "print(time.process_time() - t); "  # of this process: other work on the machine is not it
-        "print([m for m in ('matplotlib', 'sklearn', 'cupy', 'scipy', 'pooch', 'tqdm', 'PIL') "
-        "if m in sys.modules])"
+        "print([m for m in ('matplotlib', 'sklearn', 'cupy', 'numba', 'scipy', 'pooch', 'tqdm', "
+        "'PIL') if m in sys.modules])"
     )
     seconds, heavy = [], None
     for _ in range(5):

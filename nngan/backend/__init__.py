@@ -1,10 +1,10 @@
-"""NumPy or CuPy, as one small object: arrays, products, random numbers, ``compile(step)``.
+"""NumPy, Numba or CuPy, as one small object: arrays, products, random numbers, ``compile(step)``.
 
 `NumpyBackend` is the complete reference. `NumbaBackend` is the same with the longest formulas
 compiled; `CupyBackend` overrides what a GPU does differently. Each imports its library when it is
-made, not before. There is no module-level switch: a network is handed a
-backend, and formulas that need only element-wise functions take them from the array itself,
-through `array_module`, so that networks on NumPy and on CuPy live side by side.
+made, not before. There is no module-level switch: a network is handed a backend, and formulas that
+need only element-wise functions take them from the array itself, through `array_module`, so that
+networks on NumPy and on CuPy live side by side.
 """
 
 from .keys import Array, Key, Stream

@@ -1,7 +1,7 @@
 """NumPy with its longest element-wise formulas compiled, by Numba.
 
 NumPy goes through memory once for each operation: ten times for a step of Adam. A compiled loop
-goes once, and the processor's vector units wait for memory no more. Everything else is NumPy's.
+goes once. Everything else is NumPy's.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from .keys import Array
-from .on_numpy import BackendUnavailable, NumpyBackend
+from .on_numpy import BackendUnavailable, NumpyBackend, negligible
 
 
 class NumbaBackend(NumpyBackend):
     """NumPy, where a formula that has a kernel below is one compiled loop instead.
 
-    A kernel has the name of its formula, its arrays and its numbers, and computes the same in the
-    same order, so that a run differs from NumPy's by rounding at most.
+    A kernel has its formula's name, arrays and numbers and computes the same in the same order, to
+    the same bits: parameters, losses and samples are NumPy's. Only a moment that nobody feeds is
+    zero a little sooner, as soon as it is `negligible`; NumPy waits for one that underflows.
 
     Raises
     ------
@@ -46,14 +47,16 @@ class NumbaBackend(NumpyBackend):
     def elementwise(
         self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
     ) -> None:
-        kernel = KERNELS.get(formula.__name__)
+        kernel = KERNELS.get(f"{formula.__module__}.{formula.__qualname__}")
         if kernel is None:
             super().elementwise(formula, arrays, *numbers)
             return
+        if len({array.shape for array in arrays}) > 1:  # a compiled loop would go past their ends
+            raise ValueError(f"arrays of one shape are wanted, got {[a.shape for a in arrays]}")
         # A number in double precision would draw the whole loop into it.
         dtype = arrays[0].dtype.type
-        least = dtype(2**20 * np.finfo(dtype).tiny)
-        compiled(kernel)(*arrays, *(dtype(np.asarray(n).item()) for n in numbers), least)
+        in_dtype = (dtype(np.asarray(number).item()) for number in numbers)
+        compiled(kernel)(*arrays, *in_dtype, negligible(dtype))
 
 
 @functools.cache
@@ -64,7 +67,7 @@ def compiled(kernel: Callable[..., None]) -> Any:
     return numba.njit(error_model="numpy")(kernel)  # Python's would look for division by zero
 
 
-# -- kernels: what becomes smaller than `least` is zero, as in `NumpyBackend.decay` ---------------
+# -- kernels: each with the numbers of its formula, and `least`, below which a moment is zero -----
 
 
 def adam(
@@ -104,4 +107,8 @@ def moving_average(mean: Array, new: Array, share: float, least: float) -> None:
         mean[i] += (new[i] - mean[i]) * share
 
 
-KERNELS = {kernel.__name__: kernel for kernel in (adam, sgd, moving_average)}
+KERNELS = {
+    "nngan.optim.adam": adam,
+    "nngan.optim.sgd": sgd,
+    "nngan.gan.steps.moving_average": moving_average,
+}

@@ -36,6 +36,15 @@ def array_module(x: Array) -> Any:
     return module
 
 
+def negligible(dtype: Any) -> Any:
+    """Return the number of `dtype` below which a moment may as well be zero: 1.2e-32 in float32.
+
+    It is well above the smallest normal number, so that what is cleared once stays clear of
+    subnormal ones for long; and nothing that a gradient of any use is added to.
+    """
+    return np.dtype(dtype).type(2**20 * np.finfo(dtype).tiny)
+
+
 class BackendUnavailable(ImportError):
     """The backend that was asked for cannot run here; the message says what is missing."""
 
@@ -90,7 +99,7 @@ class NumpyBackend:
         return out
 
     def stack(self, batches: Sequence[Array]) -> Array:
-        """Return the rows of all `batches` below each other, laid out as a product is.
+        """Return the rows of all `batches` below each other, by columns if one of them lies so.
 
         Copying a product, which lies by columns, into rows takes up to ten times as long.
         """
@@ -114,7 +123,7 @@ class NumpyBackend:
             with np.errstate(under="raise"):
                 a *= factor
         except FloatingPointError:  # said after the multiplication, of which one result underflowed
-            a[np.abs(a) < 2**20 * np.finfo(a.dtype).tiny] = 0
+            a[np.abs(a) < negligible(a.dtype)] = 0
 
     # -- random numbers: pure functions of a key -----------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..backend import Array
+from ..options import one_of
 from .idx import DatasetError, read_idx
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"
@@ -146,8 +147,7 @@ def _load(
     source: Source, split: str, data_dir: Folder, dtype: str, progress: bool
 ) -> tuple[Array, Array]:
     """Find or download the two files of a split, check them and read them."""
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    one_of("split", split, SPLITS)
     if dtype not in ("float32", "uint8"):
         raise ValueError(f"dtype must be float32 or uint8, got {dtype!r}")
     prefix, n = SPLITS[split]

@@ -224,7 +224,13 @@ def average(gan: GAN) -> None:
 
 
 def moving_average(backend: NumpyBackend, mean: Array, new: Array, share: Array) -> None:
-    """Move every mean by its share of the way to the new number, in place."""
+    """Move every mean by its share of the way to the new number, in place.
+
+    Parameters
+    ----------
+    mean, new : array of shape (n,)
+    share : array of shape (1,)
+    """
     change = new - mean
     change *= share
     mean += change

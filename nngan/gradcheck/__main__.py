@@ -39,7 +39,7 @@ def parser() -> OneSentenceParser:
     p.add_argument("target", metavar="FILE.py[:ClassName]")
     p.add_argument("--width", type=between(1, 10**6), metavar="N", help="features of the input")
     p.add_argument("--batch", type=between(1, 10**6), metavar="N", help="rows of it; default: 5")
-    p.add_argument("--seed", type=between(0, 2**64 - 1), default=0, metavar="N", help="default: 0")
+    p.add_argument("--seed", type=between(0, 2**32 - 1), default=0, metavar="N", help="default: 0")
     p.add_argument("--timeout", type=between(0.1, 3600.0), default=20.0, metavar="SECONDS",
                    help="for each class; default: 20")  # fmt: skip
     p.add_argument("--thorough", action="store_true", help="compare element by element")
