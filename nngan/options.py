@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 def one_of(name: str, value: str, known: Iterable[str]) -> str:
     """Return `value`, one of the names in `known`."""
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     return value
 

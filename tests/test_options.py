@@ -23,6 +23,13 @@ def test_a_seed_is_a_whole_number_of_64_bits(n):
         options.whole("seed", n)
 
 
+@pytest.mark.parametrize("name", ["c", "", None, 3, ["a"], {}], ids=repr)
+def test_a_name_is_one_of_the_known(name):
+    with pytest.raises(ValueError, match=r"^loss must be one of a, b, got "):
+        options.one_of("loss", name, {"a": 1, "b": 2})
+    assert options.one_of("loss", "b", ("a", "b")) == "b"
+
+
 @pytest.mark.parametrize("value", ["x", None, math.nan, -1, [0.5], 1j], ids=repr)
 def test_a_number_of_another_kind_is_refused_like_one_out_of_range(value):
     for check, wanted in (

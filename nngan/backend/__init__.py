@@ -7,6 +7,7 @@ need only element-wise functions take them from the array itself, through `array
 networks on NumPy and on CuPy live side by side.
 """
 
+from ..options import one_of
 from .keys import Array, Key, Stream
 from .on_cupy import CupyBackend
 from .on_numba import NumbaBackend
@@ -34,6 +35,4 @@ def get_backend(backend: str | NumpyBackend) -> NumpyBackend:
     """Return the backend of that name, one of BACKENDS; a backend object is returned as it is."""
     if isinstance(backend, NumpyBackend):
         return backend
-    if not isinstance(backend, str) or backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    return BACKENDS[backend]()
+    return BACKENDS[one_of("backend", backend, BACKENDS)]()

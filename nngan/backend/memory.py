@@ -12,9 +12,9 @@ def keep_freed_memory() -> None:
     """Tell the C library to keep what this process frees, as CuPy's memory pool does on a GPU.
 
     A training step frees all its activations, and the next one asks for as many. glibc returns
-    large arrays to the system and fetches them anew, page by page, each filled with zeros: at
-    batch 1024 a third of a step's time. Arrays above 32 MB it returns all the same. Where the C
-    library has no ``mallopt`` (macOS, Windows, musl) nothing is done.
+    large arrays to the system and fetches them anew, page by page, each filled with zeros: of
+    large minibatches up to a third of a step's time. Arrays above 32 MB it returns all the same.
+    Where the C library has no ``mallopt`` (macOS, Windows, musl) nothing is done.
 
     References
     ----------
