@@ -146,14 +146,16 @@ def test_a_product_by_numpy_lies_by_columns():
     assert nn.LeakyReLU(0.2).forward(product)[0].flags.f_contiguous
 
 
-def test_batches_are_stacked_row_below_row(backend):
-    a, b = np.arange(6.0).reshape(2, 3), np.arange(3.0).reshape(1, 3)
+@pytest.mark.parametrize("rows", [2, 512, 1300])  # NumPy copies 512 rows at a time
+def test_batches_are_stacked_row_below_row(backend, rows):
+    a, b = np.arange(3.0 * rows).reshape(rows, 3), np.arange(3.0).reshape(1, 3)
     stacked = backend.stack([backend.asarray(np.asfortranarray(a)), backend.asarray(b)])
     np.testing.assert_array_equal(backend.to_numpy(stacked), np.vstack([a, b]))
 
 
-def test_numpy_stacks_by_columns_where_a_product_lies_so():
-    rows, columns = np.ones((2, 3)), np.ones((2, 3), order="F")
+@pytest.mark.parametrize("n", [2, 1300])
+def test_numpy_stacks_by_columns_where_a_product_lies_so(n):
+    rows, columns = np.ones((n, 3)), np.ones((n, 3), order="F")
     stack = nn.NumpyBackend().stack
     assert stack([rows, columns]).flags.f_contiguous
     assert stack([columns, columns]).flags.f_contiguous

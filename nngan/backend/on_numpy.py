@@ -101,9 +101,12 @@ class NumpyBackend:
     def stack(self, batches: Sequence[Array]) -> Array:
         """Return the rows of all `batches` below each other, by columns if one of them lies so.
 
-        Copying a product, which lies by columns, into rows takes up to ten times as long.
+        Copying a product, which lies by columns, into rows takes up to ten times as long. Rows that
+        are copied into columns are, 512 at a time, few enough to stay in a core's cache meanwhile:
+        of 4096 images at once every number would be fetched from further away.
         """
-        stacked: Array = self.xp.concatenate([batch.T for batch in batches], axis=1).T
+        pieces = [batch[i : i + 512].T for batch in batches for i in range(0, len(batch), 512)]
+        stacked: Array = self.xp.concatenate(pieces, axis=1).T
         return stacked
 
     def decay(self, a: Array, factor: float | Array) -> None:
