@@ -10,6 +10,7 @@ game's state: parameters, optimizers' moments, and one clock.
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -279,27 +280,11 @@ class GAN:
 
     def config(self) -> dict[str, Any]:
         """Return a description from which `GAN.from_config` makes the same game, untrained."""
-        return {
-            "G": self.G.config(),
-            "D": self.D.config(),
-            "loss": self.loss,
-            "g_optimizer": self.g_optimizer.config(),
-            "d_optimizer": self.d_optimizer.config(),
-            "k": self.k,
-            "update": self.update,
-            "label_smoothing": self.label_smoothing,
-            "pack": self.pack,
-            "classes": self.classes,
-            "ema": self.ema,
-            "r1": self.r1,
-            "r2": self.r2,
-            "gradient_penalty": self.gradient_penalty,
-            "penalty_every": self.penalty_every,
-            "latent": self.latent,
-            "categories": self.categories,
-            "data_range": list(self.data_range),
-            "seed": self.seed,
-        }
+        options = {name: getattr(self, name) for name in inspect.signature(GAN).parameters}
+        del options["backend"]  # where a game is played is no part of it
+        for name in ("G", "D", "g_optimizer", "d_optimizer"):
+            options[name] = options[name].config()
+        return {**options, "data_range": list(self.data_range)}  # JSON knows no tuples
 
     @classmethod
     def from_config(
