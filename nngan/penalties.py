@@ -1,22 +1,23 @@
 """Penalties on the gradient of D in its input, differentiated by hand.
 
-All of them are P = mean_n phi(|g_n|^2), where g_n = dD(x_n)/dx_n is the gradient at sample n, and
-D is to descend P: wanted is dP/dtheta, a derivative of a derivative. By the chain rule
+All of them are P = mean_n phi(|g_n|^2), where g_n = do(x_n)/dx_n is the gradient of D's logit o (not
+of the probability D(x) = sigmoid(o)) at sample n, and D is to descend P: wanted is dP/dtheta, a
+derivative of a derivative. By the chain rule
 
     dP/dtheta = sum_n <v_n, dg_n/dtheta>   with   v_n = 2/N phi'(|g_n|^2) g_n.        (1)
 
 Hold every v_n where it is. Then this is the gradient of s(theta) = sum_n <v_n, g_n>, and s is the
-derivative of sum_n D(x_n) as each x_n moves along v_n. So three passes follow the forward pass:
+derivative of sum_n o(x_n) as each x_n moves along v_n. So three passes follow the forward pass:
 
 1. down, with ones at the logits: the signals u_l = do/dy_l at each layer's output, g at the bottom;
 2. up, with v at the bottom: the tangents t_l at each layer's input. Between them stands the layer's
    own derivative J_l, s = <u_l, J_l t_l>, and so its parameters get their gradient on the way:
-   for y = x W + b it is ``dW = t.T @ u``, and zero for b, which no derivative in x contains;
+   for y = x W + b it is ``dW = t.T @ u``, and zero for b, which J_l = W does not contain;
 3. down again, only below layers that are curved (Sigmoid, Tanh), where J_l depends on x_l: from
    each of these ds/dx_l = u_l t_l f''(x_l) goes down to the parameters like any other gradient.
 
 In a network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) the third pass is not there. And
-the loss of D comes along for nothing but its own sums: sum_n w_n D(x_n), with w_n = dL/do_n held
+the loss of D comes along for nothing but its own sums: sum_n w_n o(x_n), with w_n = dL/do_n held
 fixed too, has the gradient of the loss, and its signals are w_n u_l, so that a Linear's two parts
 are one product, ``dW = (t + w * x).T @ u``.
 """
@@ -36,7 +37,7 @@ Phi = Callable[[Array], "tuple[Array, Array | float]"]
 
 
 def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) -> Array:
-    """Add the gradient of R1 to D.grads: ``(gamma / 2) mean |grad_x D(x)|^2`` at real data.
+    """Add the gradient of R1 to D.grads: ``(gamma / 2) mean |grad_x o(x)|^2`` at real data.
 
     Where G has found the data, a D that is flat there no longer pushes G away from them: with R1
     the game converges locally, without it it may circle for ever.
@@ -72,7 +73,7 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     --------
     >>> import numpy as np, nngan as nn
     >>> D = nn.Sequential(nn.Linear(2, 1), dtype="float64")
-    >>> D.layers[0].W[...] = [[3.0], [4.0]]  # grad_x D = (3, 4) everywhere
+    >>> D.layers[0].W[...] = [[3.0], [4.0]]  # grad_x o = (3, 4) everywhere
     >>> float(nn.penalties.r1(D, np.zeros((5, 2)), gamma=2.0))
     25.0
     >>> D.layers[0].dW.ravel().round(9).tolist()  # of |W|^2: 2 W
@@ -99,7 +100,7 @@ def r2(D: Sequential, fake: Array, gamma: float = 10.0, *, key: Key | None = Non
 def gradient_penalty(
     D: Sequential, x_hat: Array, weight: float = 10.0, *, key: Key | None = None
 ) -> Array:
-    """Add the gradient of the Wasserstein penalty to D.grads: ``weight mean (|grad_x D| - 1)^2``.
+    """Add the gradient of the Wasserstein penalty to D.grads: ``weight mean (|grad_x o| - 1)^2``.
 
     Parameters
     ----------

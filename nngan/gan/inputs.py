@@ -83,7 +83,7 @@ def with_category(z: Array, categories: int) -> Array:
 
     References
     ----------
-    Chen et al., "InfoGAN", NeurIPS 2016, whose categorical code this is, without the reward for a
+    Chen et al., "InfoGAN", NIPS 2016, whose categorical code this is, without the reward for a
     code that can be read from the image; Khayatkhoei, Singh and Elgammal,
     "Disconnected manifold learning for generative adversarial networks", NeurIPS 2018.
     """

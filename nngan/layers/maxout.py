@@ -28,7 +28,7 @@ class Maxout(Layer):
 
     References
     ----------
-    Goodfellow et al., "Maxout networks", ICML 2013, section 2.
+    Goodfellow et al., "Maxout networks", ICML 2013, section 3.
 
     Examples
     --------

@@ -16,7 +16,8 @@ def bce(p: Array, target: Array | float) -> tuple[Array, Array]:
 
     Both are evaluated at p clipped to [eps, 1 - eps], eps the spacing of floats at 1 (1.2e-7 in
     float32), so that they are finite. That is the weakness of this form: behind a Sigmoid the
-    gradient p (1 - p) dL/dp is lost where p has rounded to 0 or 1. `bce_with_logits` keeps it.
+    gradient p (1 - p) dL/dp is lost where p has rounded to 1, and where p is nearer to 0 than eps.
+    `bce_with_logits` keeps it.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]
     Parameters
     ----------
     logits : array, usually of shape (N, 1)
-        Log-odds o = ln p/(1 - p).
+        Log-odds o = ln(p / (1 - p)).
     target : array of the same shape, or float
         Labels in [0, 1].
 

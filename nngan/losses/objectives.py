@@ -41,8 +41,8 @@ class Objective(NamedTuple):
         ``(fake_logits) -> (loss, d_fake_logits)``, or, where `pairs` says so,
         ``(fake_logits, real_logits) -> (loss, d_fake_logits)``.
     d_chance, g_chance : float or None
-        The losses where D cannot tell real data from fakes. None where that leaves G's loss open:
-        a score whose zero is arbitrary.
+        The losses where D answers 1/2 to everything (scores all samples alike), without penalties.
+        None where that leaves G's loss open: a score whose zero is arbitrary.
     labels : bool
         Whether real data have a label, which `label_smoothing` can move.
     pairs : bool
@@ -63,7 +63,8 @@ def discriminator_bce(
     """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of the paper's equation 1.
 
     One-sided label smoothing puts 1 - label_smoothing in the place of the label 1 of real data,
-    and leaves the label 0 of fakes alone: smoothed too, it would reward G where it already is.
+    and leaves the label 0 of fakes alone: smoothed too, it would make the best D flat where there
+    are fakes alone, so that nothing tells them where to go.
 
     References
     ----------
@@ -137,8 +138,8 @@ def discriminator_wasserstein(
 ) -> tuple[Array, Array, Array]:
     """Loss of the critic: E f - E r, with dL/dr_n = -1/N and dL/df_n = 1/N.
 
-    Its negative, maximised over all functions with Lipschitz constant 1, is the Wasserstein
-    distance of data and fakes. Nothing here keeps D to such functions, and without a penalty on its
+    Its negative, maximised over all functions with a Lipschitz constant of at most 1, is the
+    Wasserstein-1 distance of data and fakes. Nothing here keeps D to such functions, and without a penalty on its
     gradient its scores grow without end. There are no labels: `label_smoothing` is not looked at.
 
     References

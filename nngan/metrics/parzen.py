@@ -1,6 +1,6 @@
 """Parzen-window log-likelihood: the number in Table 1 of the paper that began it all.
 
-It is reported because that table has it, and never alone: Theis et al. 2015 show that in many
+It is reported because that table has it, and never alone: Theis et al. (2016) show that in many
 dimensions it says little of a model or of its samples. Real images, 10,000 of them in the place of
 samples, score 241 to 245 nats on MNIST, while 10,000 cluster centres of real images score 330: what
 exceeds the real score has been smoothed and is not better.
