@@ -11,7 +11,7 @@ import json
 import nngan as nn
 from nngan import checkpoint, metrics
 from nngan.backend import BACKENDS, get_backend
-from nngan.cli import OneSentenceParser, between, folder, one_sentence
+from nngan.cli import OneSentenceParser, between, folder, one_sentence, run_main
 from nngan.datasets import DatasetError
 from nngan.metrics.parzen import VALIDATION
 
@@ -84,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -17,7 +17,6 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from tqdm import tqdm
 import nngan as nn
 from nngan.backend import BACKENDS, Array, get_backend
 from nngan.checkpoint import atomic_write
-from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive
+from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive, run_main
 from nngan.datasets import GRID, RING, Mixture
 from nngan.metrics import Estimate, Modes, count_modes, over_runs
 from nngan.metrics.modes import RUNS, SAMPLES
@@ -233,7 +232,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_main(main)

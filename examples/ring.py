@@ -14,7 +14,7 @@ import time
 
 import nngan as nn
 from nngan.backend import BACKENDS, get_backend
-from nngan.cli import PICTURES, OneSentenceParser, output, positive, seed
+from nngan.cli import PICTURES, OneSentenceParser, output, positive, run_main, seed
 from nngan.datasets import RING
 from nngan.layers import sigmoid
 from nngan.metrics import count_modes
@@ -77,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

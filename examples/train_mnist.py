@@ -21,13 +21,14 @@ from typing import Any
 
 import nngan as nn
 from nngan.backend import BACKENDS, Array, get_backend
-from nngan.cli import OneSentenceParser, between, folder, one_sentence, positive, seed
+from nngan.cli import OneSentenceParser, between, folder, one_sentence, positive, run_main, seed
 from nngan.datasets import DatasetError
 from nngan.gan import UPDATES
 from nngan.losses import OBJECTIVES
 from nngan.metrics import JudgeError, judge_path, load_judge
 from nngan.recipes import RECIPES
 from nngan.training import Measure, RunFolder, TrainingDiverged
+from nngan.training.loop import deferred_interrupt
 
 DATA = ("auto", "mnist", "fashion", "digits")
 MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size
@@ -212,7 +213,7 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, nn.GAN, Array, Arra
             f"the networks in {run.checkpoint} take {gan.G.n_out} pixels, not {x.shape[1]}"
         )
     config = run.path / "config.json"
-    if config.exists() and not describes(json.loads(config.read_text()), gan):
+    if config.exists() and not describes(read_json(config), gan):
         raise ValueError(f"{run.checkpoint} is of another network than {config} describes")
     during = options.during or settings["during"]
     settings.update(epochs=epochs, images=len(x), data_dir=data_dir, during=during)
@@ -231,6 +232,14 @@ def known(gan: nn.GAN) -> dict[str, object]:
         "data_dir": None,
         "during": None,
     }
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what a JSON file holds."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it, it is written anew") from error
 
 
 def describes(config: dict[str, Any], gan: nn.GAN) -> bool:
@@ -323,7 +332,12 @@ def main() -> int:
         else:
             print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
     except KeyboardInterrupt:
-        run.save(gan)
+        try:
+            with deferred_interrupt():  # often pressed twice
+                run.save(gan)
+        except OSError as error:
+            print(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
+            return 1
         step = int(gan.backend.to_numpy(gan.clock)[0])
         print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
         command_line = [sys.executable, sys.argv[0], "--out", str(run.path), "--resume"]
@@ -332,20 +346,23 @@ def main() -> int:
         print(f"  {shlex.join(command_line)}")
         status = 130
     except (TrainingDiverged, OSError, ValueError) as error:
-        print(f"\n{error}; {run.checkpoint} has the state after the last epoch that was saved")
+        print(f"\n{one_sentence(error)}; {last_saved(run)}")
         return 1
     try:
         run.draw(gan)
     except (OSError, ValueError) as error:
-        print(f"No pictures drawn: {error}")
+        print(f"No pictures drawn: {one_sentence(error)}")
         return status or 1
-    names = ["samples", "progress.gif", "losses.png", *["metrics.png"] * bool(run.measured)]
-    print(f"Pictures: {', '.join(f'{run.path}/{name}' for name in names)}")
+    paths = [run.path / name for name in ("samples", "progress.gif", "losses.png", "metrics.png")]
+    if drawn := [str(path) for path in paths if path.exists()]:
+        print(f"Pictures: {', '.join(drawn)}")
     return status
 
 
+def last_saved(run: RunFolder) -> str:
+    """Return what is left of a run that could not be saved."""
+    return f"{run.checkpoint} has the state after the last epoch that was saved"
+
+
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # before there was anything to save
-        sys.exit(130)
+    run_main(main)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -82,11 +83,15 @@ def load(
 
     Raises
     ------
+    TypeError
+        When `layers` is no sequence of classes.
     FileNotFoundError
         When there is no such file.
     CheckpointError
         When the file is damaged, or is no checkpoint of nngan.
     """
+    if not isinstance(layers, Sequence):
+        raise TypeError(f"layers must be a sequence of classes, [MyLayer] say, got {layers!r}")
     path = Path(path)
     arrays, config = _read(path)
     try:
@@ -108,13 +113,18 @@ def load(
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file beside `path` to write, and give it that name once it is safely on the disk."""
-    part = path.with_name(f".{path.name}.part")
+    # A name that no other writer of the same file has at this moment.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        if error.errno and error.filename in (None, str(part)):  # a full disk names no file
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +20,15 @@ class OneSentenceParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print `message` alone, without the usage, and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def run_main(main: Callable[[], int | None]) -> NoReturn:
+    """Run a program and exit with its status; after Ctrl-C with 130, without a traceback."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)
 
 
 def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
@@ -87,5 +97,5 @@ def one_sentence(error: BaseException) -> str:
     """Return what an error says, in one line; of one of the system also the file."""
     reason = str(error)
     if isinstance(error, OSError) and error.strerror:
-        reason = f"{error.filename}: {error.strerror}"
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(reason.split())

@@ -1,8 +1,8 @@
 """Penalties on the gradient of D in its input, differentiated by hand.
 
-All of them are P = mean_n phi(|g_n|^2), where g_n = do(x_n)/dx_n is the gradient of D's logit o (not
-of the probability D(x) = sigmoid(o)) at sample n, and D is to descend P: wanted is dP/dtheta, a
-derivative of a derivative. By the chain rule
+All of them are P = mean_n phi(|g_n|^2), where g_n = do(x_n)/dx_n is the gradient of D's logit o
+(not of the probability D(x) = sigmoid(o)) at sample n, and D is to descend P: wanted is dP/dtheta,
+a derivative of a derivative. By the chain rule
 
     dP/dtheta = sum_n <v_n, dg_n/dtheta>   with   v_n = 2/N phi'(|g_n|^2) g_n.        (1)
 

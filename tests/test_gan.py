@@ -313,3 +313,28 @@ ADAM = nn.Adam()
 def test_mistakes_get_one_clear_sentence(mistake, message):
     with pytest.raises(ValueError, match=message):
         mistake()
+
+
+def test_an_optimizer_of_another_game_is_refused():
+    options = {"g_optimizer": nn.Adam(), "d_optimizer": nn.Adam()}
+    make(**options)
+    with pytest.raises(ValueError, match=r"g_optimizer moves another network already.*a new Adam"):
+        make(**options)
+
+
+@pytest.mark.parametrize("wrong", ["adam", nn.Adam])
+def test_what_is_no_optimizer_is_refused(wrong):
+    with pytest.raises(TypeError, match="d_optimizer must be an optimizer such as"):
+        make(d_optimizer=wrong)
+
+
+def test_networks_with_a_layer_in_common_are_refused():
+    shared = nn.Linear(6, 6)
+    G, D = nn.Sequential(nn.Linear(4, 6), shared), nn.Sequential(shared, nn.Linear(6, 1))
+    with pytest.raises(ValueError, match="G and D have a layer in common"):
+        nn.GAN(G, D)
+
+
+def test_a_bare_layer_is_no_network():
+    with pytest.raises(TypeError, match="D must be a Sequential, got Linear"):
+        nn.GAN(nn.Sequential(nn.Linear(2, 3)), nn.Linear(3, 1))

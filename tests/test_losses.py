@@ -172,3 +172,18 @@ def test_shapes_that_differ_are_an_error_not_a_broadcast(loss):
         ValueError, match=r"target must have the shape of \w+, \(4, 1\), got \(4,\)"
     ):
         loss(np.full((4, 1), 0.5), np.ones(4))
+
+
+@pytest.mark.parametrize("loss", [nn.bce, nn.bce_with_logits])
+def test_whole_numbers_are_refused_because_labels_would_be_rounded(loss):
+    with pytest.raises(TypeError, match=r"must be floats, got int64: convert with"):
+        loss(np.array([[2], [-1]]), np.array([[0.9], [0.1]]))
+
+
+def test_a_label_may_be_a_number_of_any_type():
+    logits = np.array([[2.0], [-1.0]], np.float32)
+    expected = nn.bce_with_logits(logits, 1.0)
+    for label in (1, np.float32(1), np.int64(1), np.float64(1)):
+        found = nn.bce_with_logits(logits, label)
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1].dtype == np.float32

@@ -638,3 +638,15 @@ def test_what_was_computed_is_not_lost_where_the_cache_cannot_be_written(tmp_pat
         keep(tmp_path / "file" / "judge.npz", lambda file: file.write(b"weights"))
     keep(tmp_path / "folder" / "judge.npz", lambda file: file.write(b"weights"))
     assert (tmp_path / "folder" / "judge.npz").read_bytes() == b"weights"
+
+
+def test_ctrl_c_while_the_judge_learns_leaves_no_judge(monkeypatch):
+    from sklearn.neural_network import MLPClassifier
+
+    def interrupted(self, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupted)
+    x, labels = nn.datasets.digits()
+    with pytest.raises(KeyboardInterrupt):  # scikit-learn catches it and only warns
+        judge_module.train_judge(x[:500] / 255, labels[:500], x[500:] / 255, labels[500:])

@@ -96,7 +96,7 @@ class Double(nn.Layer):
 
 def test_a_layer_of_your_own():
     net = nn.Sequential(nn.Linear(2, 2), Double(), nn.Linear(2, 1))
-    with pytest.raises(ValueError, match=r"unknown layer 'Double': pass its class in layers="):
+    with pytest.raises(ValueError, match=r"unknown layer '.*Double': pass its class in layers="):
         nn.Sequential.from_config(net.config())
     again = nn.Sequential.from_config(net.config(), layers=[Double])
     x = np.ones((1, 2), np.float32)
@@ -201,3 +201,84 @@ linear = nn.Linear(2, 2)
 def test_mistakes_get_one_clear_sentence(mistake, error, message):
     with pytest.raises(error, match=message):
         mistake()
+
+
+class Residual(nn.Sequential):
+    """A network of one's own: y = x + f(x)."""
+
+    def forward(self, x, training=True, key=None):
+        y, cache = super().forward(x, training, key)
+        return y + x, cache
+
+    def backward(self, dy, cache, **options):
+        dx = super().backward(dy, cache, **options)
+        return None if dx is None else dx + dy
+
+    def tangent(self, x_dot, cache):
+        return super().tangent(x_dot, cache) + x_dot
+
+
+class Wrong(Residual):
+    def backward(self, dy, cache, **options):
+        return nn.Sequential.backward(self, dy, cache, **options)
+
+
+def test_a_network_of_ones_own_is_copied_as_what_it_is():
+    net = nn.Sequential(nn.Linear(3, 4), Residual(nn.Linear(4, 4), nn.Tanh()), seed=2)
+    twin, x = copy.deepcopy(net), np.ones((2, 3), np.float32)
+    assert isinstance(twin.layers[1], Residual)
+    np.testing.assert_array_equal(twin(x), net(x))
+    twin.params[...] = 0  # all of it are views of this one array
+    assert not twin(x).any()
+    assert net(x).any()
+
+
+def test_a_network_of_ones_own_is_checked_as_what_it_is():
+    x = np.random.default_rng(0).standard_normal((5, 4))
+    assert nn.check_gradients(Residual(nn.Linear(4, 4), nn.Tanh()), x).ok
+    assert not nn.check_gradients(Wrong(nn.Linear(4, 4), nn.Tanh()), x).ok
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_network_of_ones_own_is_described_and_must_be_passed(inside):
+    net = Residual(nn.Linear(4, 4), seed=2)
+    if inside:
+        net = nn.Sequential(net, nn.Linear(4, 4))
+    config = json.loads(json.dumps(net.config()))
+    with pytest.raises(ValueError, match=r"unknown layer '.*Residual': pass its class"):
+        nn.Sequential.from_config(config)
+    again = nn.Sequential.from_config(config, layers=[Residual])
+    assert isinstance(again.layers[0] if inside else again, Residual)
+    assert json.loads(json.dumps(again.config())) == config
+
+
+def test_a_layer_with_a_name_of_the_librarys_is_not_taken_for_it():
+    class ReLU(nn.Layer):
+        couples_samples = False
+
+        def forward(self, x, training=True, key=None):
+            return np.clip(x, 0, 6), x
+
+        def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+            return dy * ((cache > 0) & (cache < 6))
+
+    config = nn.Sequential(nn.Linear(2, 2), ReLU(), nn.ReLU()).config()
+    with pytest.raises(ValueError, match="ReLU': pass its class"):
+        nn.Sequential.from_config(config)
+    again = nn.Sequential.from_config(config, layers=[ReLU])
+    assert [type(layer) for layer in again.layers] == [nn.Linear, ReLU, nn.ReLU]
+
+
+def test_a_layer_belongs_once_into_a_network_however_deep():
+    linear = nn.Linear(3, 3)
+    with pytest.raises(ValueError, match="layer 1 is there twice: make one Linear for each"):
+        nn.Sequential(nn.Sequential(linear, nn.ReLU()), linear)
+
+
+def test_parameters_that_no_shapes_name_are_refused():
+    class Forgetful(nn.Layer):
+        def __init__(self):
+            self.W, self.dW = np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32)
+
+    with pytest.raises(ValueError, match="Forgetful has W and dW, but shapes does not"):
+        nn.Sequential(Forgetful())

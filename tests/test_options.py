@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan import options
+from nngan import cli, options
 
 NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5)]
 
@@ -71,3 +71,21 @@ def test_layers_and_games_say_what_they_want():
 
 def game():
     return nn.GAN(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.Linear(4, 1)))
+
+
+def test_ctrl_c_ends_a_program_without_a_traceback(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_main(main)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "\nStopped.\n"
+    with pytest.raises(SystemExit) as ended:
+        cli.run_main(lambda: 3)
+    assert ended.value.code == 3
+
+
+def test_an_error_without_a_file_is_a_sentence():
+    assert cli.one_sentence(OSError(28, "No space left")) == "No space left"
+    assert cli.one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"

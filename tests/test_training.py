@@ -316,3 +316,15 @@ def test_mistakes_get_one_clear_sentence(x, options, message):
 def test_data_outside_0_1_cannot_be_mapped_to_a_range():
     with pytest.raises(ValueError, match=r"x must lie in \[0, 1\] to be mapped to \(-1.0, 1.0\)"):
         fit(make(data_range=(-1, 1)), 2 * data())
+
+
+@pytest.mark.parametrize("dtype", ["int64", "complex64", "bool"])
+def test_data_of_another_type_than_bytes_and_floats_are_refused(dtype):
+    with pytest.raises(ValueError, match=f"x must be floats, or uint8 in 0..255, got {dtype}: con"):
+        fit(make(), data().astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_no_data_are_refused(dtype):
+    with pytest.raises(ValueError, match="x has no samples"):
+        fit(make(), data(n=0).astype(dtype))

@@ -32,7 +32,7 @@ from .inputs import (
     for_generator,
     with_category,
 )
-from .together import check_together
+from .together import check_optimizers, check_together
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
@@ -145,8 +145,7 @@ class GAN:
         seed: int = 0,
         backend: str | NumpyBackend = "numpy",
     ) -> None:
-        if g_optimizer is not None and g_optimizer is d_optimizer:
-            raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
+        check_optimizers(g_optimizer=(g_optimizer, G), d_optimizer=(d_optimizer, D))
         self.G, self.D = G, D
         self.loss = one_of("loss", loss, OBJECTIVES)
         self.k = count("k", k)
@@ -168,8 +167,8 @@ class GAN:
         for network in (G, D):
             network.to(self.backend)
         self.G_ema = copy.deepcopy(G) if ema else None
-        self.g_optimizer = (g_optimizer or Adam()).bind(G)
-        self.d_optimizer = (d_optimizer or Adam()).bind(D)
+        self.g_optimizer = (Adam() if g_optimizer is None else g_optimizer).bind(G)
+        self.d_optimizer = (Adam() if d_optimizer is None else d_optimizer).bind(D)
         self.objective = OBJECTIVES[loss]
         self.latent_dim = (G.n_in or 0) - self.classes
         self.feature_columns = feature_columns(self)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..losses import OBJECTIVES
+from ..network import Sequential
+from ..network.sequential import leaves
+from ..optim import Optimizer
 from ..penalties import check_penalised
 
 if TYPE_CHECKING:
@@ -47,8 +50,44 @@ def check_together(gan: GAN) -> None:
             )
 
 
+def check_optimizers(**given: tuple[Optimizer | None, Sequential]) -> None:
+    """Refuse optimizers that move another network already, or are none.
+
+    Parameters
+    ----------
+    **given : (Optimizer or None, Sequential)
+        By the name of the option: what was passed, and the network that it shall move.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the first of them.
+    """
+    for name, (optimizer, _) in given.items():
+        if optimizer is not None and not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"{name} must be an optimizer such as nngan.Adam(2e-4), got {optimizer!r}"
+            )
+    (g_optimizer, _), (d_optimizer, _) = given.values()
+    if g_optimizer is not None and g_optimizer is d_optimizer:
+        raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
+    for name, (optimizer, network) in given.items():
+        if getattr(optimizer, "network", network) is not network:
+            raise ValueError(
+                f"{name} moves another network already, which would learn no more: make a new "
+                f"{type(optimizer).__name__} for each game"
+            )
+
+
 def _check_networks(gan: GAN) -> None:
     G, D, pack, classes = gan.G, gan.D, gan.pack, gan.classes
+    for name, network in (("G", G), ("D", D)):
+        if not isinstance(network, Sequential):
+            raise TypeError(f"{name} must be a Sequential, got {type(network).__name__}")
+    if any(layer is other for layer in leaves(G) for other in leaves(D)) and G is not D:
+        raise ValueError(
+            "G and D have a layer in common: make one for each, it has parameters once"
+        )
     fit = G.n_out and pack * (G.n_out + classes) == D.n_in and (G.n_in or 0) > classes
     if G is D or D.n_out != 1 or not fit or G.dtype != D.dtype:
         latent_dim, judged = "latent_dim", "features"

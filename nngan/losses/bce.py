@@ -101,7 +101,11 @@ def softplus(x: Array) -> Array:
 
 def _as_target(target: Array | float, name: str, outputs: Array) -> Array | float:
     """Return the labels in the dtype of `outputs`, so that the gradient stays in it."""
-    if isinstance(target, int | float):
+    if outputs.dtype.kind != "f":
+        raise TypeError(
+            f"{name} must be floats, got {outputs.dtype}: convert with {name}.astype('float32')"
+        )
+    if isinstance(target, int | float | np.number):
         return float(target)
     if getattr(target, "shape", None) != outputs.shape:
         got = getattr(target, "shape", type(target).__name__)

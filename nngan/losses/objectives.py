@@ -139,8 +139,9 @@ def discriminator_wasserstein(
     """Loss of the critic: E f - E r, with dL/dr_n = -1/N and dL/df_n = 1/N.
 
     Its negative, maximised over all functions with a Lipschitz constant of at most 1, is the
-    Wasserstein-1 distance of data and fakes. Nothing here keeps D to such functions, and without a penalty on its
-    gradient its scores grow without end. There are no labels: `label_smoothing` is not looked at.
+    Wasserstein-1 distance of data and fakes. Nothing here keeps D to such functions, and without a
+    penalty on its gradient its scores grow without end. There are no labels: `label_smoothing` is
+    not looked at.
 
     References
     ----------

@@ -174,8 +174,13 @@ def train_judge(x: Array, labels: Array, x_test: Array, labels_test: Array) -> J
     with warnings.catch_warnings():
         # The number of epochs is part of the procedure; it is not meant to converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # scikit-learn swallows Ctrl-C with a warning, and half a judge would be kept for good.
+        warnings.filterwarnings("error", "Training interrupted", UserWarning)
         for stage in PROCEDURE["stages"]:
-            classifier.set_params(**stage).fit(x, labels)
+            try:
+                classifier.set_params(**stage).fit(x, labels)
+            except UserWarning as warning:
+                raise KeyboardInterrupt from warning
     accuracy = float(classifier.score(x_test, labels_test))
     return Judge(tuple(classifier.coefs_), tuple(classifier.intercepts_), accuracy)
 

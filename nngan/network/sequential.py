@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,9 +83,9 @@ class Sequential(Layer):
         self.shapes = {"params": (sum(sizes),)}
         self.state_shapes = {"state": (sum(layer.state_size for layer in layers),)}
         self._first_with_parameters = next((i for i, n in enumerate(sizes) if n), len(sizes))
-        self._options = [inspect.signature(layer.backward).parameters for layer in layers]
+        self._options = [set(inspect.signature(layer.backward).parameters) for layer in layers]
         self._tangent_options = [
-            inspect.signature(layer.backward_tangent).parameters for layer in layers
+            set(inspect.signature(layer.backward_tangent).parameters) for layer in layers
         ]
         self.couples_samples = any(layer.couples_samples for layer in layers)
         self.draws = any(layer.draws for layer in layers)
@@ -226,11 +226,12 @@ class Sequential(Layer):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
-        # Copied one by one, the layers' arrays would no longer be views of the flat buffers.
-        layers = [copy.deepcopy(layer, memo) for layer in self.layers]
-        twin = Sequential(*layers, seed=None, dtype=self.dtype, backend=self.backend)
-        twin.grads[...] = self.grads
-        twin.seed = self.seed
+        twin = copy.copy(self)  # of the same class, whatever its constructor wants
+        for name, value in vars(self).items():
+            setattr(twin, name, copy.deepcopy(value, memo))
+        # Copied one by one, the layers' arrays are no longer views of the flat buffers.
+        twin.bind(twin.params, twin.grads, self.backend)
+        twin.bind_state(twin.state)
         return twin
 
     # -- description ---------------------------------------------------------------------------
@@ -252,8 +253,9 @@ class Sequential(Layer):
 
     def config(self) -> dict[str, Any]:
         """Return a description from which `Sequential.from_config` makes the same network."""
-        layers = [{"type": type(layer).__name__, **layer.config()} for layer in self.layers]
-        return {"layers": layers, "seed": self.seed, "dtype": str(self.dtype)}
+        layers = [{"type": _type_name(type(layer)), **layer.config()} for layer in self.layers]
+        config = {"layers": layers, "seed": self.seed, "dtype": str(self.dtype)}
+        return config if type(self) is Sequential else {"type": _type_name(type(self)), **config}
 
     @classmethod
     def from_config(
@@ -278,19 +280,29 @@ class Sequential(Layer):
         ValueError
             When it names a layer that is neither the library's nor among `layers`.
         """
-        known = {name: kind for name, kind in vars(_layers).items() if inspect.isclass(kind)}
-        known |= {kind.__name__: kind for kind in layers}
+        library = {kind.__name__: kind for kind in _LIBRARY}
+        own = {kind.__name__: kind for kind in layers}
+
+        def kind_of(entry: dict[str, Any]) -> type[Layer]:
+            full_name = entry.pop("type", Sequential.__name__)
+            module, _, name = full_name.rpartition(".")
+            kind = own.get(name) if module else library.get(name, own.get(name))
+            if kind is None:
+                raise ValueError(f"unknown layer {full_name!r}: pass its class in layers=[...]")
+            return kind
+
         made: list[Layer] = []
-        for entry in config["layers"]:
-            arguments = dict(entry)
-            name = arguments.pop("type")
-            if name == cls.__name__:
-                made.append(cls.from_config(arguments, layers=layers))
-            elif isinstance(kind := known.get(name), type) and issubclass(kind, Layer):
-                made.append(kind(**arguments))
+        for entry in map(dict, config["layers"]):
+            kind = kind_of(entry)
+            if issubclass(kind, Sequential):
+                made.append(
+                    Sequential.from_config({"type": _type_name(kind), **entry}, "numpy", layers)
+                )
             else:
-                raise ValueError(f"unknown layer {name!r}: pass its class in layers=[...]")
-        return cls(*made, seed=config["seed"], dtype=config["dtype"], backend=backend)
+                made.append(kind(**entry))
+        network = kind_of(dict(config))
+        assert issubclass(network, Sequential)
+        return network(*made, seed=config["seed"], dtype=config["dtype"], backend=backend)
 
     def __repr__(self) -> str:
         lines = [f"  {layer!r}," for layer in self.layers]
@@ -298,22 +310,62 @@ class Sequential(Layer):
         return "\n".join(["Sequential(", *lines, f")  # {summary}"])
 
 
+_LIBRARY: list[type[Layer]] = [
+    *(
+        kind
+        for kind in vars(_layers).values()
+        if isinstance(kind, type) and issubclass(kind, Layer)
+    ),
+    Sequential,
+]
+
+
+def _type_name(kind: type[Layer]) -> str:
+    """Return the name of a layer's class in a description; that of your own has its module's."""
+    return kind.__name__ if kind in _LIBRARY else f"{kind.__module__}.{kind.__qualname__}"
+
+
 def _width(layer: Layer, name: str) -> int | None:
     width: int | None = getattr(layer, name, None)
     return width
+
+
+def leaves(layer: Layer) -> Iterator[Layer]:
+    """Yield the layers of a network, those of networks inside it too; or the one layer."""
+    if isinstance(layer, Sequential):
+        for inner in layer.layers:
+            yield from leaves(inner)
+    else:
+        yield layer
 
 
 def _check_layers(layers: Sequence[Layer]) -> None:
     if not layers:
         raise ValueError("a network needs at least one layer")
     width, before = None, ""
+    seen: list[Layer] = []
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise TypeError(f"layer {i} must be a Layer, got {type(layer).__name__}")
-        if any(layer is other for other in layers[:i]):
-            raise ValueError(f"layer {i} is there twice: make one {type(layer).__name__} for each")
+        inside = list(leaves(layer))
+        if twice := [leaf for leaf in inside if any(leaf is other for other in seen)]:
+            name = type(twice[0]).__name__
+            raise ValueError(f"layer {i} is there twice: make one {name} for each")
+        seen += inside
+        for leaf in inside:
+            _check_parameters(leaf)
         n_in = _width(layer, "n_in")
         if width is not None and n_in is not None and n_in != width:
             raise ValueError(f"{layer!r} wants {n_in} features, but {before} gives {width}")
         if (n_out := _width(layer, "n_out")) is not None:
             width, before = n_out, repr(layer)
+
+
+def _check_parameters(layer: Layer) -> None:
+    arrays = {name for name, value in vars(layer).items() if isinstance(value, np.ndarray)}
+    for p in sorted(arrays - set(layer.shapes)):
+        if "d" + p in arrays:
+            raise ValueError(
+                f"{type(layer).__name__} has {p} and d{p}, but shapes does not: they would be "
+                f"neither trained nor saved, so name {p} in self.shapes"
+            )

@@ -239,8 +239,15 @@ def _prepare(gan: GAN, x: Array) -> Array:
             f"x must be an array of shape (n, {gan.G.n_out}), the features that G makes, got "
             f"{getattr(x, 'shape', type(x).__name__)}"
         )
+    if len(x) == 0:
+        raise ValueError("x has no samples")
     if x.dtype == np.uint8:
         return gan.backend.asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(
+            f"x must be floats, or uint8 in 0..255, got {x.dtype}: convert it with "
+            "x.astype('uint8') if its values are 0..255, else with x.astype('float32')"
+        )
     data = gan.backend.asarray(x, gan.G.dtype)
     low, high = float(data.min()), float(data.max())
     if not (np.isfinite(low) and np.isfinite(high)):
