@@ -61,7 +61,7 @@ def save(gan: GAN, path: str | os.PathLike[str], extra: dict[str, Any] | None = 
     arrays = {name: to_numpy(array) for name, array in _state(gan).items()}
     arrays["history"] = np.array([gan.history[name] for name in METRICS], np.float64)
     arrays["log"] = to_numpy(gan.log)
-    arrays["config"] = np.array(json.dumps(config))
+    arrays["config"] = np.array(as_json(config))
     with atomic_write(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
 
@@ -108,6 +108,17 @@ def load(
     gan.log = gan.backend.asarray(arrays["log"])
     gan.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
     return gan, config["extra"]
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Return `value` as JSON. NumPy's numbers are written as Python's; what JSON lacks is named."""
+
+    def plain(item: object) -> object:
+        if isinstance(item, np.generic):
+            return item.item()
+        raise TypeError(f"a checkpoint holds numbers, texts, lists and dicts, not {item!r}")
+
+    return json.dumps(value, indent=indent, default=plain)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from test_training import data, fit, interrupt_at, make, state
 import nngan as nn
 from nngan import checkpoint
 from nngan.checkpoint import CheckpointError
+from nngan.layers.base import Elementwise
 
 
 @pytest.fixture
@@ -220,3 +221,39 @@ def test_layers_are_a_sequence(trained, tmp_path):
     trained.save(tmp_path / "gan.npz")
     with pytest.raises(TypeError, match=r"layers must be a sequence of classes, \[MyLayer\] say"):
         nn.GAN.load(tmp_path / "gan.npz", layers=Double)
+
+
+class Scale(Elementwise):
+    def __init__(self, factor, store=True):
+        self.store = store
+        if store:
+            self.factor = factor
+
+    def forward(self, x, training=True, key=None):
+        return 2 * x, None
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+        return 2 * dy
+
+
+def test_numbers_of_numpy_are_saved_as_numbers(tmp_path):
+    gan = nn.GAN(
+        nn.Sequential(nn.Linear(2, 4), Scale(np.float32(2))), nn.Sequential(nn.Linear(4, 1))
+    )
+    gan.g_optimizer.lr = np.float32(0.5)
+    gan.save(tmp_path / "gan.npz")
+    again = nn.GAN.load(tmp_path / "gan.npz", layers=[Scale])
+    assert (again.G.layers[1].factor, again.g_optimizer.lr) == (2.0, 0.5)
+
+
+def test_what_cannot_be_saved_is_named(tmp_path):
+    def game(scale):
+        return nn.GAN(nn.Sequential(nn.Linear(2, 4), scale), nn.Sequential(nn.Linear(4, 1)))
+
+    with pytest.raises(AttributeError, match=r"Scale cannot be described: keep.*as self\.factor"):
+        game(Scale(2.0, store=False)).save(tmp_path / "gan.npz")
+    with pytest.raises(
+        TypeError, match="a checkpoint holds numbers, texts, lists and dicts, not <"
+    ):
+        game(Scale(object())).save(tmp_path / "gan.npz")
+    assert not list(tmp_path.iterdir())

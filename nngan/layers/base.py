@@ -212,8 +212,20 @@ class Layer:
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name, for a checkpoint."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        """Return the constructor's arguments by name, for a checkpoint.
+
+        Raises
+        ------
+        AttributeError
+            When the layer does not keep one of them under its name.
+        """
+        names = list(inspect.signature(type(self)).parameters)
+        if missing := [name for name in names if not hasattr(self, name)]:
+            raise AttributeError(
+                f"{type(self).__name__} cannot be described: keep the constructor's argument as "
+                f"self.{missing[0]}, or write a config() of its own"
+            )
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self)).parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -101,6 +100,8 @@ class RunFolder:
         """
         folder = cls(path, {})
         gan, folder.settings = checkpoint.load(folder.checkpoint, backend)
+        for part in folder.path.rglob(".*.part"):  # of a run that was killed while it wrote
+            part.unlink()
         folder.sample_every = folder.settings.get("sample_every", 1)
         folder.measured = folder.settings.pop("measured", [])
         return folder, gan
@@ -146,7 +147,7 @@ class RunFolder:
     def write_config(self, gan: GAN) -> None:
         """Write ``config.json``: the settings, and the game in full."""
         config = {**self.settings, "gan": gan.config()}
-        self._write("config.json", json.dumps(config, indent=2) + "\n")
+        self._write("config.json", checkpoint.as_json(config, indent=2) + "\n")
 
     def _write(self, name: str, text: str) -> None:
         with checkpoint.atomic_write(self.path / name) as file:
