@@ -10,6 +10,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ import nngan as nn
 
 ROOT = Path(__file__).parents[1]
 DOCS, SITE = ROOT / "docs", ROOT / "docs" / "_build" / "html"
+# Children that an element of MathML must have; a browser leaves out what is too many.
+ARITY = {"msup": 2, "msub": 2, "mfrac": 2, "mover": 2, "munder": 2, "msubsup": 3, "munderover": 3}
 MODULES = [
     "nngan",
     "nngan.checkpoint",
@@ -271,3 +274,9 @@ def test_equations_are_mathml(pages):
     for path in pages:
         text = re.sub(r"<(pre|code|script|annotation)\b.*?</\1>", "", path.read_text(), flags=re.S)
         assert not re.search(r"\\(frac|sum|partial|begin)\b", text), path
+        for equation in re.findall(r"<math\b.*?</math>", text, flags=re.S):
+            root = ElementTree.fromstring(re.sub(r"&(?!#|amp;|lt;|gt;)", "&amp;", equation))
+            for element in root.iter():
+                arity = ARITY.get(element.tag.partition("}")[2])
+                assert arity in (None, len(element)), (path, equation)  # else parts are not shown
+                assert not (element.text or "").startswith("\\"), (path, equation)

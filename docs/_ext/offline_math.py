@@ -9,13 +9,22 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
-# What stands after a function without a bracket wants some room: ln p.
-FUNCTION = re.compile(r"(<mi>(?:ln|log|exp|sin|cos|tanh)</mi>)(?!<mo)")
+# latex2mathml takes these for names of numbers; as operators they get their room, as in a ln p. (An
+# element of space beside them would be one too many under a superscript, as in tanh^2.)
+FUNCTION = re.compile(r"<mi>(ln|log|exp|sin|cos|tanh)</mi>(?=(<mo)?)")
+PLUS_MINUS = re.compile(r"<mi>(&#x000B1;|±)</mi>")
 
 
 def mathml(node: nodes.Element, display: str) -> str:
     """Return an equation as an element of HTML."""
-    return FUNCTION.sub(r'\1<mspace width="0.17em" />', convert(node.astext(), display=display))
+
+    def operator(match: re.Match[str]) -> str:
+        name, bracket = match.groups()
+        room = "0" if bracket else "0.17em"  # before what is not in brackets
+        return f'<mo form="prefix" lspace="0.17em" rspace="{room}">{name}</mo>'
+
+    text = convert(node.astext(), display=display)
+    return PLUS_MINUS.sub(r"<mo>\1</mo>", FUNCTION.sub(operator, text))
 
 
 def inline(writer: Any, node: nodes.math) -> None:

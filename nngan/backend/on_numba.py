@@ -17,7 +17,7 @@ from .on_numpy import BackendUnavailable, NumpyBackend, negligible
 
 
 class NumbaBackend(NumpyBackend):
-    """NumPy, where a formula that has a kernel below is one compiled loop instead.
+    """NumPy, where a formula that has a kernel in its file is one compiled loop instead.
 
     A kernel has its formula's name, arrays and numbers and computes the same in the same order, to
     the same bits: parameters, losses and samples are NumPy's. Only a moment that nobody feeds is

@@ -13,7 +13,7 @@ from ..backend import Array, Key, NumpyBackend
 
 
 class Layer:
-    """What all layers share: the contract above, and parameters that are views.
+    """What all layers share: the contract of both passes, and parameters that are views.
 
     A layer with parameters lists their `shapes`; `bind` then makes an attribute of each (``W``) and
     of its gradient (``dW``), both views of two flat buffers that a `Sequential` owns. A layer of

@@ -21,10 +21,10 @@ from . import tangents
 
 
 class Sequential(Layer):
-    """Layers one after the other: y = f_n(... f_2(f_1(x))).
+    """Layers one after the other, over one array of parameters.
 
-    By the chain rule dL/dx = f_1'(... f_n'(dL/dy)): `backward` hands each layer's dx to the layer
-    before it.
+    y = f_n(... f_2(f_1(x))), and by the chain rule dL/dx = f_1'(... f_n'(dL/dy)): `backward` hands
+    each layer's dx to the layer before it.
 
     The network owns `params` and `grads`, each one contiguous array; the ``W, b, dW, db`` of its
     layers are views of them. An optimizer step, a checkpoint or an average of networks is then one
