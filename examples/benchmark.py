@@ -313,12 +313,19 @@ def plot_sweep(report: dict[str, Any], args: argparse.Namespace) -> None:
     results = report["results"]
     fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     x = SWEEPS[args.sweep]
-    for name in results[0]["contestants"]:
+    for name, marker in zip(results[0]["contestants"], "osD^vPX", strict=False):
         y = [quartiles(result["contestants"][name])[1] for result in results]
-        ax.plot(x, y, "o:" if "products" in name else "o-", label=label(name, args.backend))
+        line = ":" if "products" in name else "--" if "," in name else "-"
+        colour = "tab:orange" if "torch" in name else "tab:blue"
+        ax.plot(x, y, marker + line, color=colour, label=label(name, args.backend))
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(x, [str(n) for n in x])
+    low, high = ax.get_ylim()
+    ticks = [n * 10**k for k in range(-2, 5) for n in (1, 2, 5)]
+    ax.set_yticks([y for y in ticks if low <= y <= high])
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
     ax.set_xlabel(
         {
             "batch": "samples per minibatch (networks of tf_basic)",
