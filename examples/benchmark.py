@@ -69,6 +69,9 @@ def parse_options() -> argparse.Namespace:
         "--seconds", type=positive(float), default=0.4, help="of one turn (default 0.4)"
     )
     parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
+    parser.add_argument(
+        "--subnormals", action="store_true", help="let PyTorch compute with subnormal numbers"
+    )
     parser.add_argument("--json", type=output(), help="write all figures to this file")
     parser.add_argument("--plot", type=output(*PICTURES), help="draw them into this file")
     args = parser.parse_args()
@@ -92,7 +95,8 @@ def contestants(args: argparse.Namespace) -> list[str]:
     """Return who can run here."""
     names = list(CONTESTANTS)
     if args.sweep:
-        names.remove("nngan, simultaneous")
+        for name in ("nngan, simultaneous", "torch eager, same fakes", "torch fused, same fakes"):
+            names.remove(name)
     if args.backend != "cupy":
         names.remove("torch CUDA graph")
     if args.backend == "numpy" or args.sweep:
@@ -107,7 +111,9 @@ def contestants(args: argparse.Namespace) -> list[str]:
 
 def cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
     """Return the games to time, with a label each."""
-    common: dict[str, Any] = {"backend": args.backend, "threads": args.threads}
+    common: dict[str, Any] = {
+        "backend": args.backend, "threads": args.threads, "subnormals": args.subnormals,
+    }  # fmt: skip
     if args.sweep == "batch":
         return [(f"batch {n}", Case("tf_basic", n, **common)) for n in SWEEPS["batch"]]
     if args.sweep == "width":

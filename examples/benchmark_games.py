@@ -41,6 +41,9 @@ class Case:
         "numpy", "numba" or "cupy"; PyTorch runs on the same device.
     threads : int
         Of the matrix products and of PyTorch.
+    subnormals : bool
+        Whether PyTorch computes with them, as it does unless it is told not to. nngan's optimizers
+        clear them; where they appear depends on how many steps were played before.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Case:
     depth: int = 1
     backend: str = "numpy"
     threads: int = 2
+    subnormals: bool = False
 
     def layers(self) -> tuple[list[Any], list[Any], int]:
         """Return the layers of G, those of D, and the number of latent features."""
@@ -199,19 +203,20 @@ def products(case: Case) -> Step:
 # -- PyTorch, as its users write it -------------------------------------------------------------
 
 
-def torch_game(case: Case, fused: bool = False, mode: str = "eager") -> Step:
-    """Return the step of PyTorch's tutorials: two backward passes, `detach`, `optim.Adam`.
+def torch_game(
+    case: Case, fused: bool = False, same_fakes: bool = False, mode: str = "eager"
+) -> Step:
+    """Return the step as tutorials write it: two backward passes, `detach`, `optim.Adam`.
 
+    It draws new noise for G, as Algorithm 1 does and nngan. With `same_fakes` G learns from the
+    fakes that D has just seen, as in PyTorch's DCGAN tutorial: a pass of G less, another game.
     `mode` is "eager", "compile" (`torch.compile` around the whole step) or "graph" (the step
     captured as one CUDA graph).
     """
-    import torch
-
-    torch.set_num_threads(case.threads)
+    torch, device = _torch(case)
     torch.manual_seed(0)
-    device = "cuda" if case.backend == "cupy" else "cpu"
     layers_g, layers_d, z_dim = case.layers()
-    G, D = (_to_torch(layers).to(device) for layers in (layers_g, layers_d))
+    G, D = _to_torch(layers_g, seed=1).to(device), _to_torch(layers_d, seed=2).to(device)
     config = case.adam
     options = {"lr": config["lr"], "betas": (config["beta1"], 0.999), "fused": fused}
     if mode == "graph":
@@ -232,7 +237,9 @@ def torch_game(case: Case, fused: bool = False, mode: str = "eager") -> Step:
         d_loss.backward()
         d_optimizer.step()
         g_optimizer.zero_grad()
-        g_loss = criterion(D(G(torch.randn(case.batch, z_dim, device=device))), real_label)
+        if not same_fakes:
+            fake = G(torch.randn(case.batch, z_dim, device=device))
+        g_loss = criterion(D(fake), real_label)
         g_loss.backward()
         g_optimizer.step()
         return d_loss.detach(), g_loss.detach()
@@ -256,10 +263,7 @@ def torch_game(case: Case, fused: bool = False, mode: str = "eager") -> Step:
 
 def torch_limit(case: Case) -> Step:
     """Return PyTorch's own floor: the products of nngan's step, the fused Adam, nothing else."""
-    import torch
-
-    torch.set_num_threads(case.threads)
-    device = "cuda" if case.backend == "cupy" else "cpu"
+    torch, device = _torch(case)
     made = step_products(case)
     W = {id(layer): torch.full((layer.n_in, layer.n_out), 0.1).to(device) for _, layer, _ in made}
     for weights in W.values():
@@ -276,16 +280,34 @@ def torch_limit(case: Case) -> Step:
     return run
 
 
-def _to_torch(layers: list[Any]) -> Any:
+def _torch(case: Case) -> tuple[Any, str]:
+    """Return PyTorch, set up, and its name of the device."""
     import torch
 
+    torch.set_flush_denormal(not case.subnormals)  # first: threads have it from who starts them
+    torch.set_num_threads(case.threads)
+    return torch, "cuda" if case.backend == "cupy" else "cpu"
+
+
+def _to_torch(layers: list[Any], seed: int) -> Any:
+    """Return the network with the weights that nngan's begins with."""
+    import torch
+
+    def linear(layer: nn.Linear) -> Any:
+        copy = torch.nn.Linear(layer.n_in, layer.n_out)
+        with torch.no_grad():
+            copy.weight.copy_(torch.from_numpy(layer.W.T))
+            copy.bias.copy_(torch.from_numpy(layer.b))
+        return copy
+
     kinds = {
-        "Linear": lambda layer: torch.nn.Linear(layer.n_in, layer.n_out),
+        "Linear": linear,
         "ReLU": lambda layer: torch.nn.ReLU(),
         "LeakyReLU": lambda layer: torch.nn.LeakyReLU(layer.slope),
         "Tanh": lambda layer: torch.nn.Tanh(),
     }
-    return torch.nn.Sequential(*(kinds[type(layer).__name__](layer) for layer in layers))
+    network = nn.Sequential(*layers, seed=seed)
+    return torch.nn.Sequential(*(kinds[type(layer).__name__](layer) for layer in network.layers))
 
 
 def _captured(step: Step) -> Step:
@@ -309,6 +331,8 @@ CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "matrix products": products,
     "torch eager": torch_game,
     "torch eager, fused Adam": lambda case: torch_game(case, fused=True),
+    "torch eager, same fakes": lambda case: torch_game(case, same_fakes=True),
+    "torch fused, same fakes": lambda case: torch_game(case, fused=True, same_fakes=True),
     "torch.compile": lambda case: torch_game(case, mode="compile"),
     "torch, products and Adam": torch_limit,
     "torch CUDA graph": lambda case: torch_game(case, mode="graph"),

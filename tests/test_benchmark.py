@@ -2,8 +2,10 @@
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -12,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngan.backend import BackendUnavailable, CupyBackend, NumpyBackend
+import nngan as nn
+from nngan.backend import BackendUnavailable, CupyBackend, Key, NumpyBackend
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
 
 import benchmark  # noqa: E402
-from benchmark_games import CONTESTANTS, Case, images  # noqa: E402
+from benchmark_games import CONTESTANTS, IMAGES, Case, images  # noqa: E402
 
 
 def run(*options, cwd=None):
@@ -77,11 +80,14 @@ def fails(case):
     raise RuntimeError("not today")
 
 
-@pytest.mark.parametrize("broken", [dies, fails])
-def test_a_contestant_that_fails_leaves_the_race(broken, capsys, monkeypatch):
-    """It is said, the others go on, and nothing waits for ever."""
+LIBRARIES = ("OPENBLAS", "MKL", "OMP")
 
-    class Started:  # without processes: a thread of the same program
+
+@pytest.fixture
+def in_threads(monkeypatch):
+    """Run the contestants in threads of this process: there a test can watch them."""
+
+    class Started:
         def __init__(self, target, args, daemon):
             name, case, end = args
             self.thread = threading.Thread(target=self.run, args=(target, name, case, end))
@@ -112,8 +118,15 @@ def test_a_contestant_that_fails_leaves_the_race(broken, capsys, monkeypatch):
         def really_close(self):
             self.end.close()
 
-    monkeypatch.setitem(CONTESTANTS, "broken", broken)
     monkeypatch.setattr(multiprocessing, "get_context", lambda how: Context())
+    for library in LIBRARIES:  # a race sets them: as they were afterwards
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "7")
+
+
+@pytest.mark.parametrize("broken", [dies, fails])
+def test_a_contestant_that_fails_leaves_the_race(broken, capsys, monkeypatch, in_threads):
+    """It is said, the others go on, and nothing waits for ever."""
+    monkeypatch.setitem(CONTESTANTS, "broken", broken)
     options = argparse.Namespace(threads=1, seconds=0.01, rounds=2)
     times = benchmark.race(Case("tf_basic", 4, width=4), ["broken", "nngan"], options)
     assert list(times) == ["nngan"]
@@ -123,16 +136,123 @@ def test_a_contestant_that_fails_leaves_the_race(broken, capsys, monkeypatch):
         benchmark.race(Case("tf_basic", 4, width=4), ["broken"], options)
 
 
-def test_the_same_game_in_pytorch():
-    pytest.importorskip("torch")
-    for name in ("torch eager", "torch eager, fused Adam"):
-        d_loss, g_loss = CONTESTANTS[name](Case("pytorch_mlp", 4))()
-        assert abs(d_loss.item() - 1.386) < 0.1  # at chance, as every game begins
-        assert abs(g_loss.item() - 0.693) < 0.1
+def test_a_race_is_run_in_turns(monkeypatch, in_threads):
+    """What is measured is a step's time once it has settled, and nobody always begins."""
+    turns, clock = [], [0.0]  # a clock of the test's own: no machine is too slow for it
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock[0])
+
+    def sleeper(name, ms):
+        def contestant(case):
+            assert {os.environ[f"{library}_NUM_THREADS"] for library in LIBRARIES} == {"3"}
+            calls = itertools.count()
+
+            def step():
+                settling = next(calls) < 5 or turns[-1] != name
+                clock[0] += 1.0 if settling else 1e-3 * ms
+                turns.append(name)
+
+            return step
+
+        return contestant
+
+    monkeypatch.setitem(CONTESTANTS, "nngan", sleeper("nngan", 5))
+    monkeypatch.setitem(CONTESTANTS, "slow", sleeper("slow", 20))
+    options = argparse.Namespace(threads=3, seconds=0.1, rounds=4)
+    times = benchmark.race(Case("tf_basic", 4), ["nngan", "slow"], options)
+    np.testing.assert_allclose(times["nngan"], [5] * 4)
+    np.testing.assert_allclose(times["slow"], [20] * 4)
+    # A turn of 0.1 s is run twice, once to settle: 40 steps and 10, in two orders.
+    steps = [(name, len(list(run))) for name, run in itertools.groupby(turns[-200:])]
+    assert steps == [("nngan", 40), ("slow", 20), ("nngan", 80), ("slow", 20), ("nngan", 40)]
 
 
-def test_pytorchs_limit_has_the_products_of_a_step_and_one_adam(monkeypatch):
+@pytest.fixture
+def torch(monkeypatch):
+    """PyTorch, with the settings that a contestant makes undone afterwards."""
     torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    yield torch
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
+class Watched:
+    """What a contestant has made: the optimizers, and with them every parameter."""
+
+    def __init__(self, torch, monkeypatch):
+        self.optimizers, made = [], torch.optim.Adam
+
+        def adam(*args, **options):
+            self.optimizers.append(made(*args, **options))
+            return self.optimizers[-1]
+
+        monkeypatch.setattr(torch.optim, "Adam", adam)
+
+    def params(self):
+        """Return the parameters of G and of D, flat, in nngan's order and layout."""
+        return [
+            np.concatenate([p.detach().numpy().T.ravel() for p in adam.param_groups[0]["params"]])
+            for adam in self.optimizers
+        ]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CONTESTANTS if "eager" in name or "fused" in name]
+)
+@pytest.mark.parametrize("case", [Case("tf_basic", 32), Case("pytorch_mlp", 32)])
+def test_the_same_game_in_pytorch(name, case, torch, monkeypatch):
+    """From one start, one minibatch and one noise, the same update of both players."""
+    same_fakes, games, noise, watched = "same" in name, [], [], Watched(torch, monkeypatch)
+    order = torch.from_numpy(NumpyBackend().permutation(Key(0), IMAGES))
+    monkeypatch.setattr(torch, "randperm", lambda n, device: order)
+    monkeypatch.setattr(torch, "randn", lambda *shape, device: torch.from_numpy(noise.pop(0)))
+
+    class Game(nn.GAN):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            games.append(self)
+
+        def noise(self, n, i=0):
+            z = super().noise(n, 0 if same_fakes else i)
+            noise.append(z)
+            return z
+
+    monkeypatch.setattr(nn, "GAN", Game)
+    ours, theirs = CONTESTANTS["nngan"](case), CONTESTANTS[name](case)
+    [gan] = games
+    for adam, net in zip(watched.optimizers, (gan.G, gan.D), strict=True):
+        assert adam.defaults["fused"] is ("fused" in name)
+        assert adam.defaults["eps"] == gan.d_optimizer.eps
+        assert adam.defaults["betas"] == (gan.d_optimizer.beta1, gan.d_optimizer.beta2)
+        assert adam.defaults["lr"] == gan.d_optimizer.lr
+        assert net.params.dtype == np.float32
+    before = [net.params.copy() for net in (gan.G, gan.D)]
+    for start, params in zip(before, watched.params(), strict=True):
+        np.testing.assert_array_equal(params, start)
+    for step in range(2):  # in the second, gradients of the first would be left
+        ours()
+        drawn = len(noise)
+        losses = theirs()
+        assert (drawn, len(noise)) == (2, 1 if same_fakes else 0)
+        noise.clear()
+        np.testing.assert_allclose(losses, gan.log[step, :2], rtol=1e-4)
+    for net, start, params in zip((gan.G, gan.D), before, watched.params(), strict=True):
+        # Adam moves by lr times the sign of the gradient at first: where that is zero but for
+        # rounding, the two go apart.
+        assert np.mean(np.abs(params - net.params) > 1e-5) < 1e-3
+        assert np.mean(np.abs(params - start) > 1e-5) > 0.5
+
+
+@pytest.mark.parametrize("subnormals", [False, True])
+@pytest.mark.parametrize("name", ["torch eager", "torch, products and Adam"])
+def test_pytorchs_threads_and_subnormal_numbers(name, subnormals, torch):
+    CONTESTANTS[name](Case("tf_basic", 4, threads=3, subnormals=subnormals))
+    assert torch.get_num_threads() == 3
+    smallest = torch.tensor([1e-40])
+    assert (smallest * 1).item() == (smallest.item() if subnormals else 0)
+
+
+def test_pytorchs_limit_has_the_products_of_a_step_and_one_adam(torch, monkeypatch):
     case, shapes, steps = Case("pytorch_mlp", 4), {}, []
     mm, adam = torch.mm, torch.optim.Adam.step
     monkeypatch.setattr(torch.optim.Adam, "step", lambda self: steps.append(1) or adam(self))
