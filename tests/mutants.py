@@ -34,6 +34,7 @@ MODULES = {
     "network/tangents.py": ["test_penalties.py"],
     "gan/steps.py": ["test_gan.py", "test_training.py", "test_penalties.py", "test_conditional.py"],
     "gan/inputs.py": ["test_conditional.py", "test_packing.py"],
+    "metrics/table.py": ["test_metrics.py"],
 }
 SWAPS = {
     ast.Add: ast.Sub,
@@ -100,34 +101,40 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
                             setattr(parent, field, child)
 
 
+def caught(folder: str, tests: list[str]) -> bool:
+    """Return whether one of the tests fails on the copy of the library, or does not end."""
+    environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not gpu and not slow"]
+    command += ["-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
+    try:
+        result = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, timeout=120
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return result.returncode != 0
+
+
 def main() -> int:
     """Try every mutant of the modules that the command line names; return how many survived."""
     wanted = sys.argv[1:]
     tried, survived = 0, []
     with tempfile.TemporaryDirectory() as folder:
         copy_root = Path(folder)
-        for name in ("nngan", "tests", "pyproject.toml"):
+        for name in ("nngan", "tests", "examples", "pyproject.toml"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, copy_root / name)
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         for module, tests in MODULES.items():
             if wanted and not any(word in module for word in wanted):
                 continue
+            if caught(folder, tests):  # they would seem to catch every mutant
+                sys.exit(f"{', '.join(tests)}: must pass on the library as it is")
             path = copy_root / "nngan" / module
             original = path.read_text()
             for description, source in dict(mutants(original)).items():
                 path.write_text(source)
-                command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not gpu"]
-                command += ["-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
-                try:
-                    result = subprocess.run(
-                        command, cwd=folder, env=environment, capture_output=True, timeout=120
-                    )
-                    alive = result.returncode == 0
-                except subprocess.TimeoutExpired:
-                    alive = False
                 tried += 1
-                if alive:
+                if not caught(folder, tests):
                     survived.append(f"{module}:{description}")
                     print("survived:", survived[-1], flush=True)
             path.write_text(original)

@@ -485,6 +485,47 @@ def test_the_table_has_every_row_on_every_backend(backend, tiny_judge):
     assert sum(table[f"digit_{i}"].value for i in range(10)) == pytest.approx(1)
 
 
+def stand_in(x):
+    """Judge by the columns: six are the features, ten the logits."""
+    e = np.exp(40 * x[:, 6:])
+    return x[:, :6], e / e.sum(axis=1, keepdims=True)
+
+
+def test_each_row_is_its_metric_of_the_right_images():
+    """No two arrays are alike, nor as long: a swap changes every row that it touches.
+
+    The Frechet distance is symmetric, but its error is that of drawing the first cloud.
+    """
+    rng = np.random.default_rng(0)
+    kinds = ((1_040, 1.0), (150, 2.0), (130, 4.0), (110, 0.5))  # how many, how dark
+    samples, train, validation, test = (rng.uniform(size=(n, 16)) ** power for n, power in kinds)
+    table = metrics.evaluate(samples, train, validation, test, stand_in)
+    features, probabilities = stand_in(samples)
+    real_features, real_probabilities = stand_in(test)
+    digits = np.bincount(real_probabilities.argmax(axis=1), minlength=10)
+    parzen, sigma = metrics.parzen_log_likelihood(samples, validation=validation, test=test)
+    assert sigma != metrics.parzen_log_likelihood(samples, test, test).sigma
+    in_features = metrics.prdc(real=real_features, fake=features)
+    in_pixels = metrics.prdc(real=test, fake=samples)
+    _, copies = metrics.nearest(samples[:1_000], train=train)
+    drawn = probabilities.argmax(axis=1)
+    shares = [(drawn == i).mean() for i in range(10)]
+    expected = {
+        "parzen": parzen,
+        "parzen_sigma": (sigma, 0),
+        "frechet": metrics.frechet_distance(x=features, y=real_features),
+        "class_kl": metrics.class_kl(probabilities, reference=digits),
+        "confident": metrics.confident_share(probabilities),
+        **{name: getattr(in_features, name) for name in FIELDS},
+        **{f"pixel_{name}": getattr(in_pixels, name) for name in FIELDS},
+        "nearest": (copies.mean(), copies.std() / math.sqrt(1_000)),
+        **{f"digit_{i}": (p, math.sqrt(p * (1 - p) / 1_040)) for i, p in enumerate(shares)},
+    }
+    assert table.keys() == expected.keys()
+    for name, row in expected.items():
+        assert tuple(table[name]) == pytest.approx(tuple(row), rel=1e-12), name
+
+
 @pytest.fixture
 def small_real(monkeypatch):
     """Replace the costly table by one that records how it was asked for."""
@@ -499,22 +540,41 @@ def small_real(monkeypatch):
 
 
 def test_real_data_is_computed_once(small_real, tiny_judge, tmp_path):
-    train = np.arange(60_000, dtype="float32")[:, None]
-    first = metrics.real_data(train, train, tiny_judge, 100, tmp_path)
-    assert metrics.real_data(train, train, tiny_judge, 100, tmp_path) == first
+    train, test = np.arange(60_000, dtype="float32")[:, None], np.zeros((9, 1), "float32")
+    first = metrics.real_data(train, test, tiny_judge, 100, tmp_path)
+    assert metrics.real_data(train, test, tiny_judge, 100, tmp_path) == first
     assert len(small_real) == 1
-    drawn, others, validation, _, _ = small_real[0]
-    assert len(drawn) == 100
-    assert sorted([*drawn[:, 0], *others[:, 0]]) == list(range(60_000))
-    assert drawn.max() < 50_000
-    assert validation[:, 0].tolist() == list(range(50_000, 51_000))
-    metrics.real_data(train, train, tiny_judge, 101, tmp_path)
-    metrics.real_data(train, train, replace(tiny_judge, weights=(train,)), 100, tmp_path)
+    metrics.real_data(train, test, tiny_judge, 101, tmp_path)
+    metrics.real_data(train, test, replace(tiny_judge, weights=(train,)), 100, tmp_path)
     assert len(small_real) == 3
     for path in tmp_path.iterdir():
         path.write_text(path.read_text()[:20])
-    assert metrics.real_data(train, train, tiny_judge, 100, tmp_path) == first
+    assert metrics.real_data(train, test, tiny_judge, 100, tmp_path) == first
     assert len(small_real) == 4
+
+
+@pytest.mark.parametrize("n", [40, 40_000])
+def test_real_data_is_drawn_from_what_leaves_the_validation_images_alone(
+    small_real, tiny_judge, tmp_path, n
+):
+    train, test = np.arange(60_000, dtype="float32")[:, None], np.zeros((9, 1), "float32")
+    metrics.real_data(train, test, tiny_judge, n, tmp_path)
+    ((drawn, others, validation, given_test, judge),) = small_real
+    assert len(drawn) == n
+    assert sorted([*drawn[:, 0], *others[:, 0]]) == list(range(60_000))
+    assert drawn.max() < 50_000
+    assert drawn.mean() == pytest.approx(25_000, abs=4 * 50_000 / math.sqrt(12 * n))
+    assert validation[:, 0].tolist() == list(range(50_000, 51_000))
+    assert given_test is test
+    assert judge is tiny_judge
+
+
+@pytest.mark.parametrize("n", [39, 40_001])
+def test_real_data_are_as_many_as_can_be_measured(small_real, tiny_judge, n):
+    train = np.zeros((60_000, 1), "float32")
+    with pytest.raises(ValueError, match=rf"n lie in 40\.\.40000, got 60000 and {n}"):
+        metrics.real_data(train, train, tiny_judge, n)
+    assert small_real == []
 
 
 # -- errors ----------------------------------------------------------------------------------------
@@ -564,8 +624,13 @@ def script(monkeypatch, tmp_path, tiny_judge, small_real):
     spec = importlib.util.spec_from_file_location("evaluate_script", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    train = np.zeros((60_000, 784), "float32")
-    monkeypatch.setattr(nn.datasets, "mnist", lambda split, data_dir: (train, None))
+    # Each image is its number in every pixel; a view, as 60,000 of them take 188 MB.
+    numbers = np.arange(60_000, dtype="float32")[:, None]
+    splits = {
+        "train": np.broadcast_to(numbers, (60_000, 784)),
+        "test": np.zeros((10_000, 784), "float32"),
+    }
+    monkeypatch.setattr(nn.datasets, "mnist", lambda split, data_dir: (splits[split], None))
     monkeypatch.setattr(metrics, "load_judge", lambda data_dir: tiny_judge)
     monkeypatch.setattr(metrics, "real_data", lambda *a: table_module.evaluate(*a))
     monkeypatch.setattr(metrics, "evaluate", lambda *a: table_module.evaluate(*a))
@@ -605,6 +670,22 @@ def test_the_script_prints_the_table_and_writes_it(script, run_folder, capsys, s
     assert small_real[1][0].shape == (50, 784)
     for title in metrics.TITLES.values():
         assert title in out
+
+
+def test_the_script_measures_each_against_the_right_images(
+    script, run_folder, small_real, tiny_judge
+):
+    folder = run_folder(data="mnist", images=300)
+    assert script(folder, "--samples", 50, "--seed", 3) == 0
+    # The table of real images comes first.
+    (real_train, real_test, real_judge, n), (samples, train, validation, test, judge) = small_real
+    assert (real_train.shape, real_test.shape, n) == ((60_000, 784), (10_000, 784), 50)
+    gan = nn.GAN.load(folder / "checkpoint.npz")
+    np.testing.assert_array_equal(samples, gan.sample(50, seed=3))
+    assert train[:, 0].tolist() == list(range(300))
+    assert validation[:, 0].tolist() == list(range(50_000, 51_000))
+    assert test is real_test
+    assert judge is real_judge is tiny_judge
 
 
 @pytest.mark.parametrize(("images", "warned"), [(50_000, False), (50_001, True), (None, True)])
