@@ -110,7 +110,7 @@ def test_dropout_masks_of_real_and_fake_data_and_of_two_steps_differ():
     assert float(gan.discriminator_step(x, z, 0)[0]) in losses
 
 
-def test_every_pass_and_every_noise_of_a_step_has_a_key_of_its_own():
+def test_every_pass_and_every_draw_has_a_key_of_its_own(monkeypatch):
     gan, step = play("numpy", steps=2)
     passes, draws = [], []
     for network in (gan.G, gan.D):
@@ -136,6 +136,18 @@ def test_every_pass_and_every_noise_of_a_step_has_a_key_of_its_own():
     del gan.G.forward
     sample = gan.generate(gan.noise(4))
     assert (gan.sample(4, seed=3) != sample).any()
+
+    # What `sample` draws, labels and latent vectors, has two more.
+    drawn, bits = [], nn.NumpyBackend.bits
+    monkeypatch.setattr(
+        nn.NumpyBackend, "bits", lambda *a: (drawn.append(a[1].stream), bits(*a))[1]
+    )
+    G, D = nn.Sequential(nn.Linear(3 + 2, 4)), nn.Sequential(nn.Linear(4 + 2, 1))
+    gan = nn.GAN(G, D, classes=2)
+    drawn.clear()  # the networks' weights
+    gan.sample(4)
+    assert len(drawn) == 2
+    assert len(streams | set(drawn)) == 8 + 3 + 2
 
 
 def test_g_and_d_must_be_two_networks():
