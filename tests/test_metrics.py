@@ -14,6 +14,7 @@ import pytest
 
 import nngan as nn
 from nngan import metrics
+from nngan.backend import Key, Stream, get_backend
 from nngan.datasets import GRID, RING, DatasetError
 from nngan.metrics import Estimate, Judge, distances
 from nngan.metrics import judge as judge_module
@@ -562,8 +563,9 @@ def test_real_data_is_drawn_from_what_leaves_the_validation_images_alone(
     ((drawn, others, validation, given_test, judge),) = small_real
     assert len(drawn) == n
     assert sorted([*drawn[:, 0], *others[:, 0]]) == list(range(60_000))
-    assert drawn.max() < 50_000
-    assert drawn.mean() == pytest.approx(25_000, abs=4 * 50_000 / math.sqrt(12 * n))
+    # At random, and always these: the tables in docs/ have their scores.
+    order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), 50_000)
+    assert drawn[:, 0].tolist() == sorted(order[:n])
     assert validation[:, 0].tolist() == list(range(50_000, 51_000))
     assert given_test is test
     assert judge is tiny_judge
