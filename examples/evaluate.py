@@ -13,6 +13,7 @@ from nngan import checkpoint, metrics
 from nngan.backend import BACKENDS, get_backend
 from nngan.cli import OneSentenceParser, between, folder, one_sentence, run_main
 from nngan.datasets import DatasetError
+from nngan.files import atomic_write
 from nngan.metrics.parzen import VALIDATION
 
 SAMPLES = 10_000  # of every protocol in the table
@@ -68,7 +69,7 @@ def main() -> None:
                 for name, (value, error) in rows.items()
             },
         }
-        with checkpoint.atomic_write(options.run / "metrics.json") as file:
+        with atomic_write(options.run / "metrics.json") as file:
             file.write((json.dumps(report, indent=2) + "\n").encode())
     except (ValueError, OSError, DatasetError, metrics.JudgeError, nn.BackendUnavailable) as error:
         parser.error(one_sentence(error))

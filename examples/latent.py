@@ -17,6 +17,7 @@ import nngan as nn
 from nngan import checkpoint, cli, plotting
 from nngan.backend import BACKENDS, Array, Key, Stream, get_backend
 from nngan.datasets import DatasetError
+from nngan.files import atomic_write
 from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
 
 ATLAS = 20  # images along each side
@@ -142,7 +143,7 @@ def main() -> None:
         out.mkdir(parents=True, exist_ok=True)
 
         def write(name: str, plot: Callable[..., object], arguments: dict[str, Any]) -> None:
-            with checkpoint.atomic_write(out / name) as file:
+            with atomic_write(out / name) as file:
                 plot(path=file, **arguments)
             print(f"Written: {out / name}")
 

@@ -29,9 +29,9 @@ from tqdm import tqdm
 
 import nngan as nn
 from nngan.backend import BACKENDS, Array, get_backend
-from nngan.checkpoint import atomic_write
 from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive, run_main
 from nngan.datasets import GRID, RING, Mixture
+from nngan.files import atomic_write
 from nngan.metrics import Estimate, Modes, count_modes, over_runs
 from nngan.metrics.modes import RUNS, SAMPLES
 from nngan.plotting import plot_mixtures

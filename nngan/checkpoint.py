@@ -8,28 +8,20 @@ needed: a run that was killed and resumed ends with the bytes of the run that wa
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from .backend import Array, NumpyBackend
+from .files import DAMAGE, atomic_write
 from .gan import GAN, METRICS
 from .layers import Layer
 
 FORMAT = "nngan checkpoint 2"  # 1 had other moments of Adam
-# What a damaged file makes NumPy, zipfile, zlib and json raise.
-DAMAGE = (
-    OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,
-    MemoryError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -119,25 +111,6 @@ def as_json(value: Any, indent: int | None = None) -> str:
         raise TypeError(f"a checkpoint holds numbers, texts, lists and dicts, not {item!r}")
 
     return json.dumps(value, indent=indent, default=plain)
-
-
-@contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside `path` to write, and give it that name once it is safely on the disk."""
-    # A name that no other writer of the same file has at this moment.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        if error.errno and error.filename in (None, str(part)):  # a full disk names no file
-            error.filename = str(path)
-        raise
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -26,6 +26,7 @@ MODULES = [
     "nngan.checkpoint",
     "nngan.cli",
     "nngan.datasets",
+    "nngan.files",
     "nngan.gan",
     "nngan.gradcheck",
     "nngan.latent",

@@ -593,7 +593,7 @@ def test_a_file_that_cannot_be_finished_is_left_as_it_was(finished, monkeypatch,
     def full(_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("nngan.checkpoint.os.fsync", full)
+    monkeypatch.setattr("nngan.files.os.fsync", full)
     write = {"history.csv": run, "config.json": run.write_config}.get(name, run.draw)
     gan.history["d_loss"][0] = 9.0
     with pytest.raises(OSError, match="No space"):

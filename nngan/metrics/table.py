@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backend import Array, Key, Stream, array_module, get_backend
-from ..checkpoint import DAMAGE
+from ..files import DAMAGE
 from .classes import class_kl, confident_share, histogram
 from .distances import check_points
 from .estimate import Estimate, mean_of

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import checkpoint, plotting
 from ..backend import NumpyBackend
+from ..files import atomic_write
 from ..gan import GAN, METRICS
 
 SHEET = 64  # samples on a sheet
@@ -112,7 +113,7 @@ class RunFolder:
         if last or (gan.epoch - 1) % self.sample_every == 0:
             sheets = self.path / "samples"
             sheets.mkdir(exist_ok=True)
-            with checkpoint.atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
+            with atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
                 columns = gan.classes or math.isqrt(SHEET)  # a column for each class
                 n = columns * max(1, SHEET // columns)
                 images = gan.sample(n, labels=np.arange(n) % columns if gan.classes else None)
@@ -133,15 +134,15 @@ class RunFolder:
         """Draw the curves and the animation of all sheets so far."""
         if gan.epoch:
             chance = {"d_chance": gan.objective.d_chance, "g_chance": gan.objective.g_chance}
-            with checkpoint.atomic_write(self.path / "losses.png") as file:
+            with atomic_write(self.path / "losses.png") as file:
                 plotting.plot_losses(gan.history, file, **chance)
         if self.measured:
-            with checkpoint.atomic_write(self.path / "metrics.png") as file:
+            with atomic_write(self.path / "metrics.png") as file:
                 plotting.plot_quality(self.measured, file, self.settings.get("real"))
         sheets = sorted((self.path / "samples").glob("epoch_*.png"))
         if sheets:
             captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]
-            with checkpoint.atomic_write(self.path / "progress.gif") as file:
+            with atomic_write(self.path / "progress.gif") as file:
                 plotting.save_gif(file, sheets, captions)
 
     def write_config(self, gan: GAN) -> None:
@@ -150,7 +151,7 @@ class RunFolder:
         self._write("config.json", checkpoint.as_json(config, indent=2) + "\n")
 
     def _write(self, name: str, text: str) -> None:
-        with checkpoint.atomic_write(self.path / name) as file:
+        with atomic_write(self.path / name) as file:
             file.write(text.encode())
 
 

@@ -1,0 +1,37 @@
+"""Files that are written whole or not at all, and what a damaged one raises."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+# What a damaged file makes NumPy, zipfile, zlib and json raise.
+DAMAGE = (
+    OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,
+    MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside `path` to write, and give it that name once it is safely on the disk."""
+    # A name that no other writer of the same file has at this moment.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        if error.errno and error.filename in (None, str(part)):  # a full disk names no file
+            error.filename = str(path)
+        raise
+    finally:
+        part.unlink(missing_ok=True)
