@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
-from .estimate import Estimate, jackknife, mean_of
+from .estimate import GROUPS, Estimate, jackknife, mean_of
 
-GROUPS = 20  # of the jackknife
 CONFIDENT = 0.9
 
 

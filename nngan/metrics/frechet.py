@@ -8,9 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from .distances import check_points
-from .estimate import Estimate, jackknife
-
-GROUPS = 20  # of the jackknife
+from .estimate import GROUPS, Estimate, jackknife
 
 
 def frechet_distance(x: Array, y: Array) -> Estimate:
