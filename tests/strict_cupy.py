@@ -13,6 +13,7 @@ It cannot see: the rounding, speed and memory of a GPU, whether kernels compile,
 writes to one place wins in ``a[indices] = b``.
 """
 
+import itertools
 import weakref
 from collections import Counter
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 counts = Counter()  # "read" and "upload" (host transfers), "synchronize", "cublas" (products)
+memory = weakref.WeakValueDictionary()  # by address, as far as somebody has asked for it
 _capture = SimpleNamespace(active=False, cublas=True, calls=None, pool=None)
 
 
@@ -199,7 +201,9 @@ class ndarray(NDArrayOperatorsMixin):
 
     @property
     def data(self):
-        return SimpleNamespace(ptr=self._host.ctypes.data)
+        address = self._host.ctypes.data
+        memory[address] = self._host
+        return SimpleNamespace(ptr=address)
 
     @property
     def flags(self):
@@ -269,12 +273,12 @@ def where(condition, x=None, y=None):
 
 
 class Stream:
-    """A stream: it waits, and it captures."""
+    """A stream: it waits, and it captures. The first one is the null stream."""
 
-    ptr = 1
+    _numbers = itertools.count()
 
     def __init__(self, non_blocking=False):
-        self._non_blocking = non_blocking
+        self.ptr, self._non_blocking = next(self._numbers), non_blocking
 
     def __enter__(self):
         _streams.append(self)

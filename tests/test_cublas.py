@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,9 +171,68 @@ def test_a_handle_that_cannot_be_made(monkeypatch):
 def test_the_handle_is_given_back(monkeypatch):
     library = FakeCublas()
     monkeypatch.setattr(cublas, "load_library", lambda: library)
-    cublas.Cublas(cp)
+    handle = cublas.Cublas(cp)
+    assert list(library.handles) == [handle._handle.value]
+    del handle
     gc.collect()
-    assert library.calls == ["create", "destroy"]
+    assert (library.calls, library.handles) == (["create", "destroy"], {})
+
+
+# What the stand-in refuses: each of these would be a fault of `Cublas`.
+
+
+def product(handle):
+    handle.gemm(cp.ones((2, 2)), cp.ones((2, 2)), cp.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("number", [None, 1])
+def test_a_handle_that_nobody_made_is_refused(handle, number):
+    handle._handle = ctypes.c_void_p(number)
+    with pytest.raises(RuntimeError, match="cublasSetStream_v2: CUBLAS_STATUS_NOT_INITIALIZED"):
+        product(handle)
+
+
+def test_a_destroyed_handle_is_refused(handle):
+    handle._library.cublasDestroy_v2(handle._handle)
+    with pytest.raises(RuntimeError, match="CUBLAS_STATUS_NOT_INITIALIZED"):
+        product(handle)
+
+
+def test_another_stream_is_refused(handle, monkeypatch):
+    first = cp.cuda.get_current_stream()
+    monkeypatch.setattr(handle, "_cuda", SimpleNamespace(get_current_stream=lambda: first))
+    with cp.cuda.Stream(), pytest.raises(RuntimeError, match="on another stream"):
+        product(handle)
+
+
+def test_a_workspace_that_is_too_small_or_gone_is_refused(handle):
+    handle._workspace = cp.empty(cublas.WORKSPACE - 1, "uint8")
+    with pytest.raises(RuntimeError, match=r"SetWorkspace_v2: CUBLAS_STATUS_INVALID_VALUE"):
+        product(handle)
+    address = cp.empty(cublas.WORKSPACE, "uint8").data  # of an array that is gone
+    handle._workspace = SimpleNamespace(data=address)
+    with pytest.raises(RuntimeError, match=r"SetWorkspace_v2: CUBLAS_STATUS_INVALID_VALUE"):
+        product(handle)
+
+
+def test_a_workspace_that_the_stream_has_taken_away_is_refused(handle, monkeypatch):
+    reset = lambda handle, address, size: 0  # noqa: E731
+    monkeypatch.setattr(handle._library, "cublasSetWorkspace_v2", reset)
+    with pytest.raises(RuntimeError, match="without a workspace since the stream was set"):
+        product(handle)
+
+
+def test_a_graph_needs_the_workspace_for_as_long_as_it_is_launched(handle):
+    pool, stream = cp.cuda.MemoryPool(), cp.cuda.Stream(non_blocking=True)
+    product(handle)
+    with stream, cp.cuda.using_allocator(pool.malloc):
+        stream.begin_capture()
+        product(handle)
+        graph = stream.end_capture()
+    graph.launch()
+    handle._workspace = None
+    with pytest.raises(RuntimeError, match="workspace has been freed"):
+        graph.launch()
 
 
 @pytest.mark.parametrize("dtypes", [("float32", "float64"), ("int64", "int64")])
