@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import itertools
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -176,6 +177,45 @@ def test_the_handle_is_given_back(monkeypatch):
     del handle
     gc.collect()
     assert (library.calls, library.handles) == (["create", "destroy"], {})
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """What `load_library` asks for, and where it is told to be."""
+    asked = SimpleNamespace(name=None, path="/opt/libcublas.so.13", opened=None)
+
+    def load_nvidia_dynamic_lib(name):
+        asked.name = name
+        return SimpleNamespace(abs_path=asked.path)
+
+    def open_library(path):
+        asked.opened = path
+        return SimpleNamespace(cublasGetStatusName=SimpleNamespace(restype=ctypes.c_int))
+
+    pathfinder = SimpleNamespace(load_nvidia_dynamic_lib=load_nvidia_dynamic_lib)
+    monkeypatch.setitem(sys.modules, "cuda", SimpleNamespace(pathfinder=pathfinder))
+    monkeypatch.setitem(sys.modules, "cuda.pathfinder", pathfinder)
+    monkeypatch.setattr(ctypes, "CDLL", open_library)
+    return asked
+
+
+def test_the_library_is_the_one_that_cupy_finds(found):
+    library = cublas.load_library()
+    assert (found.name, found.opened) == ("cublas", "/opt/libcublas.so.13")
+    assert library.cublasGetStatusName.restype is ctypes.c_char_p
+
+
+def test_a_library_without_a_path_is_not_python_itself(found):
+    found.path = None
+    with pytest.raises(RuntimeError, match="make the backend before other libraries use the GPU"):
+        cublas.load_library()
+    assert found.opened is None
+
+
+def test_cuda_pathfinder_has_what_is_asked_of_it():
+    pathfinder = pytest.importorskip("cuda.pathfinder", reason="CuPy (no GPU needed) is missing")
+    assert "cublas" in pathfinder.SUPPORTED_NVIDIA_LIBNAMES
+    assert "abs_path" in pathfinder.LoadedDL.__dataclass_fields__
 
 
 # What the stand-in refuses: each of these would be a fault of `Cublas`.

@@ -124,6 +124,12 @@ def load_library() -> Any:
     """Return the cuBLAS that CuPy uses as well."""
     from cuda.pathfinder import load_nvidia_dynamic_lib  # CuPy depends on it
 
-    library = ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
+    path = load_nvidia_dynamic_lib("cublas").abs_path
+    if path is None:  # CDLL(None) would be Python itself
+        raise RuntimeError(
+            "cuBLAS was loaded before, and cuda.pathfinder does not say from which file: make the "
+            "backend before other libraries use the GPU"
+        )
+    library = ctypes.CDLL(path)
     library.cublasGetStatusName.restype = ctypes.c_char_p
     return library
