@@ -6,8 +6,8 @@ recorded with their addresses and host numbers, and `Graph.launch` makes them ag
 is the lenient form for tests of single calls, which run in it. Names and parameters are
 those of CuPy 14 (tests/test_strict_cupy.py compares them where CuPy is installed); where the two
 differ, this one is stricter: CuPy uploads a NumPy array that is used as an index, wraps indices
-that are out of bounds and leaves old numbers in ``empty``; here the first two raise and the third
-is NaN.
+that are out of bounds, leaves old numbers in ``empty`` and, with a driver of CUDA 12.3 or newer,
+may load a kernel in a capture; here the third is NaN and the others raise.
 
 It cannot see: the rounding, speed and memory of a GPU, whether kernels compile, which of two
 writes to one place wins in ``a[indices] = b``.
@@ -25,6 +25,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 counts = Counter()  # "read" and "upload" (host transfers), "synchronize", "cublas" (products)
 memory = weakref.WeakValueDictionary()  # by address, as far as somebody has asked for it
+loaded = set()  # kernels: the function, and the kinds of its arguments
 _capture = SimpleNamespace(active=False, cublas=True, calls=None, pool=None)
 
 
@@ -50,32 +51,55 @@ def _touch_host(kind, what):
     counts[kind] += 1
 
 
-# -- every computation goes through one of these two ----------------------------------------------
+# -- every computation goes through launch or _compute ---------------------------------------------
+
+
+def _kind(x):
+    """Return what CuPy compiles for: an array's type, dimensions and layout, a number's type."""
+    if isinstance(x, list | tuple):
+        return tuple(map(_kind, x))
+    return (x.dtype, x.ndim, x.flags.c_contiguous) if isinstance(x, np.ndarray) else type(x)
+
+
+def _load(function, args, options):
+    """Compile and load a kernel when it is first called: older drivers refuse it in a capture."""
+    kernel = function.__name__, _kind(args), _kind([*options.values()])
+    if _capture.calls is None:
+        loaded.add(kernel)
+    elif kernel not in loaded:
+        raise RuntimeError(f"the kernel {function.__name__} is loaded while a stream is capturing")
+    elif _streams[-1] is not _capture.stream:
+        raise RuntimeError("a launch on another stream than the capturing one: it is not recorded")
 
 
 def launch(function, *args, **options):
     """Call a function that writes into its arguments, or record the call."""
+    _load(function, args, options)
     if _capture.calls is not None:
         _capture.calls.append(lambda: launch(function, *args, **options))
         return
+    _run(function, *args, **options)
+
+
+def _run(function, *args, **options):
     with np.errstate(all="ignore"):  # a GPU does not warn
-        function(*args, **options)
+        return function(*args, **options)
 
 
 def _compute(function, *args, **options):
     """Call a function of NumPy; its result is a new array of the device, or a view."""
-    with np.errstate(all="ignore"):
-        result = function(*args, **options)
+    result = _run(function, *args, **options)
     if not isinstance(result, np.ndarray | np.generic):
         return result
     array = ndarray.__new__(ndarray)
     array._host = host = np.asarray(result)
     # Made in a capture, an array is memory alone: a replay computes it, each time in this place.
     # (It has its numbers until the capture ends, so that what follows finds indices in bounds.)
-    if _capture.calls is not None and not any(
-        np.may_share_memory(host, a) for a in args if isinstance(a, np.ndarray)
-    ):
-        launch(lambda: np.copyto(host, function(*args, **options)))
+    if _capture.calls is None:
+        _load(function, args, options)
+    elif not any(np.may_share_memory(host, a) for a in args if isinstance(a, np.ndarray)):
+        _load(function, args, options)
+        _capture.calls.append(lambda: launch(np.copyto, host, _run(function, *args, **options)))
         _capture.made.append(host)
     return array
 
@@ -293,6 +317,7 @@ class Stream:
         if _streams[-1] is not self or not self._non_blocking:
             raise RuntimeError("capture on a non-blocking stream, and make it the current one")
         _capture.active, _capture.cublas, _capture.calls, _capture.made = True, False, [], []
+        _capture.stream = self
 
     def end_capture(self):
         graph = Graph.__new__(Graph)

@@ -215,8 +215,10 @@ def capture(step, pool=None):
     stream = cp.cuda.Stream(non_blocking=True)
     with stream, cp.cuda.using_allocator(pool.malloc):
         stream.begin_capture()
-        result = step()
-        graph = stream.end_capture()
+        try:
+            result = step()
+        finally:
+            graph = stream.end_capture()
     return graph, result, pool
 
 
@@ -242,6 +244,7 @@ RECORDED = {
 @pytest.mark.parametrize("compute", RECORDED.values(), ids=RECORDED)
 def test_a_graph_computes_when_it_is_launched_not_when_it_is_captured(a, compute):
     before = a.get()
+    compute(a.copy())  # loads its kernels
     graph, result, _pool = capture(lambda: compute(a))
     np.testing.assert_array_equal(a.get(), before)
     for scale in (2, 3):  # with the numbers of the day, in the same place
@@ -253,12 +256,15 @@ def test_a_graph_computes_when_it_is_launched_not_when_it_is_captured(a, compute
 
 
 def test_a_capture_leaves_nothing_but_memory(a):
-    _graph, (b, c), _pool = capture(lambda: (a + 1, cp.arange(3)))
+    step = lambda: (a + 1, cp.arange(3))  # noqa: E731
+    step()
+    _graph, (b, c), _pool = capture(step)
     assert np.isnan(b.get()).all()
     assert (c.get() == np.iinfo("int64").max).all()
 
 
 def test_a_graph_has_to_have_memory_of_its_own(a):
+    a + 1
     graph, _, pool = capture(lambda: a + 1)
     graph.launch()
     del pool
@@ -270,6 +276,49 @@ def test_a_graph_has_to_have_memory_of_its_own(a):
         graph = stream.end_capture()
     with pytest.raises(RuntimeError, match="temporaries are not its own"):
         graph.launch()
+
+
+LOADS = {
+    "a ufunc": lambda a: a * 2,
+    "another number": lambda a: a + np.float32(2),
+    "another type": lambda a: a.astype(int) + 1,
+    "another layout": lambda a: a[:, 1:] + 1,
+    "another dimension": lambda a: a[0] + 1,
+    "out": lambda a: cp.add(a, 1, out=a),
+    "a reduction": lambda a: a.sum(),
+    "an assignment": lambda a: assign(a, 1),
+    "rows": lambda a: a[cp.arange(2)],
+    "a RawKernel": lambda a: cp.RawKernel("", "philox4x64")(
+        (1,), (1,), (cp.empty(4, "uint64"), np.uint64(4), *map(np.uint64, [0] * 5))
+    ),
+}
+
+
+@pytest.mark.parametrize("launch", LOADS.values(), ids=LOADS)
+def test_a_kernel_is_not_loaded_in_a_capture(a, launch, monkeypatch):
+    monkeypatch.setattr(cp, "loaded", set())
+    for warm_up in (lambda a: a + 1, lambda a: a.astype(int), lambda a: cp.empty(4, "uint64")):
+        warm_up(a)
+    cp.arange(2)
+    with pytest.raises(RuntimeError, match=r"the kernel \w+ is loaded while a stream is capturing"):
+        capture(lambda: launch(a))
+    launch(a)
+    capture(lambda: launch(a))
+
+
+def test_a_view_loads_no_kernel(a, monkeypatch):
+    monkeypatch.setattr(cp, "loaded", set())
+    capture(lambda: a[1:, ::2].T.reshape(2, 2).view())
+
+
+def test_a_launch_on_another_stream_than_the_capturing_one_is_refused(a):
+    def step():
+        with cp.cuda.Stream(non_blocking=True):
+            a + 1
+
+    step()
+    with pytest.raises(RuntimeError, match="on another stream than the capturing one"):
+        capture(step)
 
 
 def test_each_stream_has_a_number_of_its_own():

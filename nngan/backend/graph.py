@@ -15,7 +15,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# Enough to compile every kernel and load every library, which must not happen in a capture.
+# Kernels are compiled and loaded at their first launch, which must not be in a capture: the first
+# call makes them all or, where it makes the step's state, the second. The third is a reserve.
 WARM_UP_CALLS = 3
 
 
