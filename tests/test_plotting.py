@@ -73,13 +73,13 @@ def test_a_sheet_has_exact_pixels(tmp_path, side, scale):
     with Image.open(tmp_path / "sheet.png") as file:
         pixels = np.asarray(file)
     width = side * scale
-    assert pixels.shape == (2 * width + 2, 2 * width + 2)
+    assert pixels.shape == (2 * width + scale, 2 * width + scale)
     for i, image in enumerate(images):
-        row, column = (i // 2) * (width + 2), (i % 2) * (width + 2)
+        row, column = (i // 2) * (width + scale), (i % 2) * (width + scale)
         cell = pixels[row : row + width, column : column + width]
         exact = np.rint(255 * image.clip(0, 1)).reshape(side, side)
         np.testing.assert_array_equal(cell, np.kron(exact, np.ones((scale, scale))))
-    np.testing.assert_array_equal(pixels[width : width + 2], np.rint(255 * GREY))
+    np.testing.assert_array_equal(pixels[width : width + scale], np.rint(255 * GREY))
 
 
 def test_a_picture_can_go_into_an_open_file(tmp_path):
@@ -398,6 +398,20 @@ def test_a_curve_may_have_gaps_and_scales_be_logarithmic():
     axes = plot_curves(X + 4, {"y": y}, xscale="log", yscale="log").axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert np.isnan(axes.lines[0].get_ydata()[X > 0]).all()
+
+
+def test_a_short_logarithmic_axis_has_plain_numbers_and_a_long_one_powers():
+    x = np.linspace(40, 600, 9)
+    figure = plot_curves(x, {"y": 10.0 ** -np.arange(9)}, xscale="log", yscale="log")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    x_labels, y_labels = (
+        [label.get_text() for label in axis.get_ticklabels(which="both") if label.get_text()]
+        for axis in (axes.xaxis, axes.yaxis)
+    )
+    assert {"50", "100", "200", "500"} <= set(x_labels)
+    assert not any("10^" in label for label in x_labels)
+    assert all("10^" in label for label in y_labels)
 
 
 def test_the_game_on_a_line_shows_the_best_d():

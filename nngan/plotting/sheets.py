@@ -67,7 +67,7 @@ def save_sheet(
     shape: tuple[int, int] | None = None,
     scale: int | None = None,
 ) -> None:
-    """Write N images as one PNG: white ink on black, two grey pixels between them.
+    """Write N images as one PNG: white ink on black, one of their pixels in grey between them.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def enlarged(
     if scale < 1:
         raise ValueError(f"scale must be >= 1, got {scale}")
     large = images.repeat(scale, axis=1).repeat(scale, axis=2).reshape(n, -1)
-    return tile(large, columns, (height * scale, width * scale), padding=2)
+    return tile(large, columns, (height * scale, width * scale), padding=scale)
 
 
 def save_gif(

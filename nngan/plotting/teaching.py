@@ -75,6 +75,7 @@ def plot_curves(
         axes.set(xlabel=xlabel, xscale=xscale, yscale=yscale, xlim=(x[0], x[-1]), title=title)
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
+        _plain_ticks(axes)
         _name_at_the_end(axes, list(curves))
     drawn[0].set_ylabel(ylabel)
     return save_figure(figure, path)
@@ -153,6 +154,18 @@ def plot_game_1d(
     figure.supxlabel("x", fontsize="medium")
     figure.legend(*first.get_legend_handles_labels(), **ABOVE)
     return save_figure(figure, path)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Label 1, 2 and 5 of each decade, as numbers, where a logarithmic axis has few decades."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if axis.get_scale() == "log" and high < 100 * low:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _name_at_the_end(axes: Axes, names: Sequence[str]) -> None:
