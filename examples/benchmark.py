@@ -7,8 +7,8 @@ python examples/benchmark.py --backend numba           # or cupy, on a GPU
 A step is everything that one is in training: minibatch, noise, D's update, G's update, both
 optimizers. Networks, minibatch size, dtype and number of threads are the same; digits of MNIST's
 size stand for MNIST. Each contestant has a process of its own and they take turns, a fraction of a
-second each, in an order that changes from round to round: what disturbs the machine disturbs all of
-them alike. Every ratio is taken within a round; medians and quartiles of the rounds are printed.
+second each, and each begins a round in its turn: what disturbs the machine disturbs all of them
+alike. Every ratio is taken within a round; medians and quartiles of the rounds are printed.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ def plot_ratios(report: dict[str, Any], args: argparse.Namespace) -> None:
     axes[0][0].set_yticks(range(len(names)), labels)
     axes[0][0].invert_yaxis()
     fig.supxlabel(
-        f"time of a step over that of {labels[0]} (grey: a part of it, the floor)",
+        f"time of a step over that of {labels[0]} (grey: the floors, no whole steps)",
         fontsize="medium",
     )
     fig.suptitle(report["machine"], fontsize="small")

@@ -51,6 +51,12 @@ def backend(request, strict):
         pytest.skip(str(error))
 
 
+@pytest.fixture(autouse=True)
+def _no_kernel_is_loaded(monkeypatch):
+    """Each test starts as a fresh process does: what warms a step up is its own first calls."""
+    monkeypatch.setattr(strict_cupy, "loaded", set())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_network():
     """Make every way to another machine fail, loudly: not with an OSError that code may expect."""

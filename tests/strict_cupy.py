@@ -86,6 +86,11 @@ def _run(function, *args, **options):
         return function(*args, **options)
 
 
+def _replayed(host, result):
+    """Put a result where the capture has put it."""
+    np.copyto(host, result)
+
+
 def _compute(function, *args, **options):
     """Call a function of NumPy; its result is a new array of the device, or a view."""
     result = _run(function, *args, **options)
@@ -99,7 +104,7 @@ def _compute(function, *args, **options):
         _load(function, args, options)
     elif not any(np.may_share_memory(host, a) for a in args if isinstance(a, np.ndarray)):
         _load(function, args, options)
-        _capture.calls.append(lambda: launch(np.copyto, host, _run(function, *args, **options)))
+        _capture.calls.append(lambda: launch(_replayed, host, _run(function, *args, **options)))
         _capture.made.append(host)
     return array
 

@@ -37,12 +37,6 @@ class Counter:
         return float(self.clock), float(self.sum)
 
 
-@pytest.fixture(autouse=True)
-def _no_kernel_is_loaded(monkeypatch):
-    """Each test starts as a fresh process does: what warms up is the step's own first calls."""
-    monkeypatch.setattr(cp, "loaded", set())
-
-
 @pytest.fixture
 def step():
     return Counter()

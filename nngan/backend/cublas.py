@@ -126,10 +126,7 @@ def load_library() -> Any:
 
     path = load_nvidia_dynamic_lib("cublas").abs_path
     if path is None:  # CDLL(None) would be Python itself
-        raise RuntimeError(
-            "cuBLAS was loaded before, and cuda.pathfinder does not say from which file: make the "
-            "backend before other libraries use the GPU"
-        )
+        raise RuntimeError("cuda.pathfinder knows no file of cuBLAS")
     library = ctypes.CDLL(path)
     library.cublasGetStatusName.restype = ctypes.c_char_p
     return library
