@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..losses import OBJECTIVES
 from ..network import Sequential
-from ..network.sequential import leaves
 from ..optim import Optimizer
 from ..penalties import check_penalised
 
@@ -84,7 +83,7 @@ def _check_networks(gan: GAN) -> None:
     for name, network in (("G", G), ("D", D)):
         if not isinstance(network, Sequential):
             raise TypeError(f"{name} must be a Sequential, got {type(network).__name__}")
-    if any(layer is other for layer in leaves(G) for other in leaves(D)) and G is not D:
+    if any(layer is other for layer in G.leaves() for other in D.leaves()) and G is not D:
         raise ValueError(
             "G and D have a layer in common: make one for each, it has parameters once"
         )

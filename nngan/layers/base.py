@@ -167,6 +167,10 @@ class Layer:
         """Return the output in inference: no dropout, nothing kept alive."""
         return self.forward(x, training=False)[0]
 
+    def leaves(self) -> Iterator[Layer]:
+        """Yield the layers that this one is made of: itself, or those of a network inside it."""
+        yield self
+
     @property
     def size(self) -> int:
         """Number of parameters."""

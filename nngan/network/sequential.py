@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .. import layers as _layers
 from ..backend import Array, Key, NumpyBackend, Stream, get_backend
 from ..layers import Layer
 from ..options import whole
-from . import tangents
+from . import description, tangents
+from .checks import check_layers, width
 
 
 class Sequential(Layer):
@@ -74,7 +74,7 @@ class Sequential(Layer):
         dtype: Any = "float32",
         backend: str | NumpyBackend = "numpy",
     ) -> None:
-        _check_layers(layers)
+        check_layers(layers)
         self.layers = list(layers)
         self.seed = seed
         if np.dtype(dtype) not in (np.float32, np.float64):
@@ -225,6 +225,10 @@ class Sequential(Layer):
             self.bind_state(state)
         return self
 
+    def leaves(self) -> Iterator[Layer]:
+        for layer in self.layers:
+            yield from layer.leaves()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
         twin = copy.copy(self)  # of the same class, whatever its constructor wants
         for name, value in vars(self).items():
@@ -234,7 +238,7 @@ class Sequential(Layer):
         twin.bind_state(twin.state)
         return twin
 
-    # -- description ---------------------------------------------------------------------------
+    # -- description, in nngan/network/description.py ------------------------------------------
 
     @property
     def dtype(self) -> Any:
@@ -244,128 +248,17 @@ class Sequential(Layer):
     @property
     def n_in(self) -> int | None:
         """Features of the input, as the first layer that has an opinion says."""
-        return next((n for layer in self.layers if (n := _width(layer, "n_in"))), None)
+        return next((n for layer in self.layers if (n := width(layer, "n_in"))), None)
 
     @property
     def n_out(self) -> int | None:
         """Features of the output, as the last layer that has an opinion says."""
-        return next((n for layer in self.layers[::-1] if (n := _width(layer, "n_out"))), None)
+        return next((n for layer in self.layers[::-1] if (n := width(layer, "n_out"))), None)
 
-    def config(self) -> dict[str, Any]:
-        """Return a description from which `Sequential.from_config` makes the same network."""
-        layers = [{"type": _type_name(type(layer)), **layer.config()} for layer in self.layers]
-        config = {"layers": layers, "seed": self.seed, "dtype": str(self.dtype)}
-        return config if type(self) is Sequential else {"type": _type_name(type(self)), **config}
-
-    @classmethod
-    def from_config(
-        cls,
-        config: dict[str, Any],
-        backend: str | NumpyBackend = "numpy",
-        layers: Sequence[type[Layer]] = (),
-    ) -> Sequential:
-        """Make the network that `config` described.
-
-        Parameters
-        ----------
-        config : dict
-            What `config()` returned.
-        backend : str or NumpyBackend
-            Where it shall live.
-        layers : sequence of Layer subclasses
-            Layers of your own that it uses, beside the library's.
-
-        Raises
-        ------
-        ValueError
-            When it names a layer that is neither the library's nor among `layers`.
-        """
-        library = {kind.__name__: kind for kind in _LIBRARY}
-        own = {kind.__name__: kind for kind in layers}
-
-        def kind_of(entry: dict[str, Any]) -> type[Layer]:
-            full_name = entry.pop("type", Sequential.__name__)
-            module, _, name = full_name.rpartition(".")
-            kind = own.get(name) if module else library.get(name, own.get(name))
-            if kind is None:
-                raise ValueError(f"unknown layer {full_name!r}: pass its class in layers=[...]")
-            return kind
-
-        made: list[Layer] = []
-        for entry in map(dict, config["layers"]):
-            kind = kind_of(entry)
-            if issubclass(kind, Sequential):
-                made.append(
-                    Sequential.from_config({"type": _type_name(kind), **entry}, "numpy", layers)
-                )
-            else:
-                made.append(kind(**entry))
-        network = kind_of(dict(config))
-        assert issubclass(network, Sequential)
-        return network(*made, seed=config["seed"], dtype=config["dtype"], backend=backend)
+    config = description.config
+    from_config = classmethod(description.from_config)
 
     def __repr__(self) -> str:
         lines = [f"  {layer!r}," for layer in self.layers]
         summary = f"{self.size:,} parameters, {self.dtype}, {self.backend.name}"
         return "\n".join(["Sequential(", *lines, f")  # {summary}"])
-
-
-_LIBRARY: list[type[Layer]] = [
-    *(
-        kind
-        for kind in vars(_layers).values()
-        if isinstance(kind, type) and issubclass(kind, Layer)
-    ),
-    Sequential,
-]
-
-
-def _type_name(kind: type[Layer]) -> str:
-    """Return the name of a layer's class in a description; that of your own has its module's."""
-    return kind.__name__ if kind in _LIBRARY else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _width(layer: Layer, name: str) -> int | None:
-    width: int | None = getattr(layer, name, None)
-    return width
-
-
-def leaves(layer: Layer) -> Iterator[Layer]:
-    """Yield the layers of a network, those of networks inside it too; or the one layer."""
-    if isinstance(layer, Sequential):
-        for inner in layer.layers:
-            yield from leaves(inner)
-    else:
-        yield layer
-
-
-def _check_layers(layers: Sequence[Layer]) -> None:
-    if not layers:
-        raise ValueError("a network needs at least one layer")
-    width, before = None, ""
-    seen: list[Layer] = []
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layer {i} must be a Layer, got {type(layer).__name__}")
-        inside = list(leaves(layer))
-        if twice := [leaf for leaf in inside if any(leaf is other for other in seen)]:
-            name = type(twice[0]).__name__
-            raise ValueError(f"layer {i} is there twice: make one {name} for each")
-        seen += inside
-        for leaf in inside:
-            _check_parameters(leaf)
-        n_in = _width(layer, "n_in")
-        if width is not None and n_in is not None and n_in != width:
-            raise ValueError(f"{layer!r} wants {n_in} features, but {before} gives {width}")
-        if (n_out := _width(layer, "n_out")) is not None:
-            width, before = n_out, repr(layer)
-
-
-def _check_parameters(layer: Layer) -> None:
-    arrays = {name for name, value in vars(layer).items() if isinstance(value, np.ndarray)}
-    for p in sorted(arrays - set(layer.shapes)):
-        if "d" + p in arrays:
-            raise ValueError(
-                f"{type(layer).__name__} has {p} and d{p}, but shapes does not: they would be "
-                f"neither trained nor saved, so name {p} in self.shapes"
-            )
