@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-slow test-kernels test-numba test-torch test-notebooks notebooks docs lint clean
+.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks docs lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -19,6 +19,10 @@ test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds 
 test-numba: .venv/numba.stamp  ## the tests of the backend that Numba compiles
 	$(BIN)/python -c "import numba"
 	$(BIN)/python -m pytest -n 2 --dist worksteal -k numba
+
+test-mkl: .venv/mkl.stamp  ## the tests of the backend that multiplies with MKL (Linux on x86-64)
+	$(BIN)/python -c "import nngan; nngan.MklBackend()"
+	$(BIN)/python -m pytest -k mkl
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
@@ -57,6 +61,10 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/numba.stamp: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[numba]'
+	touch $@
+
+.venv/mkl.stamp: .venv/test.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[mkl]'
 	touch $@
 
 .venv/torch.stamp: .venv/test.stamp

@@ -2,7 +2,7 @@
 
 python examples/benchmark.py                          # both cases; without PyTorch, nngan alone
 python examples/benchmark.py --sweep batch --plot batch.png
-python examples/benchmark.py --backend numba           # or cupy, on a GPU
+python examples/benchmark.py --backend numba           # or mkl; or cupy, on a GPU
 
 A step is everything that one is in training: minibatch, noise, D's update, G's update, both
 optimizers. Networks, minibatch size, dtype and number of threads are the same; digits of MNIST's
@@ -101,6 +101,8 @@ def contestants(args: argparse.Namespace) -> list[str]:
         names.remove("torch CUDA graph")
     if args.backend == "numpy" or args.sweep:
         names.remove("nngan, NumPy")
+    if args.backend != "mkl" or args.sweep:
+        names.remove("nngan, Numba")
     if not args.compile:
         names.remove("torch.compile")
     if find_spec("torch") is None:
@@ -162,7 +164,12 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     # Libraries read their number of threads when they are loaded.
-    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    for variable in (
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ):
         os.environ[variable] = str(args.threads)
     for name in names:
         pipe, end = context.Pipe()
@@ -256,6 +263,8 @@ def machine(backend: str) -> str:
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
     if find_spec("numba"):
         versions += f", Numba {version('numba')}"
+    if backend == "mkl":
+        versions += f", MKL {version('mkl')}"
     if find_spec("torch"):
         import torch
 
@@ -265,7 +274,7 @@ def machine(backend: str) -> str:
 
 def label(name: str, backend: str) -> str:
     """Return what a contestant is called where it is reported."""
-    libraries = {"numpy": "NumPy", "numba": "Numba", "cupy": "CuPy"}
+    libraries = {"numpy": "NumPy", "numba": "Numba", "mkl": "MKL", "cupy": "CuPy"}
     return f"nngan, {libraries[backend]}" if name == "nngan" else name
 
 

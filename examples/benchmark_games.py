@@ -38,7 +38,7 @@ class Case:
     width, depth : int or None
         Where given, both networks have `depth` hidden layers of `width` in place of the recipe's.
     backend : str
-        "numpy", "numba" or "cupy"; PyTorch runs on the same device.
+        "numpy", "numba", "mkl" or "cupy"; PyTorch runs on the same device.
     threads : int
         Of the matrix products and of PyTorch.
     subnormals : bool
@@ -187,7 +187,7 @@ def products(case: Case) -> Step:
     dW = {id(layer): backend.asarray(layer.dW) for _, layer, _ in made}
 
     def array(rows: int, columns: int) -> Any:
-        # Activations lie by columns on NumPy, as in training: made by the same product.
+        # Activations lie as they do in training, by columns on NumPy: made by the same product.
         a, b = (backend.xp.full(shape, 0.1, dtype="float32") for shape in ((rows, 2), (2, columns)))
         return backend.matmul(a, b)
 
@@ -328,6 +328,7 @@ def _captured(step: Step) -> Step:
 CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "nngan": nngan_game,
     "nngan, simultaneous": lambda case: nngan_game(case, update="simultaneous"),
+    "nngan, Numba": lambda case: nngan_game(replace(case, backend="numba")),
     "nngan, NumPy": lambda case: nngan_game(replace(case, backend="numpy")),
     "matrix products": products,
     "torch eager": torch_game,

@@ -1,7 +1,7 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
 
 from . import datasets, metrics, penalties
-from .backend import BackendUnavailable, CupyBackend, NumbaBackend, NumpyBackend
+from .backend import BackendUnavailable, CupyBackend, MklBackend, NumbaBackend, NumpyBackend
 from .gan import GAN
 from .gradcheck import assert_gradients, check_gradients
 from .layers import (
@@ -31,6 +31,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "Maxout",
+    "MklBackend",
     "NumbaBackend",
     "NumpyBackend",
     "ReLU",

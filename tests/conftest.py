@@ -40,7 +40,7 @@ def strict():
 
 @pytest.fixture(
     scope="session",
-    params=["numpy", "numba", "strict", pytest.param("cupy", marks=pytest.mark.gpu)],
+    params=["numpy", "numba", "mkl", "strict", pytest.param("cupy", marks=pytest.mark.gpu)],
 )
 def backend(request, strict):
     if request.param == "strict":

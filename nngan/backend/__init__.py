@@ -1,7 +1,8 @@
-"""NumPy, Numba or CuPy, as one small object: arrays, products, random numbers, ``compile(step)``.
+"""NumPy, or more, as one small object: arrays, products, random numbers, ``compile(step)``.
 
 `NumpyBackend` is the complete reference. `NumbaBackend` is the same with the longest formulas
-compiled; `CupyBackend` overrides what a GPU does differently. Each imports its library when it is
+compiled; `MklBackend` leaves the matrix products to Intel's library as well; `CupyBackend`
+overrides what a GPU does differently. Each imports its library when it is
 made, not before. There is no module-level switch: a network is handed a backend, and formulas that
 need only element-wise functions take them from the array itself, through `array_module`, so that
 networks on NumPy and on CuPy live side by side.
@@ -10,6 +11,7 @@ networks on NumPy and on CuPy live side by side.
 from ..options import one_of
 from .keys import Array, Key, Stream
 from .on_cupy import CupyBackend
+from .on_mkl import MklBackend
 from .on_numba import NumbaBackend
 from .on_numpy import BackendUnavailable, NumpyBackend, Step, array_module
 
@@ -19,6 +21,7 @@ __all__ = [
     "BackendUnavailable",
     "CupyBackend",
     "Key",
+    "MklBackend",
     "NumbaBackend",
     "NumpyBackend",
     "Step",
@@ -28,7 +31,7 @@ __all__ = [
 ]
 
 
-BACKENDS = {kind.name: kind for kind in (NumpyBackend, NumbaBackend, CupyBackend)}
+BACKENDS = {kind.name: kind for kind in (NumpyBackend, NumbaBackend, MklBackend, CupyBackend)}
 
 
 def get_backend(backend: str | NumpyBackend) -> NumpyBackend:

@@ -7,6 +7,7 @@ goes once. Everything else is NumPy's.
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,13 +35,14 @@ class NumbaBackend(NumpyBackend):
     """
 
     name = "numba"
+    parallel = False  # OpenBLAS's idle threads spin for a while, and would have to be waited for
 
     def __init__(self) -> None:
         try:
             import numba  # noqa: F401
         except ImportError as error:
             raise BackendUnavailable(
-                f"Numba cannot be imported ({error}): pip install 'nngan[numba]', or use "
+                f"Numba cannot be imported ({error}): pip install 'nngan[{self.name}]', or use "
                 'backend="numpy"'
             ) from error
 
@@ -56,18 +58,29 @@ class NumbaBackend(NumpyBackend):
         # A number in double precision would draw the whole loop into it.
         dtype = arrays[0].dtype.type
         in_dtype = (dtype(np.asarray(number).item()) for number in numbers)
-        compiled(kernel)(*arrays, *in_dtype, negligible(dtype))
+        compiled(kernel, self.parallel)(*arrays, *in_dtype, negligible(dtype))
 
 
 @functools.cache
-def compiled(kernel: Callable[..., None]) -> Any:
-    """Return a kernel as machine code, made when it is first called with a dtype."""
+def compiled(kernel: Callable[..., None], parallel: bool) -> Any:
+    """Return a kernel as machine code, made when it is first called with a dtype.
+
+    `parallel` divides its loop among the cores.
+    """
     import numba
 
-    return numba.njit(error_model="numpy")(kernel)  # Python's would look for division by zero
+    if parallel:
+        bound = {**kernel.__globals__, "each": numba.prange}
+        kernel = types.FunctionType(kernel.__code__, bound, kernel.__name__)
+    # Python's own error model would look for division by zero.
+    return numba.njit(error_model="numpy", parallel=parallel)(kernel)
 
 
 # -- kernels: each with the numbers of its formula, and `least`, below which a moment is zero -----
+
+each = (
+    range  # compiled for all cores it is Numba's `prange`, and the elements are divided among them
+)
 
 
 def adam(
@@ -83,7 +96,7 @@ def adam(
 ) -> None:
     """`nngan.optim.adam`."""
     zero = least - least  # of the arrays' dtype
-    for i in range(params.size):
+    for i in each(params.size):
         mean, square = beta1 * m[i], beta2 * v[i]
         mean = (zero if abs(mean) < least else mean) + g[i]
         square = (zero if square < least else square) + g[i] * g[i]
@@ -94,7 +107,7 @@ def adam(
 def sgd(params: Array, g: Array, v: Array, lr: float, momentum: float, least: float) -> None:
     """`nngan.optim.sgd`."""
     zero = least - least
-    for i in range(params.size):
+    for i in each(params.size):
         velocity = momentum * v[i]
         velocity = (zero if abs(velocity) < least else velocity) + g[i]
         v[i] = velocity
@@ -103,7 +116,7 @@ def sgd(params: Array, g: Array, v: Array, lr: float, momentum: float, least: fl
 
 def moving_average(mean: Array, new: Array, share: float, least: float) -> None:
     """`nngan.gan.steps.moving_average`."""
-    for i in range(mean.size):
+    for i in each(mean.size):
         mean[i] += (new[i] - mean[i]) * share
 
 

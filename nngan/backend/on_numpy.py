@@ -215,6 +215,19 @@ class NumpyBackend:
         for start in range(0, arrays[0].size, size):
             formula(self, *(array[start : start + size] for array in arrays), *numbers)
 
+    def fused(self, formula: Callable[..., Array], *arrays: Array, **numbers: float) -> Array:
+        """Return ``formula(*arrays, **numbers)``, in one pass through memory where there is one.
+
+        Parameters
+        ----------
+        formula : callable
+            Element-wise, and named, so that a backend may know it.
+        *arrays : array, all of one shape and dtype
+        **numbers : float
+            The same for all elements.
+        """
+        return formula(*arrays, **numbers)
+
     def compile(self, step: Step) -> Step:
         """Return a function that does what `step` does, faster where the backend knows how.
 

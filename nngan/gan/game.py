@@ -94,7 +94,7 @@ class GAN:
         Of everything random in the game: order of the data, noise, dropout. The networks have
         seeds of their own.
     backend : str or NumpyBackend
-        "numpy", "numba" or "cupy"; the networks are moved there.
+        "numpy", "numba", "mkl" or "cupy"; the networks are moved there.
 
     Attributes
     ----------

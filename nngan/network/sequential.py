@@ -40,7 +40,7 @@ class Sequential(Layer):
     dtype : str
         "float32" to train, "float64" to check gradients.
     backend : str or NumpyBackend
-        "numpy", "numba" or "cupy".
+        "numpy", "numba", "mkl" or "cupy".
 
     Attributes
     ----------

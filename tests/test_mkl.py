@@ -1,0 +1,238 @@
+"""`MklBackend`: its kernels as Python everywhere, the rest where MKL is installed."""
+
+import ctypes
+import inspect
+import os
+import subprocess
+import sys
+from importlib import metadata
+
+import numpy as np
+import pytest
+from games import ALIKE, GAMES, play
+
+import nngan as nn
+from nngan.backend import BackendUnavailable, get_backend, on_mkl
+from nngan.layers import activations
+
+FORMULAS = [
+    activations.relu, activations.relu_backward,
+    activations.leaky_relu, activations.leaky_relu_backward,
+]  # fmt: skip
+PRODUCTS = [(1, 1, 1), (1, 3, 5), (5, 3, 1), (5, 1, 3), (0, 3, 2), (64, 32, 16), (300, 784, 257)]
+
+
+@pytest.fixture(scope="module")
+def mkl():
+    try:
+        return get_backend("mkl")
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+
+
+def kernel_of(formula):
+    return on_mkl.KERNELS[f"{formula.__module__}.{formula.__name__}"]
+
+
+def case(formula, dtype):
+    """Return arrays of all sizes and signs, zeros and what is no number, and the numbers."""
+    rng = np.random.default_rng(0)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-44, -1e-44]
+    parameters = inspect.signature(formula).parameters
+    arrays = [
+        np.concatenate([rng.standard_normal(99) * 10.0 ** rng.integers(-8, 3, 99), order])
+        .astype(dtype)
+        for order in (special, np.ones(7))[: len(parameters) - ("slope" in parameters)]
+    ]  # fmt: skip
+    return arrays, {"slope": 0.2} if "slope" in parameters else {}
+
+
+# -- kernels -----------------------------------------------------------------------------------
+
+
+def test_every_kernel_has_the_arguments_of_its_formula():
+    assert len(on_mkl.KERNELS) == len(FORMULAS)
+    for formula in FORMULAS:
+        expected, (*names,) = inspect.signature(formula).parameters, inspect.signature(
+            kernel_of(formula)
+        ).parameters  # fmt: skip
+        arrays = [name for name in expected if name != "slope"]
+        assert names[: len(arrays)] == arrays
+        assert names[len(arrays) + 1 :] == [name for name in expected if name == "slope"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
+def test_a_kernels_body_computes_its_formula(formula, dtype):
+    arrays, numbers = case(formula, dtype)
+    result = np.full_like(arrays[0], 9)
+    kernel_of(formula)(*arrays, result, *map(np.dtype(dtype).type, numbers.values()))
+    np.testing.assert_allclose(
+        result, formula(*arrays, **numbers), rtol=4 * np.finfo(dtype).eps, atol=0
+    )
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
+def test_compiled_it_computes_the_same(mkl, formula, dtype, order):
+    arrays, numbers = case(formula, dtype)
+    arrays = [np.asarray(array.reshape(53, 2), order=order) for array in arrays]
+    result = mkl.fused(formula, *arrays, **numbers)
+    assert result.dtype == dtype
+    assert result.flags.c_contiguous
+    expected = formula(*arrays, **numbers)
+    np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+
+
+def test_a_formula_without_a_kernel_runs_as_it_is(mkl):
+    np.testing.assert_array_equal(mkl.fused(lambda x, a: a * x, np.ones(3), a=2.0), [2, 2, 2])
+
+
+def test_arrays_of_several_shapes_are_refused(mkl):
+    with pytest.raises(ValueError, match="arrays of one shape are wanted"):
+        mkl.fused(activations.relu_backward, np.ones((2, 3)), np.ones((2, 2)))
+
+
+# -- products ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_product_by_numpy(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("NumPy was asked for a product")
+
+    monkeypatch.setattr(np, "matmul", refuse)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-5), ("float64", 1e-13)])
+@pytest.mark.parametrize(("m", "k", "n"), PRODUCTS)
+@pytest.mark.usefixtures("no_product_by_numpy")
+def test_products_in_every_layout(mkl, m, k, n, dtype, rtol):
+    rng = np.random.default_rng(0)
+    A, B = rng.uniform(0.5, 1, (m, k)), rng.uniform(0.5, 1, (k, n))
+    wide_a, wide_b = np.zeros((m, k + 3), dtype), np.zeros((k + 2, n), dtype)
+    wide_a[:, :k], wide_b[:k] = A, B
+    for a in (*(np.asarray(A, dtype, order=order) for order in "CF"), wide_a[:, :k]):
+        for b in (*(np.asarray(B, dtype, order=order) for order in "CF"), wide_b[:k]):
+            product = mkl.matmul(a, b)
+            assert (product.dtype, product.flags.c_contiguous) == (dtype, True)
+            np.testing.assert_allclose(product, A @ B, rtol=rtol)
+            for order in "CF":
+                out = np.full((m, n), np.nan, dtype, order=order)
+                assert mkl.matmul(a, b, out=out) is out
+                np.testing.assert_allclose(out, A @ B, rtol=rtol)
+                assert mkl.matmul(a, b, out=out, accumulate=True) is out
+                np.testing.assert_allclose(out, 2 * (A @ B), rtol=rtol)
+
+
+def test_products_that_do_not_fit_are_refused(mkl):
+    a, b = np.ones((2, 3), "float32"), np.ones((3, 4), "float32")
+    with pytest.raises(ValueError, match=r"shapes do not fit: \(2, 3\) @ \(2, 3\)"):
+        mkl.matmul(a, a)
+    with pytest.raises(ValueError, match=r"do not fit: .* into \(4, 2\)"):
+        mkl.matmul(a, b, out=np.empty((4, 2), "float32"))
+
+
+def test_other_dtypes_are_numpys(mkl):
+    a, b = np.arange(6).reshape(2, 3), np.arange(3.0).reshape(3, 1)
+    np.testing.assert_array_equal(mkl.matmul(a, b), a @ b)
+
+
+def test_a_product_has_the_same_bits_at_every_address(mkl):
+    rng = np.random.default_rng(0)
+
+    def at(offset, values):
+        memory = np.empty(values.size + 16, values.dtype)
+        start = (-(memory.ctypes.data // 4) % 16 + offset) % 16
+        placed = memory[start : start + values.size].reshape(values.shape)
+        placed[...] = values
+        return placed
+
+    a, b = (rng.standard_normal(shape, dtype="float32") for shape in ((61, 300), (300, 47)))
+    first = mkl.matmul(a, b)
+    for offset in range(16):
+        out = at(15 - offset, first)
+        mkl.matmul(at(offset, a), at(3 * offset % 16, b), out=out)
+        np.testing.assert_array_equal(out, first)
+
+
+def test_mkl_was_told_to_keep_to_its_bits(mkl):
+    """On some processors it would anyway: the test above cannot tell."""
+    branch = 1  # MKL_CBWR_BRANCH of mkl_service.h; a second call of CBWR_Set changes nothing
+    assert on_mkl.load_library().MKL_CBWR_Get(branch) != on_mkl.CBWR_OFF
+
+
+# -- games -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("game", ALIKE)
+def test_a_game_is_numpys_up_to_rounding(mkl, game):
+    for a, b in zip(play(mkl, game, 20), play(nn.NumpyBackend(), game, 20), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_game_is_the_same_to_the_bit_every_time(mkl, game):
+    for a, b in zip(play(mkl, game, 10), play(mkl, game, 10), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_of_mlps_asks_numpy_for_no_product(mkl, no_product_by_numpy):
+    play(mkl, "pytorch_mlp", 2)
+
+
+# -- threads, and what is missing ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_loops_have_as_many_threads_as_products(mkl, threads):
+    script = (
+        "import numba, numpy as np, nngan as nn; backend = nn.MklBackend(); "
+        "nn.Adam().bind(nn.Sequential(nn.Linear(3, 2), backend=backend)).step(); "
+        "print(numba.threading_layer(), numba.get_num_threads())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True,
+        env={**os.environ, "MKL_NUM_THREADS": str(threads)},
+    )  # fmt: skip
+    assert result.stdout.split() == ["omp", str(min(threads, os.cpu_count() or 1))]
+
+
+def test_without_numba_it_says_what_to_type(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(BackendUnavailable, match=r"pip install 'nngan\[mkl\]', or use backend="):
+        get_backend("mkl")
+
+
+@pytest.mark.parametrize("files", [None, []])
+def test_without_mkl_it_says_what_to_type(monkeypatch, files):
+    def installed(name):
+        if files is None:
+            raise metadata.PackageNotFoundError(name)
+        return files
+
+    monkeypatch.setattr(metadata, "files", installed)
+    with pytest.raises(BackendUnavailable, match=r"pip install 'nngan\[mkl\]' \(Linux on x86-64"):
+        on_mkl.load_library()
+
+
+def test_without_gnus_openmp_it_says_what_to_type(monkeypatch):
+    class File:
+        name = "libmkl_rt.so.3"
+
+        def locate(self):
+            return self.name
+
+    def load(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(metadata, "files", lambda name: [File()])
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    with pytest.raises(BackendUnavailable, match=r"\(libgomp.so.1: .*\): apt-get install libgomp1"):
+        on_mkl.load_library()
+
+
+def test_it_is_loaded_when_it_is_asked_for_and_not_before():
+    script = "import sys, nngan; nngan.NumpyBackend(); sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
