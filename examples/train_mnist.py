@@ -1,7 +1,7 @@
 """Train a GAN on handwritten digits and keep the pictures.
 
 python examples/train_mnist.py                      # MNIST if it can be had, else the 8x8 digits
-python examples/train_mnist.py --backend numba      # the same, compiled; cupy: on a CUDA GPU
+python examples/train_mnist.py --backend numba      # compiled; mkl: on all cores; cupy: on a GPU
 python examples/train_mnist.py --during 2           # and measure the digits every other epoch
 python examples/train_mnist.py --out runs/first --resume --epochs 40
 """
