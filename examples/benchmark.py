@@ -350,7 +350,7 @@ def plot_sweep(report: dict[str, Any], args: argparse.Namespace) -> None:
     )
     ax.set_ylabel("milliseconds per training step")
     ax.legend(fontsize="small")
-    ax.set_title(report["machine"], fontsize="small")
+    ax.set_title(report["machine"].replace("; ", "\n", 1), fontsize="small")
     fig.savefig(args.plot, dpi=120)
 
 
