@@ -19,7 +19,17 @@ FORMULAS = [
     activations.relu, activations.relu_backward,
     activations.leaky_relu, activations.leaky_relu_backward,
 ]  # fmt: skip
-PRODUCTS = [(1, 1, 1), (1, 3, 5), (5, 3, 1), (5, 1, 3), (0, 3, 2), (64, 32, 16), (300, 784, 257)]
+PRODUCTS = [
+    (1, 1, 1),
+    (1, 3, 5),
+    (5, 3, 1),
+    (5, 1, 3),
+    (0, 3, 2),
+    (2, 3, 0),
+    (2, 0, 3),
+    (64, 32, 16),
+    (300, 784, 257),
+]
 
 
 @pytest.fixture(scope="module")

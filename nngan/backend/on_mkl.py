@@ -1,8 +1,8 @@
 """Matrix products by Intel's Math Kernel Library, and the loops between them on all cores.
 
-PyTorch multiplies with MKL; the NumPy that pip installs with OpenBLAS, which takes a quarter longer
-and whose idle threads keep the other cores from anything else for a while. Here products and loops
-share one pool of threads, that of GNU OpenMP.
+PyTorch multiplies with MKL; the NumPy that pip installs with OpenBLAS, which takes up to a quarter
+longer and whose idle threads keep the other cores from anything else for a while. Here products and
+loops share one pool of threads, that of GNU OpenMP.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ class MklBackend(NumbaBackend):
     def matmul(
         self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
     ) -> Array:
-        """Return ``a @ b``, as `NumpyBackend.matmul`, but laid out by rows."""
+        """Return ``a @ b``, as `NumpyBackend.matmul`, but laid out by rows.
+
+        `out` shares no memory with the others. Products of unlike dtypes are NumPy's.
+        """
         product = products().get(a.dtype)
         if product is None or b.dtype != a.dtype:
             return super().matmul(a, b, out, accumulate)
@@ -109,12 +112,13 @@ def _product(gemm: Any, scalar: Any) -> Callable[[Array, Array, Array, bool], No
     def product(a: Array, b: Array, out: Array, accumulate: bool) -> None:
         m, k = a.shape
         n = b.shape[1]
-        # By columns it is the transpose that lies by rows. lda, ldb, ldc: from row to row.
-        transa, lda = (NO_TRANS, k) if a.flags.c_contiguous else (TRANS, m)
-        transb, ldb = (NO_TRANS, n) if b.flags.c_contiguous else (TRANS, k)
-        A, B, C = a.ctypes.data, b.ctypes.data, out.ctypes.data
+        # By columns it is the transpose that lies by rows. lda, ldb, ldc: from row to row, and 1 at
+        # least, also where there is nothing.
+        transa, lda = (NO_TRANS, max(k, 1)) if a.flags.c_contiguous else (TRANS, max(m, 1))
+        transb, ldb = (NO_TRANS, max(n, 1)) if b.flags.c_contiguous else (TRANS, max(k, 1))
+        A, B, C, ldc = a.ctypes.data, b.ctypes.data, out.ctypes.data, max(n, 1)
         beta = 1.0 if accumulate else 0.0
-        gemm(ROW_MAJOR, transa, transb, m, n, k, 1.0, A, max(lda, 1), B, max(ldb, 1), beta, C, n)
+        gemm(ROW_MAJOR, transa, transb, m, n, k, 1.0, A, lda, B, ldb, beta, C, ldc)
 
     compiled_product: Callable[[Array, Array, Array, bool], None] = numba.njit(product)
     return compiled_product

@@ -78,9 +78,7 @@ def compiled(kernel: Callable[..., None], parallel: bool) -> Any:
 
 # -- kernels: each with the numbers of its formula, and `least`, below which a moment is zero -----
 
-each = (
-    range  # compiled for all cores it is Numba's `prange`, and the elements are divided among them
-)
+each = range  # Numba's `prange` where the elements are divided among the cores
 
 
 def adam(
