@@ -1,8 +1,8 @@
 """One test body for every backend: the fixtures `backend` and `strict`; and no network.
 
-`backend` is NumPy, NumPy with Numba's kernels, CuPy's code on the strict stand-in
-(tests/strict_cupy.py), and CuPy itself; Numba and CuPy are skipped, with the reason, where they
-cannot run. Tests hand it NumPy arrays through `backend.asarray` and compare what comes back from
+`backend` is NumPy, NumPy with Numba's kernels, that with MKL's products, CuPy's code on the strict
+stand-in (tests/strict_cupy.py), and CuPy itself; Numba, MKL and CuPy are skipped, with the reason,
+where they cannot run. Tests hand it NumPy arrays through `backend.asarray` and compare what comes back from
 `backend.to_numpy`.
 """
 
@@ -12,6 +12,8 @@ import sys
 
 # The matrices of the tests are small, and threads that wait for each other make them slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # alone, the threads of MKL and of the loops are tested
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import philox
 import pytest
