@@ -2,8 +2,8 @@
 
 `backend` is NumPy, NumPy with Numba's kernels, that with MKL's products, CuPy's code on the strict
 stand-in (tests/strict_cupy.py), and CuPy itself; Numba, MKL and CuPy are skipped, with the reason,
-where they cannot run. Tests hand it NumPy arrays through `backend.asarray` and compare what comes back from
-`backend.to_numpy`.
+where they cannot run. Tests hand it NumPy arrays through `backend.asarray` and compare what comes
+back from `backend.to_numpy`.
 """
 
 import os
