@@ -1,5 +1,6 @@
 """`MklBackend`: its kernels as Python everywhere, the rest where MKL is installed."""
 
+import copy
 import ctypes
 import inspect
 import os
@@ -44,17 +45,25 @@ def kernel_of(formula):
     return on_mkl.KERNELS[f"{formula.__module__}.{formula.__name__}"]
 
 
-def case(formula, dtype):
-    """Return arrays of all sizes and signs, zeros and what is no number, and the numbers."""
+def case(formula, dtype, slope=0.2):
+    """Return arrays of all sizes and signs, each special number beside each, and the numbers."""
     rng = np.random.default_rng(0)
     special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-44, -1e-44]
+    if slope == 0:
+        special.remove(np.inf)  # 0 * inf is no number in the formula; a kernel does not multiply
     parameters = inspect.signature(formula).parameters
     arrays = [
-        np.concatenate([rng.standard_normal(99) * 10.0 ** rng.integers(-8, 3, 99), order])
-        .astype(dtype)
-        for order in (special, np.ones(7))[: len(parameters) - ("slope" in parameters)]
-    ]  # fmt: skip
-    return arrays, {"slope": 0.2} if "slope" in parameters else {}
+        np.concatenate([rng.standard_normal(99) * 10.0 ** rng.integers(-8, 3, 99), pairs])
+        for pairs in (np.repeat(special, len(special)), np.tile(special, len(special)))
+    ][: len(parameters) - ("slope" in parameters)]
+    numbers = {"slope": slope} if "slope" in parameters else {}
+    return [array.astype(dtype) for array in arrays], numbers
+
+
+def assert_is_the_formulas(result, formula, arrays, numbers):
+    with np.errstate(invalid="ignore"):  # 0 * inf
+        expected = formula(*arrays, **numbers)
+    np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(expected.dtype).eps, atol=0)
 
 
 # -- kernels -----------------------------------------------------------------------------------
@@ -71,15 +80,15 @@ def test_every_kernel_has_the_arguments_of_its_formula():
         assert names[len(arrays) + 1 :] == [name for name in expected if name == "slope"]
 
 
+@pytest.mark.parametrize("slope", [0, 0.2, 1])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
-def test_a_kernels_body_computes_its_formula(formula, dtype):
-    arrays, numbers = case(formula, dtype)
+def test_a_kernels_body_computes_its_formula(formula, dtype, slope):
+    arrays, numbers = case(formula, dtype, slope)
     result = np.full_like(arrays[0], 9)
-    kernel_of(formula)(*arrays, result, *map(np.dtype(dtype).type, numbers.values()))
-    np.testing.assert_allclose(
-        result, formula(*arrays, **numbers), rtol=4 * np.finfo(dtype).eps, atol=0
-    )
+    with np.errstate(invalid="ignore"):
+        kernel_of(formula)(*arrays, result, *map(np.dtype(dtype).type, numbers.values()))
+    assert_is_the_formulas(result, formula, arrays, numbers)
 
 
 @pytest.mark.parametrize("order", "CF")
@@ -87,16 +96,34 @@ def test_a_kernels_body_computes_its_formula(formula, dtype):
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
 def test_compiled_it_computes_the_same(mkl, formula, dtype, order):
     arrays, numbers = case(formula, dtype)
-    arrays = [np.asarray(array.reshape(53, 2), order=order) for array in arrays]
+    arrays = [np.asarray(array.reshape(-1, 2), order=order) for array in arrays]
     result = mkl.fused(formula, *arrays, **numbers)
     assert result.dtype == dtype
     assert result.flags.c_contiguous
-    expected = formula(*arrays, **numbers)
-    np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+    assert_is_the_formulas(result, formula, arrays, numbers)
 
 
 def test_a_formula_without_a_kernel_runs_as_it_is(mkl):
     np.testing.assert_array_equal(mkl.fused(lambda x, a: a * x, np.ones(3), a=2.0), [2, 2, 2])
+
+
+@pytest.mark.parametrize("dtypes", [("float64", "float32"), ("int64", "int64"), (">f4", ">f4")])
+@pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.__name__)
+def test_arrays_of_other_dtypes_get_the_formula(mkl, formula, dtypes):
+    arrays, numbers = case(formula, "float64", 0.5)
+    arrays = [
+        np.nan_to_num(array[:100]).astype(dtype)
+        for array, dtype in zip(arrays, dtypes, strict=False)
+    ]
+    try:
+        expected = formula(*arrays, **numbers)
+    except TypeError:  # which NumPy raises for a fraction in an array of integers
+        with pytest.raises(TypeError):
+            mkl.fused(formula, *arrays, **numbers)
+        return
+    result = mkl.fused(formula, *arrays, **numbers)
+    assert result.dtype == expected.dtype
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_arrays_of_several_shapes_are_refused(mkl):
@@ -112,7 +139,7 @@ def no_product_by_numpy(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("NumPy was asked for a product")
 
-    monkeypatch.setattr(np, "matmul", refuse)
+    monkeypatch.setattr(nn.NumpyBackend, "matmul", refuse)
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-5), ("float64", 1e-13)])
@@ -144,6 +171,14 @@ def test_products_that_do_not_fit_are_refused(mkl):
         mkl.matmul(a, b, out=np.empty((4, 2), "float32"))
 
 
+def test_what_is_read_only_stays_as_it_is(mkl):
+    out = np.zeros((2, 4), "float32")
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        mkl.matmul(np.ones((2, 3), "float32"), np.ones((3, 4), "float32"), out=out)
+    assert not out.any()
+
+
 def test_other_dtypes_are_numpys(mkl):
     a, b = np.arange(6).reshape(2, 3), np.arange(3.0).reshape(3, 1)
     np.testing.assert_array_equal(mkl.matmul(a, b), a @ b)
@@ -170,7 +205,7 @@ def test_a_product_has_the_same_bits_at_every_address(mkl):
 def test_mkl_was_told_to_keep_to_its_bits(mkl):
     """On some processors it would anyway: the test above cannot tell."""
     branch = 1  # MKL_CBWR_BRANCH of mkl_service.h; a second call of CBWR_Set changes nothing
-    assert on_mkl.load_library().MKL_CBWR_Get(branch) != on_mkl.CBWR_OFF
+    assert on_mkl.load_library().MKL_CBWR_Get(branch) != on_mkl.CBWR_BRANCH_OFF
 
 
 # -- games -------------------------------------------------------------------------------------
@@ -195,18 +230,126 @@ def test_a_step_of_mlps_asks_numpy_for_no_product(mkl, no_product_by_numpy):
 # -- threads, and what is missing ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_loops_have_as_many_threads_as_products(mkl, threads):
-    script = (
-        "import numba, numpy as np, nngan as nn; backend = nn.MklBackend(); "
-        "nn.Adam().bind(nn.Sequential(nn.Linear(3, 2), backend=backend)).step(); "
-        "print(numba.threading_layer(), numba.get_num_threads())"
-    )
+def run(script, **environment):
+    kept = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True,
-        env={**os.environ, "MKL_NUM_THREADS": str(threads)},
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False,
+        env={**kept, **environment}, timeout=120,
     )  # fmt: skip
-    assert result.stdout.split() == ["omp", str(min(threads, os.cpu_count() or 1))]
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+PLAY = """
+import numpy as np, nngan as nn
+from nngan.backend import on_mkl
+
+def play():
+    backend = nn.MklBackend()
+    backend.matmul(np.ones((500, 500)), np.ones((500, 500)))
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), backend=backend)
+    nn.Adam().bind(net).step()
+    return net
+"""
+
+
+@pytest.mark.usefixtures("mkl")
+@pytest.mark.parametrize(
+    ("variable", "threads"), [("MKL_NUM_THREADS", 1), ("NUMBA_NUM_THREADS", 1), ("ANY", 2)]
+)
+def test_products_and_loops_share_one_pool_of_threads(variable, threads):
+    cores = len(os.sched_getaffinity(0))
+    said = run(
+        PLAY + "import numba; play(); maps = open('/proc/self/maps').read();"
+        "print(numba.threading_layer(), numba.get_num_threads(),"
+        "on_mkl.load_library().MKL_Get_Max_Threads(),"
+        "*(name in maps for name in ('libmkl_gnu_thread', 'libmkl_intel_thread', 'libiomp5')))",
+        **{variable: str(threads)},
+    )
+    number = str(min(threads, cores)) if variable != "ANY" else str(cores)
+    assert said == ["omp", number, number, "True", "False", "False"]
+
+
+@pytest.mark.usefixtures("mkl")
+@pytest.mark.parametrize("use", ["nn.MklBackend()", "net.forward(x)", "adam.step()"])
+def test_after_a_fork_it_says_so(use):
+    said = run(
+        PLAY
+        + f"""
+import os
+net, x = play(), np.ones((2, 3), "float32")
+adam = nn.Adam().bind(net)
+if os.fork() == 0:
+    try:
+        {use}
+    except nn.BackendUnavailable as error:
+        print("spawn" in str(error), flush=True)
+    os._exit(0)
+os.wait()
+net.forward(x)
+"""
+    )
+    assert said == ["True"]
+
+
+@pytest.mark.usefixtures("mkl")
+def test_a_fork_before_it_was_made_is_no_matter():
+    script = """
+import os
+if os.fork() == 0:
+    print(play().backend.name, flush=True)
+    os._exit(0)
+os.wait()
+"""
+    assert run(PLAY + script) == ["mkl"]
+
+
+@pytest.mark.usefixtures("mkl")
+def test_where_numba_has_other_threads_it_says_so():
+    said = run(
+        PLAY
+        + """
+import numba
+numba.config.THREADING_LAYER = "workqueue"
+
+@numba.njit(parallel=True)
+def loop(x):
+    for i in numba.prange(x.size):
+        x[i] += 1
+
+loop(np.zeros(9))
+try:
+    nn.MklBackend()
+except nn.BackendUnavailable as error:
+    print("workqueue" in str(error))
+"""
+    )
+    assert said == ["True"]
+
+
+@pytest.mark.usefixtures("mkl")
+def test_where_mkl_has_other_threads_it_says_so():
+    said = run(
+        PLAY
+        + """
+import ctypes
+from importlib import metadata
+path = next(file.locate() for file in metadata.files("mkl") if "libmkl_rt.so" in file.name)
+mkl = ctypes.CDLL(str(path))
+mkl.MKL_Set_Threading_Layer(1)  # MKL_THREADING_SEQUENTIAL
+mkl.MKL_Get_Max_Threads()
+try:
+    nn.MklBackend()
+except nn.BackendUnavailable as error:
+    print("in use" in str(error))
+"""
+    )
+    assert said == ["True"]
+
+
+def test_another_process_loads_its_own(mkl):
+    assert copy.copy(mkl).name == "mkl"
+    assert mkl.__reduce__() == (nn.MklBackend, ())
 
 
 def test_without_numba_it_says_what_to_type(monkeypatch):
@@ -223,7 +366,7 @@ def test_without_mkl_it_says_what_to_type(monkeypatch, files):
         return files
 
     monkeypatch.setattr(metadata, "files", installed)
-    with pytest.raises(BackendUnavailable, match=r"pip install 'nngan\[mkl\]' \(Linux on x86-64"):
+    with pytest.raises(BackendUnavailable, match=r"pip install 'nngan\[mkl\]' \(Linux"):
         on_mkl.load_library()
 
 
@@ -239,10 +382,10 @@ def test_without_gnus_openmp_it_says_what_to_type(monkeypatch):
 
     monkeypatch.setattr(metadata, "files", lambda name: [File()])
     monkeypatch.setattr(ctypes, "CDLL", load)
-    with pytest.raises(BackendUnavailable, match=r"\(libgomp.so.1: .*\): apt-get install libgomp1"):
+    with pytest.raises(BackendUnavailable, match=r"\(libgomp.so.1: .*apt-get install libgomp1"):
         on_mkl.load_library()
 
 
 def test_it_is_loaded_when_it_is_asked_for_and_not_before():
-    script = "import sys, nngan; nngan.NumpyBackend(); sys.exit('numba' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    script = "import nngan; nngan.NumpyBackend(); print('libmkl' in open('/proc/self/maps').read())"
+    assert run(script) == ["False"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -20,8 +21,9 @@ from .on_numba import NumbaBackend, compiled, each
 from .on_numpy import BackendUnavailable
 
 # MKL's own numbers, of mkl_types.h, mkl_service.h and mkl_cblas.h.
-INTERFACE_LP64, THREADING_GNU, CBWR_OFF, CBWR_AUTO = 0, 3, 1, 2
+INTERFACE_LP64, THREADING_GNU, CBWR_BRANCH_OFF, CBWR_AUTO = 0, 3, 1, 2
 ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
+INSTEAD = 'or use backend="numba"'
 
 
 class MklBackend(NumbaBackend):
@@ -34,7 +36,8 @@ class MklBackend(NumbaBackend):
     Raises
     ------
     BackendUnavailable
-        When Numba, MKL or GNU OpenMP is missing.
+        When Numba, MKL or GNU OpenMP is missing, when Numba or MKL runs on other threads already,
+        and where it is used after a fork: GNU's threads do not come along.
     """
 
     name = "mkl"
@@ -56,7 +59,7 @@ class MklBackend(NumbaBackend):
             return super().matmul(a, b, out, accumulate)
         shape = len(a), b.shape[1]
         result = out
-        if result is None or result.dtype != a.dtype or not result.flags.c_contiguous:
+        if result is None or result.dtype != a.dtype or not result.flags.carray:
             result = np.empty(shape, a.dtype)
         if a.shape[1] != len(b) or result.shape != shape:
             raise ValueError(f"shapes do not fit: {a.shape} @ {b.shape} into {result.shape}")
@@ -66,16 +69,24 @@ class MklBackend(NumbaBackend):
         out[...] = out + result if accumulate else result
         return out
 
+    def elementwise(
+        self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
+    ) -> None:
+        products()  # or its reason why not
+        super().elementwise(formula, arrays, *numbers)
+
     def fused(self, formula: Callable[..., Array], *arrays: Array, **numbers: float) -> Array:
         kernel = KERNELS.get(f"{formula.__module__}.{formula.__qualname__}")
-        if kernel is None:
+        dtypes = {array.dtype for array in arrays}
+        if kernel is None or len(dtypes) > 1 or not dtypes <= products().keys():
             return super().fused(formula, *arrays, **numbers)
         shape, dtype = arrays[0].shape, arrays[0].dtype.type
         if any(array.shape != shape for array in arrays):  # a loop would go past their ends
             raise ValueError(f"arrays of one shape are wanted, got {[a.shape for a in arrays]}")
         result = np.empty(shape, dtype)
         flat = (array.ravel() for array in (*arrays, result))
-        compiled(kernel, self.parallel)(*flat, *map(dtype, numbers.values()))
+        in_dtype = {name: dtype(number) for name, number in numbers.items()}
+        compiled(kernel, self.parallel)(*flat, **in_dtype)
         return result
 
 
@@ -86,16 +97,52 @@ def _contiguous(x: Array) -> Array:
 
 @functools.cache
 def products() -> dict[Any, Callable[[Array, Array, Array, bool], None]]:
-    """Return MKL's matrix product for float32 and for float64."""
+    """Return MKL's matrix product for float32 and for float64, on as many threads as Numba's loops.
+
+    Raises
+    ------
+    BackendUnavailable
+        As `MklBackend` does.
+    """
     import numba
 
+    if _forked:
+        raise BackendUnavailable(
+            "the threads of OpenMP did not come along when this process was forked: start it by "
+            'multiprocessing.get_context("spawn"), ' + INSTEAD
+        )
     mkl = load_library()
+    threads = min(numba.config.NUMBA_NUM_THREADS, mkl.MKL_Get_Max_Threads())
+    mkl.MKL_Set_Num_Threads(threads)
+    mkl.MKL_Set_Dynamic(0)  # or it may take fewer, and round in another way
     numba.config.THREADING_LAYER = "omp"  # GNU's, as in `load_library`
-    numba.set_num_threads(min(numba.config.NUMBA_NUM_THREADS, mkl.MKL_Get_Max_Threads()))
+    try:
+        numba.set_num_threads(threads)
+        layer = numba.threading_layer()
+    except ValueError as error:
+        raise BackendUnavailable(f"Numba has no threads of OpenMP ({error}), {INSTEAD}") from error
+    if layer != "omp":
+        raise BackendUnavailable(
+            f"Numba runs on threads of {layer!r} already: make the backend before any parallel "
+            f"function of Numba runs, {INSTEAD}"
+        )
     return {
         np.dtype("float32"): _product(mkl.cblas_sgemm, ctypes.c_float),
         np.dtype("float64"): _product(mkl.cblas_dgemm, ctypes.c_double),
     }
+
+
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = bool(products.cache_info().currsize)  # before, there were no threads to be lost
+    products.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _product(gemm: Any, scalar: Any) -> Callable[[Array, Array, Array, bool], None]:
@@ -137,20 +184,25 @@ def load_library() -> ctypes.CDLL:
     except metadata.PackageNotFoundError:
         files = []
     paths = [str(file.locate()) for file in files if file.name.startswith("libmkl_rt.so")]
-    instead = 'or use backend="numba"'
     if not paths:
         raise BackendUnavailable(
-            f"MKL is not installed: pip install 'nngan[mkl]' (Linux on x86-64), {instead}"
+            "no libmkl_rt.so of PyPI's package mkl is installed: pip install 'nngan[mkl]' (Linux "
+            f"on x86-64), {INSTEAD}"
         )
-    try:  # MKL would end the process where it is missing
-        ctypes.CDLL("libgomp.so.1")
+    try:
+        ctypes.CDLL("libgomp.so.1")  # MKL would end the process where it is missing
+        mkl = ctypes.CDLL(paths[0])
     except OSError as error:
         raise BackendUnavailable(
-            f"GNU OpenMP cannot be loaded ({error}): apt-get install libgomp1, {instead}"
+            f"a library cannot be loaded ({error}): apt-get install libgomp1, pip install "
+            f"--force-reinstall mkl, {INSTEAD}"
         ) from error
-    mkl = ctypes.CDLL(paths[0])
-    mkl.MKL_Set_Interface_Layer(INTERFACE_LP64)
-    mkl.MKL_Set_Threading_Layer(THREADING_GNU)
+    layers = mkl.MKL_Set_Interface_Layer(INTERFACE_LP64), mkl.MKL_Set_Threading_Layer(THREADING_GNU)
+    if layers != (INTERFACE_LP64, THREADING_GNU):
+        raise BackendUnavailable(
+            "MKL is in use in this process with other threads or integers: make the backend first, "
+            + INSTEAD
+        )
     mkl.MKL_CBWR_Set(CBWR_AUTO)
     return mkl
 

@@ -61,6 +61,9 @@ class NumpyBackend:
     def __deepcopy__(self, memo: dict[int, Any]) -> NumpyBackend:
         return self  # stateless; and a module, which CuPy's backend holds, cannot be copied
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()  # another process loads its own libraries
+
     # -- arrays --------------------------------------------------------------------------------
 
     def asarray(self, a: Any, dtype: Any = None) -> Array:
@@ -221,7 +224,7 @@ class NumpyBackend:
         Parameters
         ----------
         formula : callable
-            Element-wise, and named, so that a backend may know it.
+            Element-wise, and a function of a module, by whose name a backend may know it.
         *arrays : array, all of one shape and dtype
         **numbers : float
             The same for all elements.
