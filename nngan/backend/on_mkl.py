@@ -21,7 +21,7 @@ from .on_numba import NumbaBackend, compiled, each
 from .on_numpy import BackendUnavailable
 
 # MKL's own numbers, of mkl_types.h, mkl_service.h and mkl_cblas.h.
-INTERFACE_LP64, THREADING_GNU, CBWR_BRANCH_OFF, CBWR_AUTO = 0, 3, 1, 2
+INTERFACE_LP64, THREADING_GNU, CBWR_BRANCH, CBWR_AUTO = 0, 3, 1, 2
 ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
 INSTEAD = 'or use backend="numba"'
 
@@ -29,15 +29,17 @@ INSTEAD = 'or use backend="numba"'
 class MklBackend(NumbaBackend):
     """`NumbaBackend` on all cores, with Intel's matrix products. For Linux on x86-64.
 
-    MKL adds the terms of a product in another order than OpenBLAS: parameters, losses and samples
-    are those of NumPy up to rounding. From run to run they are the same to the bit, on one machine
-    and with one number of threads, which ``MKL_NUM_THREADS`` sets.
+    MKL adds the terms of a product in another order than OpenBLAS: a step is NumPy's up to
+    rounding, which grows from step to step. From run to run all is the same to the bit, on one
+    machine and with one number of threads, which ``MKL_NUM_THREADS`` sets (in other threads than
+    that which made the backend, ``NUMBA_NUM_THREADS`` that of the loops).
 
     Raises
     ------
     BackendUnavailable
         When Numba, MKL or GNU OpenMP is missing, when Numba or MKL runs on other threads already,
-        and where it is used after a fork: GNU's threads do not come along.
+        and when it is used in a process that was forked after a backend had been made: GNU's
+        threads do not come along.
     """
 
     name = "mkl"
@@ -137,7 +139,8 @@ _forked = False
 
 def _after_fork() -> None:
     global _forked
-    _forked = bool(products.cache_info().currsize)  # before, there were no threads to be lost
+    # Before the first backend there are no threads to be lost.
+    _forked = _forked or bool(products.cache_info().currsize)
     products.cache_clear()
 
 
@@ -198,12 +201,12 @@ def load_library() -> ctypes.CDLL:
             f"--force-reinstall mkl, {INSTEAD}"
         ) from error
     layers = mkl.MKL_Set_Interface_Layer(INTERFACE_LP64), mkl.MKL_Set_Threading_Layer(THREADING_GNU)
-    if layers != (INTERFACE_LP64, THREADING_GNU):
+    mkl.MKL_CBWR_Set(CBWR_AUTO)
+    if (*layers, mkl.MKL_CBWR_Get(CBWR_BRANCH)) != (INTERFACE_LP64, THREADING_GNU, CBWR_AUTO):
         raise BackendUnavailable(
-            "MKL is in use in this process with other threads or integers: make the backend first, "
+            "MKL is in use in this process, set up in another way: make the backend first, "
             + INSTEAD
         )
-    mkl.MKL_CBWR_Set(CBWR_AUTO)
     return mkl
 
 

@@ -61,9 +61,6 @@ class NumpyBackend:
     def __deepcopy__(self, memo: dict[int, Any]) -> NumpyBackend:
         return self  # stateless; and a module, which CuPy's backend holds, cannot be copied
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), ()  # another process loads its own libraries
-
     # -- arrays --------------------------------------------------------------------------------
 
     def asarray(self, a: Any, dtype: Any = None) -> Array:
