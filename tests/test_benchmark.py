@@ -83,7 +83,7 @@ def fails(case):
     raise RuntimeError("not today")
 
 
-LIBRARIES = ("OPENBLAS", "MKL", "OMP")
+LIBRARIES = ("OPENBLAS", "MKL", "OMP", "NUMBA")
 
 
 @pytest.fixture
