@@ -164,13 +164,8 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     # Libraries read their number of threads when they are loaded.
-    for variable in (
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OMP_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    ):
-        os.environ[variable] = str(args.threads)
+    for library in ("OPENBLAS", "MKL", "OMP", "NUMBA"):
+        os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     for name in names:
         pipe, end = context.Pipe()
         context.Process(target=serve, args=(name, case, end), daemon=True).start()

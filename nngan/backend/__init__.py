@@ -2,10 +2,10 @@
 
 `NumpyBackend` is the complete reference. `NumbaBackend` is the same with the longest formulas
 compiled; `MklBackend` leaves the matrix products to Intel's library as well; `CupyBackend`
-overrides what a GPU does differently. Each imports its library when it is
-made, not before. There is no module-level switch: a network is handed a backend, and formulas that
-need only element-wise functions take them from the array itself, through `array_module`, so that
-networks on NumPy and on CuPy live side by side.
+overrides what a GPU does differently. Each imports its library when it is made, not before. There
+is no module-level switch: a network is handed a backend, and formulas that need only element-wise
+functions take them from the array itself, through `array_module`, so that networks on NumPy and on
+CuPy live side by side.
 """
 
 from ..options import one_of
