@@ -41,9 +41,9 @@ class Case:
         "numpy", "numba", "mkl" or "cupy"; PyTorch runs on the same device.
     threads : int
         Of the matrix products and of PyTorch.
-    subnormals : bool
-        Whether PyTorch computes with them, as it does unless it is told not to. nngan's optimizers
-        clear them; where they appear depends on how many steps were played before.
+    flush_denormals : bool
+        Whether PyTorch is told to take subnormal numbers for zero. nngan's optimizers clear them;
+        where they appear depends on how many steps were played before.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Case:
     depth: int = 1
     backend: str = "numpy"
     threads: int = 2
-    subnormals: bool = False
+    flush_denormals: bool = False
 
     def layers(self) -> tuple[list[Any], list[Any], int]:
         """Return the layers of G, those of D, and the number of latent features."""
@@ -284,7 +284,7 @@ def _torch(case: Case) -> tuple[Any, str]:
     """Return PyTorch, set up, and its name of the device."""
     import torch
 
-    torch.set_flush_denormal(not case.subnormals)  # first: threads have it from who starts them
+    torch.set_flush_denormal(case.flush_denormals)  # first: threads have it from who starts them
     torch.set_num_threads(case.threads)
     return torch, "cuda" if case.backend == "cupy" else "cpu"
 

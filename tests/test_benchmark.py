@@ -34,7 +34,7 @@ def run(*options, cwd=None):
 
 def test_the_script(tmp_path):
     done = run(
-        "--recipe", "tf_basic", "--rounds", "2", "--seconds", "0.01",
+        "--backend", "numpy", "--recipe", "tf_basic", "--rounds", "2", "--seconds", "0.01",
         "--json", "figures.json", "--plot", "figures.png", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -61,6 +61,20 @@ def test_a_sweep_has_games_of_its_own(options):
     done = run("--sweep", "width", *options)
     assert done.returncode == 2
     assert "leave --recipe and --compile out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "fastest"), [([], "mkl"), (["mkl"], "numba"), (["mkl", "numba"], "numpy")]
+)
+def test_the_fastest_backend_that_is_installed_is_timed(missing, fastest, monkeypatch):
+    def get_backend(name):
+        if name in missing:
+            raise BackendUnavailable(name)
+        return argparse.Namespace(name=name)
+
+    monkeypatch.setattr(benchmark, "get_backend", get_backend)
+    monkeypatch.setattr(sys, "argv", ["benchmark.py"])
+    assert benchmark.parse_options().backend == fastest
 
 
 def test_a_gpu_that_is_not_there():
@@ -250,7 +264,7 @@ def test_the_same_game_in_pytorch(name, case, torch, monkeypatch):
 
 SETTINGS = """
 from benchmark_games import CONTESTANTS, Case
-CONTESTANTS[{name!r}](Case("tf_basic", 4, threads=3, subnormals={subnormals}))
+CONTESTANTS[{name!r}](Case("tf_basic", 4, threads=3, flush_denormals={flush}))
 import torch
 bits = torch.ones(1_000_000, dtype=torch.int32)  # the smallest number; a float is flushed
 product = bits.view(torch.float32) * 1  # on all threads
@@ -258,12 +272,12 @@ print(torch.get_num_threads(), (product.view(torch.int32) != 0).sum().item())
 """
 
 
-@pytest.mark.parametrize(("subnormals", "left"), [(False, 0), (True, 1_000_000)])
+@pytest.mark.parametrize(("flush", "left"), [(True, 0), (False, 1_000_000)])
 @pytest.mark.parametrize("name", ["torch eager", "torch, products and Adam"])
-def test_pytorchs_threads_and_subnormal_numbers(name, subnormals, left):
+def test_pytorchs_threads_and_subnormal_numbers(name, flush, left):
     """In a process of its own, as in a race: threads keep what they were started with."""
     pytest.importorskip("torch")
-    code = SETTINGS.format(name=name, subnormals=subnormals)
+    code = SETTINGS.format(name=name, flush=flush)
     path = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
