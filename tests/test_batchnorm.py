@@ -121,7 +121,7 @@ def test_the_checker_finds_nothing(n, backend):
 
 def test_backends_agree_and_the_dtype_is_kept(backend):
     x = np.random.default_rng(4).standard_normal((7, 2))
-    for dtype, rtol in (("float32", 1e-4), ("float64", 1e-11)):
+    for dtype in ("float32", "float64"):
         results = []
         for b in (nn.NumpyBackend(), backend):
             net = network(b, dtype)
@@ -132,7 +132,9 @@ def test_backends_agree_and_the_dtype_is_kept(backend):
             assert {str(a.dtype) for a in arrays} == {dtype}
             results.append([b.to_numpy(a) for a in arrays])
         for a, b in zip(*results, strict=True):
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 10)
+            # Some gradients are zero on paper, such as that of a bias below BatchNorm: what rounding
+            # leaves there belongs to terms as large as the others.
+            assert np.abs(a - b).max() <= 20 * np.finfo(dtype).eps * np.abs(b).max()
 
 
 # -- running averages are state of the network ---------------------------------------------------
