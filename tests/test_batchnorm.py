@@ -132,8 +132,8 @@ def test_backends_agree_and_the_dtype_is_kept(backend):
             assert {str(a.dtype) for a in arrays} == {dtype}
             results.append([b.to_numpy(a) for a in arrays])
         for a, b in zip(*results, strict=True):
-            # Some gradients are zero on paper, such as that of a bias below BatchNorm: what rounding
-            # leaves there belongs to terms as large as the others.
+            # Some gradients are zero on paper, such as that of a bias below BatchNorm: what
+            # rounding leaves there belongs to terms as large as the others.
             assert np.abs(a - b).max() <= 20 * np.finfo(dtype).eps * np.abs(b).max()
 
 
