@@ -23,7 +23,7 @@ import nngan as nn
 from nngan.backend import BACKENDS, Array, get_backend
 from nngan.cli import OneSentenceParser, between, folder, one_sentence, positive, run_main, seed
 from nngan.datasets import DatasetError
-from nngan.gan import UPDATES
+from nngan.game import UPDATES
 from nngan.losses import OBJECTIVES
 from nngan.metrics import JudgeError, judge_path, load_judge
 from nngan.recipes import RECIPES

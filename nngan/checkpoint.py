@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, NumpyBackend
+from .backend import Array, Backend
 from .files import DAMAGE, atomic_write
-from .gan import GAN, METRICS
+from .game import METRICS
+from .gan import GAN
 from .layers import Layer
 
 FORMAT = "nngan checkpoint 2"  # 1 had other moments of Adam
@@ -60,7 +61,7 @@ def save(gan: GAN, path: str | os.PathLike[str], extra: dict[str, Any] | None = 
 
 def load(
     path: str | os.PathLike[str],
-    backend: str | NumpyBackend = "numpy",
+    backend: str | Backend = "numpy",
     layers: Sequence[type[Layer]] = (),
 ) -> tuple[GAN, dict[str, Any]]:
     """Return the game that was saved at `path`, on any backend, and its `extra`.
@@ -68,7 +69,7 @@ def load(
     Parameters
     ----------
     path : path
-    backend : str or NumpyBackend
+    backend : str or Backend
         Where it shall go on; it need not be where it came from.
     layers : sequence of Layer subclasses
         Layers of your own that its networks use.

@@ -13,10 +13,10 @@ from statistics import NormalDist
 import numpy as np
 
 from .backend import Array, array_module
+from .checks import is_whole, one_of, positive_int
+from .game import LATENTS
 from .gan import GAN
-from .gan.game import LATENTS
 from .layers import sigmoid
-from .options import count, is_whole, one_of
 
 OPPOSITE = 1e-6  # radians short of pi below which the plane of an arc is rounding error
 
@@ -125,7 +125,7 @@ def prior_quantiles(n: int, latent: str = "normal") -> Array:
     >>> prior_quantiles(4).round(2).tolist(), prior_quantiles(4, "uniform").tolist()
     ([-1.15, -0.32, 0.32, 1.15], [-0.75, -0.25, 0.25, 0.75])
     """
-    n, latent = count("n", n), one_of("latent", latent, LATENTS)
+    n, latent = positive_int("n", n), one_of("latent", latent, LATENTS)
     p = (np.arange(n) + 0.5) / n
     return 2 * p - 1 if latent == "uniform" else np.array([*map(NormalDist().inv_cdf, p)])
 

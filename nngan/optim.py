@@ -11,8 +11,10 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .backend import Array, NumpyBackend
-from .options import fraction, one_of, positive
+import numpy as np
+
+from .backend import Array, Backend, each, loop_of
+from .checks import fraction, one_of, positive
 
 if TYPE_CHECKING:
     from .network import Sequential
@@ -138,10 +140,10 @@ class SGD(Optimizer):
             lr, momentum = map(self._like_params, (self.learning_rate(t), self.momentum_after(t)))
             t += 1
         arrays = network.params, network.grads, self.state["v"]
-        network.backend.elementwise(sgd, arrays, lr, momentum)
+        network.backend.update_in_place(sgd, arrays, lr, momentum)
 
 
-def sgd(backend: NumpyBackend, params: Array, g: Array, v: Array, lr: Any, momentum: Any) -> None:
+def sgd(backend: Backend, params: Array, g: Array, v: Array, lr: Any, momentum: Any) -> None:
     """Move every parameter by one step of `SGD`, in place.
 
     Parameters
@@ -153,6 +155,17 @@ def sgd(backend: NumpyBackend, params: Array, g: Array, v: Array, lr: Any, momen
     backend.decay(v, momentum)
     v += g
     params -= lr * v
+
+
+@loop_of(sgd)
+def sgd_loop(params: Array, g: Array, v: Array, lr: float, momentum: float, least: float) -> None:
+    """Compute `sgd` in one pass."""
+    zero = least - least
+    for i in each(params.size):
+        velocity = momentum * v[i]
+        velocity = (zero if abs(velocity) < least else velocity) + g[i]
+        v[i] = velocity
+        params[i] -= lr * velocity
 
 
 class Adam(Optimizer):
@@ -216,11 +229,11 @@ class Adam(Optimizer):
         rate_c = (rate * c1 / xp.sqrt(c2)).astype(dtype)
         eps_c = (self.eps / xp.sqrt(c2)).astype(dtype)
         arrays = network.params, network.grads, self.state["m"], self.state["v"]
-        network.backend.elementwise(adam, arrays, rate_c, eps_c, beta1, beta2)
+        network.backend.update_in_place(adam, arrays, rate_c, eps_c, beta1, beta2)
 
 
 def adam(
-    backend: NumpyBackend,
+    backend: Backend,
     params: Array,
     g: Array,
     m: Array,
@@ -251,6 +264,28 @@ def adam(
     xp.divide(m, change, out=change)
     change *= rate
     params -= change
+
+
+@loop_of(adam)
+def adam_loop(
+    params: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    rate: float,
+    eps: float,
+    beta1: float,
+    beta2: float,
+    least: float,
+) -> None:
+    """Compute `adam` in one pass."""
+    zero = least - least  # of the arrays' dtype
+    for i in each(params.size):
+        mean, square = beta1 * m[i], beta2 * v[i]
+        mean = (zero if abs(mean) < least else mean) + g[i]
+        square = (zero if square < least else square) + g[i] * g[i]
+        m[i], v[i] = mean, square
+        params[i] -= mean / (np.sqrt(square) + eps) * rate
 
 
 OPTIMIZERS = {"SGD": SGD, "Adam": Adam}

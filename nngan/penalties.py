@@ -28,9 +28,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .backend import Array, Key, array_module
+from .checks import nonnegative
 from .layers import Layer
 from .network import Sequential
-from .options import strength
 
 # phi: from the squares |g_n|^2, shape (N, 1), to the values phi and the slopes phi' there.
 Phi = Callable[[Array], "tuple[Array, Array | float]"]
@@ -190,7 +190,7 @@ def add_penalty(
 
 def zero_centred(gamma: float) -> Phi:
     """Return phi(q) = gamma / 2 q, with phi'(q) = gamma / 2."""
-    gamma = strength("gamma", gamma)
+    gamma = nonnegative("gamma", gamma)
     return lambda q: (gamma / 2 * q, gamma / 2)
 
 
@@ -200,7 +200,7 @@ def one_centred(weight: float) -> Phi:
     At q = 0 the norm r has a kink, and no direction to grow in: g = 0, so that v in equation (1) is
     zero with any finite slope.
     """
-    weight = strength("weight", weight)
+    weight = nonnegative("weight", weight)
 
     def phi(q: Array) -> tuple[Array, Array]:
         r = q**0.5

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .backend import NumpyBackend
+from .backend import Backend
 from .gan import GAN
 from .layers import (
     BatchNorm,
@@ -79,7 +79,7 @@ class Recipe:
         self,
         features: int,
         seed: int = 0,
-        backend: str | NumpyBackend = "numpy",
+        backend: str | Backend = "numpy",
         steps: int | None = None,
     ) -> GAN:
         """Make the game for data of so many features, to be trained for so many steps.

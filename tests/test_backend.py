@@ -169,7 +169,7 @@ def test_an_elementwise_formula_sees_every_element_once(backend, n):
         a += factor * b + summand
 
     a, b = (backend.asarray(np.arange(n, dtype="float32")) for _ in range(2))
-    backend.elementwise(formula, (a, b), 2.0, backend.asarray(np.ones(1, "float32")))
+    backend.update_in_place(formula, (a, b), 2.0, backend.asarray(np.ones(1, "float32")))
     assert a.dtype == "float32"
     np.testing.assert_array_equal(backend.to_numpy(a), 3 * np.arange(n, dtype="float32") + 1)
 

@@ -7,7 +7,7 @@ from test_gan import NoStep
 from test_training import interrupt_at, state
 
 import nngan as nn
-from nngan.gan.inputs import for_discriminator, for_generator, from_discriminator
+from nngan.game.inputs import for_discriminator, for_generator, from_discriminator
 from nngan.losses import OBJECTIVES
 
 LATENT, FEATURES, CLASSES = 2, 4, 3

@@ -12,7 +12,9 @@ import pytest
 from games import ALIKE, GAMES, play
 
 import nngan as nn
-from nngan.backend import BackendUnavailable, get_backend, on_mkl
+from nngan.backend import BackendUnavailable, get_backend
+from nngan.backend import mkl as mkl_module
+from nngan.backend.loops import LOOPS
 from nngan.layers import activations
 
 FORMULAS = [
@@ -41,7 +43,7 @@ def mkl():
 
 
 def kernel_of(formula):
-    return on_mkl.KERNELS[f"{formula.__module__}.{formula.__name__}"]
+    return LOOPS[formula]
 
 
 def case(formula, dtype, slope=0.2):
@@ -69,7 +71,6 @@ def assert_is_the_formulas(result, formula, arrays, numbers):
 
 
 def test_every_kernel_has_the_arguments_of_its_formula():
-    assert len(on_mkl.KERNELS) == len(FORMULAS)
     for formula in FORMULAS:
         expected, (*names,) = inspect.signature(formula).parameters, inspect.signature(
             kernel_of(formula)
@@ -96,14 +97,14 @@ def test_a_kernels_body_computes_its_formula(formula, dtype, slope):
 def test_compiled_it_computes_the_same(mkl, formula, dtype, order):
     arrays, numbers = case(formula, dtype)
     arrays = [np.asarray(array.reshape(-1, 2), order=order) for array in arrays]
-    result = mkl.fused(formula, *arrays, **numbers)
+    result = mkl.elementwise(formula, *arrays, **numbers)
     assert result.dtype == dtype
     assert result.flags.c_contiguous
     assert_is_the_formulas(result, formula, arrays, numbers)
 
 
 def test_a_formula_without_a_kernel_runs_as_it_is(mkl):
-    np.testing.assert_array_equal(mkl.fused(lambda x, a: a * x, np.ones(3), a=2.0), [2, 2, 2])
+    np.testing.assert_array_equal(mkl.elementwise(lambda x, a: a * x, np.ones(3), a=2.0), [2, 2, 2])
 
 
 @pytest.mark.parametrize("dtypes", [("float64", "float32"), ("int64", "int64"), (">f4", ">f4")])
@@ -118,16 +119,16 @@ def test_arrays_of_other_dtypes_get_the_formula(mkl, formula, dtypes):
         expected = formula(*arrays, **numbers)
     except TypeError:  # which NumPy raises for a fraction in an array of integers
         with pytest.raises(TypeError):
-            mkl.fused(formula, *arrays, **numbers)
+            mkl.elementwise(formula, *arrays, **numbers)
         return
-    result = mkl.fused(formula, *arrays, **numbers)
+    result = mkl.elementwise(formula, *arrays, **numbers)
     assert result.dtype == expected.dtype
     np.testing.assert_array_equal(result, expected)
 
 
 def test_arrays_of_several_shapes_are_refused(mkl):
     with pytest.raises(ValueError, match="arrays of one shape are wanted"):
-        mkl.fused(activations.relu_backward, np.ones((2, 3)), np.ones((2, 2)))
+        mkl.elementwise(activations.relu_backward, np.ones((2, 3)), np.ones((2, 2)))
 
 
 # -- products ----------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ def test_a_product_has_the_same_bits_at_every_address(mkl):
 
 def test_mkl_was_told_to_keep_to_its_bits(mkl):
     """On some processors it would anyway: the test above cannot tell."""
-    assert on_mkl.load_library().MKL_CBWR_Get(on_mkl.CBWR_BRANCH) == on_mkl.CBWR_AUTO
+    assert mkl_module.load_library().MKL_CBWR_Get(mkl_module.CBWR_BRANCH) == mkl_module.CBWR_AUTO
 
 
 # -- games -------------------------------------------------------------------------------------
@@ -270,7 +271,7 @@ def run(script, **environment):
 
 PLAY = """
 import numpy as np, nngan as nn
-from nngan.backend import on_mkl
+from nngan.backend import mkl as mkl_module
 
 def play():
     backend = nn.MklBackend()
@@ -295,7 +296,7 @@ def test_products_and_loops_share_one_pool_of_threads(variables):
     layer, loops, products, *maps = run(
         PLAY + "import numba; play(); maps = open('/proc/self/maps').read();"
         "print(numba.threading_layer(), numba.get_num_threads(),"
-        "on_mkl.load_library().MKL_Get_Max_Threads(),"
+        "mkl_module.load_library().MKL_Get_Max_Threads(),"
         "*(name in maps for name in ('libmkl_gnu_thread', 'libmkl_intel_thread', 'libiomp5')))",
         **variables,
     )
@@ -400,7 +401,7 @@ def test_without_mkl_it_says_what_to_type(monkeypatch, files):
 
     monkeypatch.setattr(metadata, "files", installed)
     with pytest.raises(BackendUnavailable, match=r"pip install 'nngan\[mkl\]' \(Linux"):
-        on_mkl.load_library()
+        mkl_module.load_library()
 
 
 def test_without_gnus_openmp_it_says_what_to_type(monkeypatch):
@@ -416,7 +417,7 @@ def test_without_gnus_openmp_it_says_what_to_type(monkeypatch):
     monkeypatch.setattr(metadata, "files", lambda name: [File()])
     monkeypatch.setattr(ctypes, "CDLL", load)
     with pytest.raises(BackendUnavailable, match=r"\(libgomp.so.1: .*apt-get install libgomp1"):
-        on_mkl.load_library()
+        mkl_module.load_library()
 
 
 def test_it_is_loaded_when_it_is_asked_for_and_not_before():

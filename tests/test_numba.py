@@ -10,14 +10,11 @@ from games import GAMES, play
 
 import nngan as nn
 from nngan import optim
-from nngan.backend import BackendUnavailable, get_backend, on_numba
-from nngan.gan import steps
+from nngan.backend import BackendUnavailable, get_backend
+from nngan.backend.loops import LOOPS
+from nngan.game import steps
 
-FORMULAS = {
-    on_numba.adam: optim.adam,
-    on_numba.sgd: optim.sgd,
-    on_numba.moving_average: steps.moving_average,
-}
+FORMULAS = {LOOPS[formula]: formula for formula in (optim.adam, optim.sgd, steps.moving_average)}
 NUMBERS = {"rate": 2e-4, "eps": 1e-8, "beta1": 0.5, "beta2": 0.999, "lr": 0.1, "momentum": 0.9,
            "share": 0.1}  # fmt: skip
 
@@ -44,21 +41,19 @@ def case(kernel, dtype, seed=0):
     array_names, number_names = names(kernel)
     arrays = [(rng.standard_normal(99) * 10.0 ** rng.integers(-8, 3, 99)).astype(dtype)
               for _ in array_names]  # fmt: skip
-    if kernel.__name__ == "adam":
+    if kernel is optim.adam_loop:
         arrays[array_names.index("v")] **= 2
     return arrays, [np.array([NUMBERS[name]], dtype) for name in number_names]
 
 
 def by_formula(kernel, arrays, numbers):
     arrays = [a.copy() for a in arrays]
-    nn.NumpyBackend().elementwise(FORMULAS[kernel], arrays, *numbers)
+    nn.NumpyBackend().update_in_place(FORMULAS[kernel], arrays, *numbers)
     return arrays
 
 
 def test_every_kernel_has_the_arguments_of_its_formula():
-    for name, kernel in on_numba.KERNELS.items():
-        formula = FORMULAS[kernel]
-        assert name == f"{formula.__module__}.{formula.__name__}"
+    for kernel, formula in FORMULAS.items():
         backend, *expected = inspect.signature(formula).parameters
         assert [*expected, "least"] == list(inspect.signature(kernel).parameters)
         assert backend == "backend"
@@ -80,18 +75,18 @@ def test_a_kernels_body_computes_the_formula_to_the_bit(kernel, dtype):
 def test_compiled_it_computes_the_same_bits(numba, kernel, dtype):
     arrays, numbers = case(kernel, dtype)
     ours = [a.copy() for a in arrays]
-    numba.elementwise(FORMULAS[kernel], ours, *numbers)
+    numba.update_in_place(FORMULAS[kernel], ours, *numbers)
     for a, b in zip(ours, by_formula(kernel, arrays, numbers), strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.dtype == dtype
 
 
 def test_a_number_of_pythons_is_taken_in_the_dtype_of_the_arrays(numba):
-    arrays, numbers = case(on_numba.adam, "float32")
+    arrays, numbers = case(optim.adam_loop, "float32")
     ours = [a.copy() for a in arrays]
     rate, eps, *_ = numbers
-    numba.elementwise(optim.adam, ours, rate, eps, NUMBERS["beta1"], NUMBERS["beta2"])
-    for a, b in zip(ours, by_formula(on_numba.adam, arrays, numbers), strict=True):
+    numba.update_in_place(optim.adam, ours, rate, eps, NUMBERS["beta1"], NUMBERS["beta2"])
+    for a, b in zip(ours, by_formula(optim.adam_loop, arrays, numbers), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -146,14 +141,14 @@ def test_anothers_function_of_the_same_name_is_his_own(numba):
         a += 1
 
     a = np.zeros(3, "float32")
-    numba.elementwise(adam, [a])
+    numba.update_in_place(adam, [a])
     assert a.tolist() == [1, 1, 1]
 
 
 def test_arrays_of_several_lengths_are_refused(numba):
     a, b = np.zeros(3, "float32"), np.zeros(2, "float32")
     with pytest.raises(ValueError, match="arrays of one shape are wanted"):
-        numba.elementwise(steps.moving_average, [a, b], np.ones(1, "float32"))
+        numba.update_in_place(steps.moving_average, [a, b], np.ones(1, "float32"))
 
 
 def test_a_moment_that_is_negligible_is_cleared_at_once(numba):

@@ -77,7 +77,7 @@ def test_momentum_that_grows(schedule, backend):
 def test_every_block_of_a_long_buffer_is_updated_alike(optimizer):
     net = nn.Sequential(nn.Linear(300, 250))
     pieces = []
-    net.backend.elementwise(lambda backend, piece: pieces.append(piece.size), [net.params])
+    net.backend.update_in_place(lambda backend, piece: pieces.append(piece.size), [net.params])
     assert len(pieces) > 2
     optimizer.bind(net)
     net.params.fill(1)

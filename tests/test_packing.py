@@ -7,7 +7,7 @@ from strict_cupy import capturing
 from test_gan import FEATURES, LATENT, NoStep, batch
 
 import nngan as nn
-from nngan.gan.inputs import for_discriminator
+from nngan.game.inputs import for_discriminator
 from nngan.losses import OBJECTIVES
 from nngan.training.loop import make_step
 

@@ -8,16 +8,18 @@ functions take them from the array itself, through `array_module`, so that netwo
 CuPy live side by side.
 """
 
-from ..options import one_of
+from ..checks import one_of
+from .base import Backend, BackendUnavailable, NumpyBackend, Step, array_module
+from .cupy import CupyBackend
 from .keys import Array, Key, Stream
-from .on_cupy import CupyBackend
-from .on_mkl import MklBackend
-from .on_numba import NumbaBackend
-from .on_numpy import BackendUnavailable, NumpyBackend, Step, array_module
+from .loops import each, loop_of
+from .mkl import MklBackend
+from .numba import NumbaBackend
 
 __all__ = [
     "BACKENDS",
     "Array",
+    "Backend",
     "BackendUnavailable",
     "CupyBackend",
     "Key",
@@ -27,15 +29,17 @@ __all__ = [
     "Step",
     "Stream",
     "array_module",
+    "each",
     "get_backend",
+    "loop_of",
 ]
 
 
 BACKENDS = {kind.name: kind for kind in (NumpyBackend, NumbaBackend, MklBackend, CupyBackend)}
 
 
-def get_backend(backend: str | NumpyBackend) -> NumpyBackend:
+def get_backend(backend: str | Backend) -> Backend:
     """Return the backend of that name, one of BACKENDS; a backend object is returned as it is."""
-    if isinstance(backend, NumpyBackend):
+    if isinstance(backend, Backend):
         return backend
     return BACKENDS[one_of("backend", backend, BACKENDS)]()

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .base import array_module
 from .keys import Array
-from .on_numpy import array_module
 
 # NVIDIA's size for Hopper. Without a workspace of our own, cuBLAS would allocate in a capture.
 WORKSPACE = 32 << 20

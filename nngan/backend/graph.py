@@ -2,7 +2,7 @@
 
 A training step is some hundred small kernels, and launching them one by one takes longer than
 computing them. A capture records the launches instead of running them: kernels, addresses and the
-numbers of the host, all frozen. Hence the contract of `NumpyBackend.compile`: a step takes no
+numbers of the host, all frozen. Hence the contract of `Backend.compile`: a step takes no
 arguments, reads nothing back and updates its state in place; what changes lives on the device.
 """
 

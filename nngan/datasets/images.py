@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..backend import Array
-from ..options import one_of
+from ..checks import one_of
 from .idx import DatasetError, read_idx
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, NumpyBackend, Stream
+from ..backend import Array, Backend, Key, Stream
 from ..layers import Layer
 from ..network import Sequential
 
@@ -38,7 +38,7 @@ class Owner:
         """Whether backward has put a new array where a view of a network's buffer was."""
         return isinstance(self.object, Layer) and self.gradient is not self.buffer
 
-    def begin(self, value: Array, backend: NumpyBackend) -> None:
+    def begin(self, value: Array, backend: Backend) -> None:
         """Set the gradient to what it shall be before a backward pass."""
         if isinstance(self.object, Layer):
             self.buffer = self.gradient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..backend import Array, Key, array_module
+from ..backend import Array, Key, array_module, each, loop_of
 from .base import Elementwise, check_like
 
 
@@ -19,7 +19,7 @@ class ReLU(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = self.backend.fused(relu, x)
+        y = self.backend.elementwise(relu, x)
         return y, y  # y is positive exactly where x is, and the layer above keeps it anyway
 
     def backward(
@@ -27,7 +27,7 @@ class ReLU(Elementwise):
     ) -> Array | None:
         y = cache
         check_like(self, dy, y)
-        return self.backend.fused(relu_backward, dy, y) if input_grad else None
+        return self.backend.elementwise(relu_backward, dy, y) if input_grad else None
 
 
 def relu(x: Array) -> Array:
@@ -36,9 +36,25 @@ def relu(x: Array) -> Array:
     return y
 
 
+@loop_of(relu)
+def relu_loop(x: Array, y: Array) -> None:
+    """Compute `relu` in one pass."""
+    zero = x.dtype.type(0)
+    for i in each(x.size):
+        y[i] = zero if x[i] <= zero else x[i]
+
+
 def relu_backward(dy: Array, y: Array) -> Array:
     """Return dL/dx = dL/dy [x > 0], elementwise, where y = relu(x)."""
     return dy * (y > 0)
+
+
+@loop_of(relu_backward)
+def relu_backward_loop(dy: Array, y: Array, dx: Array) -> None:
+    """Compute `relu_backward` in one pass."""
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    for i in each(y.size):
+        dx[i] = dy[i] * (one if y[i] > zero else zero)
 
 
 class LeakyReLU(Elementwise):
@@ -66,7 +82,7 @@ class LeakyReLU(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = self.backend.fused(leaky_relu, x, slope=self.slope)
+        y = self.backend.elementwise(leaky_relu, x, slope=self.slope)
         return y, y  # y is positive exactly where x is, and the layer above keeps it anyway
 
     def backward(
@@ -76,7 +92,7 @@ class LeakyReLU(Elementwise):
         check_like(self, dy, y)
         if not input_grad:
             return None
-        return self.backend.fused(leaky_relu_backward, dy, y, slope=self.slope)
+        return self.backend.elementwise(leaky_relu_backward, dy, y, slope=self.slope)
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
@@ -87,6 +103,13 @@ def leaky_relu(x: Array, slope: float) -> Array:
     return y
 
 
+@loop_of(leaky_relu)
+def leaky_relu_loop(x: Array, y: Array, slope: float) -> None:
+    """Compute `leaky_relu` in one pass."""
+    for i in each(x.size):
+        y[i] = slope * x[i] if x[i] <= 0 else x[i]
+
+
 def leaky_relu_backward(dy: Array, y: Array, slope: float) -> Array:
     """Return dL/dx = dL/dy (slope + (1 - slope) [x > 0]), elementwise, of y = leaky_relu(x)."""
     # Arithmetic takes a tenth of the time of `where`, which guesses every sign.
@@ -95,6 +118,13 @@ def leaky_relu_backward(dy: Array, y: Array, slope: float) -> Array:
     dx += slope
     dx *= dy
     return dx
+
+
+@loop_of(leaky_relu_backward)
+def leaky_relu_backward_loop(dy: Array, y: Array, dx: Array, slope: float) -> None:
+    """Compute `leaky_relu_backward` in one pass."""
+    for i in each(y.size):
+        dx[i] = dy[i] if y[i] > 0 else slope * dy[i]
 
 
 class Sigmoid(Elementwise):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, NumpyBackend
+from ..backend import Array, Backend, Key, NumpyBackend
 
 
 class Layer:
@@ -32,13 +32,13 @@ class Layer:
         layer says that it does not, because then minibatches must not be joined.
     draws : bool
         Whether `forward` draws random numbers: two minibatches then need two keys.
-    backend : NumpyBackend
+    backend : Backend
         Where the parameters live and the products are computed.
     """
 
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
     state_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
-    backend: NumpyBackend = NumpyBackend()
+    backend: Backend = NumpyBackend()
     couples_samples = True
     draws = False
 
@@ -181,7 +181,7 @@ class Layer:
         """Number of elements of the arrays in `state_shapes`."""
         return sum(math.prod(shape) for shape in self.state_shapes.values())
 
-    def bind(self, params: Array, grads: Array, backend: NumpyBackend) -> None:
+    def bind(self, params: Array, grads: Array, backend: Backend) -> None:
         """Make the parameters and their gradients views of flat buffers of `size` elements."""
         self.backend = backend
         for name, values, gradients in _views(self.shapes, params, grads):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, Stream
-from ..options import fraction
+from ..checks import fraction
 from .base import Elementwise, check_like
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Key, NumpyBackend, Stream
-from ..options import count
+from ..checks import positive_int
 from .base import Layer
 
 Init = str | Sequence[Any]
@@ -63,7 +63,7 @@ class Linear(Layer):
     def __init__(
         self, n_in: int, n_out: int, weight_init: Init = "glorot", dtype: Any = "float32"
     ) -> None:
-        self.n_in, self.n_out = count("n_in", n_in), count("n_out", n_out)
+        self.n_in, self.n_out = positive_int("n_in", n_in), positive_int("n_out", n_out)
         law_and_scale = _initial_scale(weight_init, self.n_in, self.n_out)
         self.weight_init = weight_init if isinstance(weight_init, str) else law_and_scale
         self.shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, array_module
-from ..options import count
+from ..checks import positive_int
 from .base import Layer, check_like
 
 
@@ -39,7 +39,7 @@ class Maxout(Layer):
     couples_samples = False
 
     def __init__(self, n_out: int, pieces: int) -> None:
-        self.n_out, self.pieces = count("n_out", n_out), count("pieces", pieces)
+        self.n_out, self.pieces = positive_int("n_out", n_out), positive_int("pieces", pieces)
 
     @property
     def n_in(self) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
-from ..options import is_whole
+from ..checks import is_whole
 from .distances import check_points, squared_distances
 from .estimate import Estimate, mean_of
 

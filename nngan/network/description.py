@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import layers as _layers
-from ..backend import NumpyBackend
+from ..backend import Backend
 from ..layers import Layer
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def config(network: Sequential) -> dict[str, Any]:
 def from_config(
     cls: type[Sequential],
     config: dict[str, Any],
-    backend: str | NumpyBackend = "numpy",
+    backend: str | Backend = "numpy",
     layers: Sequence[type[Layer]] = (),
 ) -> Sequential:
     """Make the network that `config` described.
@@ -36,7 +36,7 @@ def from_config(
     ----------
     config : dict
         What `config()` returned.
-    backend : str or NumpyBackend
+    backend : str or Backend
         Where it shall live.
     layers : sequence of Layer subclasses
         Layers of your own that it uses, beside the library's.

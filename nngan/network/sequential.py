@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, NumpyBackend, Stream, get_backend
+from ..backend import Array, Backend, Key, Stream, get_backend
+from ..checks import uint64
 from ..layers import Layer
-from ..options import whole
 from . import description, tangents
 from .checks import check_layers, width
 
@@ -39,7 +39,7 @@ class Sequential(Layer):
         Of the initial weights. None keeps the weights that the layers have.
     dtype : str
         "float32" to train, "float64" to check gradients.
-    backend : str or NumpyBackend
+    backend : str or Backend
         "numpy", "numba", "mkl" or "cupy".
 
     Attributes
@@ -72,7 +72,7 @@ class Sequential(Layer):
         *layers: Layer,
         seed: int | None = 0,
         dtype: Any = "float32",
-        backend: str | NumpyBackend = "numpy",
+        backend: str | Backend = "numpy",
     ) -> None:
         check_layers(layers)
         self.layers = list(layers)
@@ -108,7 +108,7 @@ class Sequential(Layer):
         self.bind(params, backend.xp.zeros_like(params), backend)
         self.bind_state(backend.asarray(self.state_values(), dtype))
         if seed is not None:
-            self.seed = whole("seed", seed)
+            self.seed = uint64("seed", seed)
             self.initialize(Key(self.seed).fold_in(Stream.WEIGHTS))
 
     # -- the two passes ------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Sequential(Layer):
 
     # -- parameters ----------------------------------------------------------------------------
 
-    def bind(self, params: Array, grads: Array, backend: NumpyBackend) -> None:
+    def bind(self, params: Array, grads: Array, backend: Backend) -> None:
         self.params, self.grads, self.backend = params, grads, backend
         start = 0
         for layer in self.layers:
@@ -214,7 +214,7 @@ class Sequential(Layer):
     def state_values(self) -> Array:
         return np.concatenate([layer.state_values() for layer in self.layers])
 
-    def to(self, backend: str | NumpyBackend) -> Sequential:
+    def to(self, backend: str | Backend) -> Sequential:
         """Move parameters, gradients and state to `backend`, in place; return the network."""
         old, new = self.backend, get_backend(backend)
         if new is not old:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from .. import checkpoint, plotting
-from ..backend import NumpyBackend
+from ..backend import Backend
 from ..files import atomic_write
-from ..gan import GAN, METRICS
+from ..game import METRICS
+from ..gan import GAN
 
 SHEET = 64  # samples on a sheet
 # By these a run is known; metrics.json is of examples/evaluate.py.
@@ -90,7 +91,7 @@ class RunFolder:
 
     @classmethod
     def resume(
-        cls, path: str | os.PathLike[str], backend: str | NumpyBackend = "numpy"
+        cls, path: str | os.PathLike[str], backend: str | Backend = "numpy"
     ) -> tuple[RunFolder, GAN]:
         """Return the folder of a run and its game as they were last saved.
 

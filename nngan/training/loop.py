@@ -16,9 +16,10 @@ from operator import is_not
 import numpy as np
 
 from ..backend import Array, Key, Stream
-from ..gan import GAN, METRICS
-from ..gan.inputs import data_labels, one_hot
-from ..options import count
+from ..checks import positive_int
+from ..game import METRICS
+from ..game.inputs import data_labels, one_hot
+from ..gan import GAN
 from .progress import Progress, read_log
 
 
@@ -73,7 +74,7 @@ def fit(
     KeyboardInterrupt
         On Ctrl-C, between two steps.
     """
-    epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
+    epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
     data = _prepare(gan, x)
     labels = data_labels(gan, labels, len(data))
     if batch_size % gan.pack:

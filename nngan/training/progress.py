@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..backend import Array
-from ..gan import GAN, METRICS
+from ..game import METRICS
+from ..gan import GAN
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses, which a GPU has to be asked for
 

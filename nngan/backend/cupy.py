@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
 
+from .base import Backend, BackendUnavailable, Step
 from .cublas import Cublas
 from .graph import CudaGraph
 from .kernels import PHILOX
 from .keys import Array, Key
-from .on_numpy import BackendUnavailable, NumpyBackend, Step
 
 
-class CupyBackend(NumpyBackend):
+class CupyBackend(Backend):
     """The same on a CUDA GPU, through CuPy.
 
     Raises
@@ -69,15 +68,8 @@ class CupyBackend(NumpyBackend):
         self._cublas.gemm(a, b, out, accumulate)
         return out
 
-    def stack(self, batches: Sequence[Array]) -> Array:
-        stacked: Array = self.xp.concatenate(batches)
-        return stacked
-
-    def decay(self, a: Array, factor: float | Array) -> None:
-        a *= factor  # a GPU multiplies all numbers alike
-
     def bits(self, key: Key, n: int) -> Array:
-        """Return the same words as `NumpyBackend.bits`, computed where `key.step` lives."""
+        """Return the same words as `Backend.bits`, computed where `key.step` lives."""
         xp = self.xp
         words: Array = xp.empty(n, dtype=np.uint64)
         if isinstance(key.step, xp.ndarray):
@@ -90,11 +82,6 @@ class CupyBackend(NumpyBackend):
             numbers = map(np.uint64, (key.seed, *key.stream_words))
             self._philox((grid,), (threads,), (words, np.uint64(n), step, *numbers))
         return words
-
-    def elementwise(
-        self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
-    ) -> None:
-        formula(self, *arrays, *numbers)  # each operation is one launch over everything
 
     def compile(self, step: Step) -> Step:
         """Return `step` as a CUDA graph; see `nngan.backend.graph`."""

@@ -1,4 +1,4 @@
-"""The reference backend: NumPy."""
+"""The base of all backends, and NumPy, the reference."""
 
 from __future__ import annotations
 
@@ -49,17 +49,28 @@ class BackendUnavailable(ImportError):
     """The backend that was asked for cannot run here; the message says what is missing."""
 
 
-class NumpyBackend:
-    """The reference backend. Stateless, so that one instance serves any number of networks."""
+class Backend:
+    """What a network is handed to compute with: arrays, products, random numbers, ``compile``.
 
-    name = "numpy"
-    xp: Any = np
+    Every method here is written for `xp`, whatever array module that is, except `bits`, which
+    each backend has of its own. A backend is stateless: one instance serves any number of networks.
+
+    Attributes
+    ----------
+    name : str
+        As in ``GAN(..., backend=name)``.
+    xp : module
+        ``numpy`` or ``cupy``.
+    """
+
+    name: str
+    xp: Any
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> NumpyBackend:
-        return self  # stateless; and a module, which CuPy's backend holds, cannot be copied
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
+        return self  # stateless; and a module, such as `xp`, cannot be copied
 
     # -- arrays --------------------------------------------------------------------------------
 
@@ -75,7 +86,138 @@ class NumpyBackend:
     def matmul(
         self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
     ) -> Array:
-        """Return ``a @ b`` of (m, k) and (k, n), in `out` if given, added to it if `accumulate`.
+        """Return ``a @ b`` of (m, k) and (k, n), in `out` if given, added to it if `accumulate`."""
+        raise NotImplementedError
+
+    def stack(self, batches: Sequence[Array]) -> Array:
+        """Return the rows of all `batches` below each other."""
+        stacked: Array = self.xp.concatenate(batches)
+        return stacked
+
+    def decay(self, a: Array, factor: float | Array) -> None:
+        """Multiply `a` by `factor` in place.
+
+        Parameters
+        ----------
+        a : array
+        factor : float, or array of shape (1,) and the dtype of `a`
+            An array, on the device, if the factor changes with the step: a momentum that grows.
+        """
+        a *= factor
+
+    # -- random numbers: pure functions of a key -----------------------------------------------
+
+    def bits(self, key: Key, n: int) -> Array:
+        """Return `n` random words, uint64 of shape (n,): word i of Philox4x64-10.
+
+        Its key is (seed, s0) and its counter (block, step, s1, s2). One block is four words, and
+        s0, s1, s2 are the stream's words.
+
+        References
+        ----------
+        Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+        """
+        raise NotImplementedError
+
+    def uniform(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Return uniform numbers in (0, 1], 32 random bits each."""
+        n = math.prod(shape)
+        words = self.bits(key, (n + 1) // 2).view(np.uint32)[:n]
+        u: Array = words.astype(dtype)
+        u += 0.5
+        u *= 2.0**-32
+        return u.reshape(shape)
+
+    def normal(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Return standard normal numbers, two from each random word.
+
+        With u1, u2 uniform, ``sqrt(-2 ln u1) * (cos(2 pi u2), sin(2 pi u2))`` is a pair of
+        independent normals. The first n of a longer draw are the draw of n.
+
+        References
+        ----------
+        Box and Muller, "A note on the generation of random normal deviates", 1958.
+        """
+        xp = self.xp
+        n = math.prod(shape)
+        pairs = self.uniform(key, ((n + 1) // 2, 2), dtype)
+        u1, u2 = pairs.T.copy()
+        radius = xp.sqrt(-2.0 * xp.log(u1))
+        angle = (2.0 * math.pi) * u2
+        pairs[:, 0] = radius * xp.cos(angle)
+        pairs[:, 1] = radius * xp.sin(angle)
+        normals: Array = pairs.reshape(-1)[:n].reshape(shape)
+        return normals
+
+    def bernoulli(self, key: Key, shape: tuple[int, ...], p: float) -> Array:
+        """Return booleans that are True with probability `p`, to within 2**-17.
+
+        Integers are compared, 16 bits each, so that every backend draws the same mask.
+        """
+        n = math.prod(shape)
+        words = self.bits(key, (n + 3) // 4).view(np.uint16)[:n]
+        mask: Array = words < self.xp.uint32(round(p * 2**16))
+        return mask.reshape(shape)
+
+    def permutation(self, key: Key, n: int) -> Array:
+        """Return a random order of ``range(n)``, int64 of shape (n,): the sorting of n words."""
+        order: Array = self.xp.argsort(self.bits(key, n), kind="stable")
+        return order.astype(np.int64)
+
+    # -- execution -----------------------------------------------------------------------------
+
+    def update_in_place(
+        self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
+    ) -> None:
+        """Apply ``formula(backend, *arrays, *numbers)``, which changes flat arrays in place.
+
+        Element i of any array must depend on the elements i alone, so that a backend may apply the
+        formula to one piece after another, or its compiled form (`nngan.backend.loops`).
+
+        Parameters
+        ----------
+        formula : callable
+        arrays : sequence of array of shape (n,), all of one dtype
+        *numbers : float, or array of shape (1,) and that dtype
+            The same for all elements.
+        """
+        formula(self, *arrays, *numbers)
+
+    def elementwise(self, formula: Callable[..., Array], *arrays: Array, **numbers: float) -> Array:
+        """Return ``formula(*arrays, **numbers)``, or the same by the formula's compiled form.
+
+        Parameters
+        ----------
+        formula : callable
+            Element-wise.
+        *arrays : array, all of one shape and dtype
+        **numbers : float
+            The same for all elements.
+        """
+        return formula(*arrays, **numbers)
+
+    def compile(self, step: Step) -> Step:
+        """Return a function that does the same as `step`, faster if the backend knows how.
+
+        The contract: `step` takes no arguments, reads nothing back to the host and updates all
+        state in place.
+        """
+        return step
+
+    def synchronize(self) -> None:
+        """Wait until everything that was asked for has been computed."""
+
+
+class NumpyBackend(Backend):
+    """NumPy, the reference backend."""
+
+    name = "numpy"
+    xp = np
+
+    def matmul(
+        self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
+    ) -> Array:
+        """Return ``a @ b``, see `Backend.matmul`.
 
         A product that is not written into `out` is laid out by columns. Element-wise functions keep
         that order, so that all activations of a minibatch have it.
@@ -128,18 +270,8 @@ class NumpyBackend:
         except FloatingPointError:  # said after the multiplication, of which one result underflowed
             a[np.abs(a) < negligible(a.dtype)] = 0
 
-    # -- random numbers: pure functions of a key -----------------------------------------------
-
     def bits(self, key: Key, n: int) -> Array:
-        """Return `n` random words, uint64 of shape (n,): word i of Philox4x64-10.
-
-        The generator is NumPy's own `numpy.random.Philox`. Its key is (seed, s0) and its counter
-        (block, step, s1, s2), where one block is four words and s0, s1, s2 are the stream's words.
-
-        References
-        ----------
-        Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-        """
+        """Return the words of `Backend.bits` from NumPy's own `numpy.random.Philox`."""
         s0, s1, s2 = key.stream_words
         step = int(np.asarray(key.step).item())
         generator = np.random.Philox(
@@ -148,94 +280,15 @@ class NumpyBackend:
         bits: Array = generator.random_raw(n)
         return bits
 
-    def uniform(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
-        """Return uniform numbers in (0, 1], 32 random bits each."""
-        n = math.prod(shape)
-        words = self.bits(key, (n + 1) // 2).view(np.uint32)[:n]
-        u: Array = words.astype(dtype)
-        u += 0.5
-        u *= 2.0**-32
-        return u.reshape(shape)
-
-    def normal(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
-        """Return standard normal numbers, two from each random word.
-
-        With u1, u2 uniform, ``sqrt(-2 ln u1) * (cos(2 pi u2), sin(2 pi u2))`` is a pair of
-        independent normals. The first n of a longer draw are the draw of n.
-
-        References
-        ----------
-        Box and Muller, "A note on the generation of random normal deviates", 1958.
-        """
-        xp = self.xp
-        n = math.prod(shape)
-        pairs = self.uniform(key, ((n + 1) // 2, 2), dtype)
-        u1, u2 = pairs.T.copy()
-        radius = xp.sqrt(-2.0 * xp.log(u1))
-        angle = (2.0 * math.pi) * u2
-        pairs[:, 0] = radius * xp.cos(angle)
-        pairs[:, 1] = radius * xp.sin(angle)
-        normals: Array = pairs.reshape(-1)[:n].reshape(shape)
-        return normals
-
-    def bernoulli(self, key: Key, shape: tuple[int, ...], p: float) -> Array:
-        """Return booleans that are True with probability `p`, to within 2**-17.
-
-        Integers are compared, 16 bits each, so that every backend draws the same mask.
-        """
-        n = math.prod(shape)
-        words = self.bits(key, (n + 3) // 4).view(np.uint16)[:n]
-        mask: Array = words < self.xp.uint32(round(p * 2**16))
-        return mask.reshape(shape)
-
-    def permutation(self, key: Key, n: int) -> Array:
-        """Return a random order of ``range(n)``, int64 of shape (n,): the sorting of n words."""
-        order: Array = self.xp.argsort(self.bits(key, n), kind="stable")
-        return order.astype(np.int64)
-
-    # -- execution -----------------------------------------------------------------------------
-
-    def elementwise(
+    def update_in_place(
         self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
     ) -> None:
-        """Apply ``formula(backend, *arrays, *numbers)``, which changes flat arrays in place.
-
-        Element i of any array must depend on the elements i alone, so that the formula may be
-        applied to one piece after another. Here they are pieces whose operands stay in a core's
-        cache from one operation to the next.
-
-        Parameters
-        ----------
-        formula : callable
-        arrays : sequence of array of shape (n,), all of one dtype
-        *numbers : float, or array of shape (1,) and that dtype
-            The same for all elements.
-        """
+        # Pieces whose operands stay in a core's cache from one operation to the next.
         size = 1 << 15
         for start in range(0, arrays[0].size, size):
             formula(self, *(array[start : start + size] for array in arrays), *numbers)
 
-    def fused(self, formula: Callable[..., Array], *arrays: Array, **numbers: float) -> Array:
-        """Return ``formula(*arrays, **numbers)``, in one pass through memory where there is one.
-
-        Parameters
-        ----------
-        formula : callable
-            Element-wise, and a function of a module, by whose name a backend may know it.
-        *arrays : array, all of one shape and dtype
-        **numbers : float
-            The same for all elements.
-        """
-        return formula(*arrays, **numbers)
-
     def compile(self, step: Step) -> Step:
-        """Return a function that does what `step` does, faster where the backend knows how.
-
-        The contract: `step` takes no arguments, reads nothing back to the host and updates all
-        state in place. Here it is `step` itself, and what it frees is kept for its next call.
-        """
+        """Return `step` itself, and keep the memory that it frees for its next call."""
         keep_freed_memory()
         return step
-
-    def synchronize(self) -> None:
-        """Wait until everything that was asked for has been computed."""

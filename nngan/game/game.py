@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, NumpyBackend, Stream, get_backend
+from ..backend import Array, Backend, Key, Stream, get_backend
+from ..checks import fraction, interval, nonnegative, one_of, positive_int, uint64
 from ..layers import Layer
 from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
-from ..options import count, fraction, interval, one_of, strength, whole
 from . import steps
 from .inputs import (
     Labels,
@@ -67,7 +67,7 @@ class GAN:
         sees that fakes are alike, which no sample shows alone (PacGAN).
     classes : int
         Of a conditional game: `fit` then takes a label in 0..classes-1 for each sample, and both
-        networks see it, one-hot, in their last columns; see `nngan.gan.inputs`. 0: no labels.
+        networks see it, one-hot, in their last columns; see `nngan.game.inputs`. 0: no labels.
     ema : float
         Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
         none. GANs use 0.99 to 0.9999.
@@ -93,7 +93,7 @@ class GAN:
     seed : int
         Of everything random in the game: order of the data, noise, dropout. The networks have
         seeds of their own.
-    backend : str or NumpyBackend
+    backend : str or Backend
         "numpy", "numba", "mkl" or "cupy"; the networks are moved there.
 
     Attributes
@@ -143,24 +143,24 @@ class GAN:
         categories: int = 0,
         data_range: tuple[float, float] = (0.0, 1.0),
         seed: int = 0,
-        backend: str | NumpyBackend = "numpy",
+        backend: str | Backend = "numpy",
     ) -> None:
         check_optimizers(g_optimizer=(g_optimizer, G), d_optimizer=(d_optimizer, D))
         self.G, self.D = G, D
         self.loss = one_of("loss", loss, OBJECTIVES)
-        self.k = count("k", k)
+        self.k = positive_int("k", k)
         self.update = one_of("update", update, UPDATES)
         self.label_smoothing = fraction("label_smoothing", label_smoothing)
-        self.pack = count("pack", pack)
-        self.classes = whole("classes", classes)
+        self.pack = positive_int("pack", pack)
+        self.classes = uint64("classes", classes)
         self.ema = fraction("ema", ema)
-        self.r1, self.r2 = strength("r1", r1), strength("r2", r2)
-        self.gradient_penalty = strength("gradient_penalty", gradient_penalty)
-        self.penalty_every = count("penalty_every", penalty_every)
+        self.r1, self.r2 = nonnegative("r1", r1), nonnegative("r2", r2)
+        self.gradient_penalty = nonnegative("gradient_penalty", gradient_penalty)
+        self.penalty_every = positive_int("penalty_every", penalty_every)
         self.latent = one_of("latent", latent, LATENTS)
-        self.categories = whole("categories", categories)
+        self.categories = uint64("categories", categories)
         self.data_range = interval("data_range", data_range)
-        self.seed = whole("seed", seed)
+        self.seed = uint64("seed", seed)
         check_together(self)
         # What is refused has been refused: from here on the networks are the game's.
         self.backend = get_backend(backend)
@@ -191,7 +191,7 @@ class GAN:
 
     def latents(self, n: int, seed: int = 0) -> Array:
         """Return the latent vectors of ``sample(n, seed=seed)``, (n, latent_dim), on the device."""
-        n, seed = count("n", n), whole("seed", seed)
+        n, seed = positive_int("n", n), uint64("seed", seed)
         return self._draw(Key(seed).fold_in(Stream.SAMPLE), n)
 
     # -- learning and sampling -----------------------------------------------------------------
@@ -269,7 +269,7 @@ class GAN:
     def load(
         cls,
         path: str | os.PathLike[str],
-        backend: str | NumpyBackend = "numpy",
+        backend: str | Backend = "numpy",
         layers: Sequence[type[Layer]] = (),
     ) -> GAN:
         """Return the game that `save` wrote; see `nngan.checkpoint.load`."""
@@ -289,7 +289,7 @@ class GAN:
     def from_config(
         cls,
         config: dict[str, Any],
-        backend: str | NumpyBackend = "numpy",
+        backend: str | Backend = "numpy",
         layers: Sequence[type[Layer]] = (),
     ) -> GAN:
         """Make the game that `config` described; `layers` as in `Sequential.from_config`."""

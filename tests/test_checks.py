@@ -1,4 +1,4 @@
-"""nngan/options.py: what is no number at all is refused like a wrong one."""
+"""nngan/checks.py: what is no number at all is refused like a wrong one."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan import cli, options
+from nngan import checks, cli
 
 NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5)]
 
@@ -14,28 +14,28 @@ NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5
 @pytest.mark.parametrize("n", NO_COUNTS, ids=repr)
 def test_a_count_is_a_whole_number_from_one_on(n):
     with pytest.raises(ValueError, match=r"^n must be a positive whole number, got "):
-        options.count("n", n)
+        checks.positive_int("n", n)
 
 
 @pytest.mark.parametrize("n", ["x", None, math.nan, math.inf, 2.5, -1, 2**64], ids=repr)
 def test_a_seed_is_a_whole_number_of_64_bits(n):
     with pytest.raises(ValueError, match=r"^seed must be a whole number in \[0, 2\*\*64\), got "):
-        options.whole("seed", n)
+        checks.uint64("seed", n)
 
 
 @pytest.mark.parametrize("name", ["c", "", None, 3, ["a"], {}], ids=repr)
 def test_a_name_is_one_of_the_known(name):
     with pytest.raises(ValueError, match=r"^loss must be one of a, b, got "):
-        options.one_of("loss", name, {"a": 1, "b": 2})
-    assert options.one_of("loss", "b", ("a", "b")) == "b"
+        checks.one_of("loss", name, {"a": 1, "b": 2})
+    assert checks.one_of("loss", "b", ("a", "b")) == "b"
 
 
 @pytest.mark.parametrize("value", ["x", None, math.nan, -1, [0.5], 1j], ids=repr)
 def test_a_number_of_another_kind_is_refused_like_one_out_of_range(value):
     for check, wanted in (
-        (options.positive, "must be a positive number"),
-        (options.strength, "must be a number >= 0"),
-        (options.fraction, r"must lie in \[0, 1\)"),
+        (checks.positive, "must be a positive number"),
+        (checks.nonnegative, "must be a number >= 0"),
+        (checks.fraction, r"must lie in \[0, 1\)"),
     ):
         with pytest.raises(ValueError, match=rf"^lr {wanted}, got "):
             check("lr", value)
@@ -46,13 +46,13 @@ def test_an_interval_is_a_pair_in_order(ends):
     with pytest.raises(
         ValueError, match=r"^data_range must be \(low, high\) with low < high, got "
     ):
-        options.interval("data_range", ends)
-    assert options.interval("data_range", [-1, np.float32(1)]) == (-1, 1)
+        checks.interval("data_range", ends)
+    assert checks.interval("data_range", [-1, np.float32(1)]) == (-1, 1)
 
 
 @pytest.mark.parametrize("n", [3, 3.0, np.int64(3), np.uint8(3), np.float32(3)], ids=repr)
 def test_a_whole_number_may_have_any_type_and_becomes_an_int(n):
-    for check in options.count, options.whole:
+    for check in checks.positive_int, checks.uint64:
         assert check("n", n) == 3
         assert type(check("n", n)) is int
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from .base import BackendUnavailable
 from .keys import Array
-from .on_numba import NumbaBackend, compiled, each
-from .on_numpy import BackendUnavailable
+from .loops import LOOPS
+from .numba import NumbaBackend, compiled
 
 # MKL's own numbers, of mkl_types.h, mkl_service.h and mkl_cblas.h.
 INTERFACE_LP64, THREADING_GNU, CBWR_BRANCH, CBWR_AUTO = 0, 3, 1, 2
@@ -52,7 +53,7 @@ class MklBackend(NumbaBackend):
     def matmul(
         self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
     ) -> Array:
-        """Return ``a @ b``, as `NumpyBackend.matmul`, but laid out by rows.
+        """Return ``a @ b``, as `Backend.matmul`, but laid out by rows.
 
         `out` shares no memory with the others. Products of unlike dtypes are NumPy's.
         """
@@ -71,24 +72,24 @@ class MklBackend(NumbaBackend):
         out[...] = out + result if accumulate else result
         return out
 
-    def elementwise(
+    def update_in_place(
         self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
     ) -> None:
         products()  # or its reason why not
-        super().elementwise(formula, arrays, *numbers)
+        super().update_in_place(formula, arrays, *numbers)
 
-    def fused(self, formula: Callable[..., Array], *arrays: Array, **numbers: float) -> Array:
-        kernel = KERNELS.get(f"{formula.__module__}.{formula.__qualname__}")
+    def elementwise(self, formula: Callable[..., Array], *arrays: Array, **numbers: float) -> Array:
+        loop = LOOPS.get(formula)
         dtypes = {array.dtype for array in arrays}
-        if kernel is None or len(dtypes) > 1 or not dtypes <= products().keys():
-            return super().fused(formula, *arrays, **numbers)
+        if loop is None or len(dtypes) > 1 or not dtypes <= products().keys():
+            return super().elementwise(formula, *arrays, **numbers)
         shape, dtype = arrays[0].shape, arrays[0].dtype.type
         if any(array.shape != shape for array in arrays):  # a loop would go past their ends
             raise ValueError(f"arrays of one shape are wanted, got {[a.shape for a in arrays]}")
         result = np.empty(shape, dtype)
         flat = (array.ravel() for array in (*arrays, result))
         in_dtype = {name: dtype(number) for name, number in numbers.items()}
-        compiled(kernel, self.parallel)(*flat, **in_dtype)
+        compiled(loop, self.parallel)(*flat, **in_dtype)
         return result
 
 
@@ -208,38 +209,3 @@ def load_library() -> ctypes.CDLL:
             + INSTEAD
         )
     return mkl
-
-
-# -- kernels: each with the arrays and the numbers of its formula, and where the result goes ------
-
-
-def relu(x: Array, y: Array) -> None:
-    """`nngan.layers.activations.relu`."""
-    zero = x.dtype.type(0)
-    for i in each(x.size):
-        y[i] = zero if x[i] <= zero else x[i]
-
-
-def relu_backward(dy: Array, y: Array, dx: Array) -> None:
-    """`nngan.layers.activations.relu_backward`."""
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    for i in each(y.size):
-        dx[i] = dy[i] * (one if y[i] > zero else zero)
-
-
-def leaky_relu(x: Array, y: Array, slope: float) -> None:
-    """`nngan.layers.activations.leaky_relu`."""
-    for i in each(x.size):
-        y[i] = slope * x[i] if x[i] <= 0 else x[i]
-
-
-def leaky_relu_backward(dy: Array, y: Array, dx: Array, slope: float) -> None:
-    """`nngan.layers.activations.leaky_relu_backward`."""
-    for i in each(y.size):
-        dx[i] = dy[i] if y[i] > 0 else slope * dy[i]
-
-
-KERNELS = {
-    f"nngan.layers.activations.{kernel.__name__}": kernel
-    for kernel in (relu, relu_backward, leaky_relu, leaky_relu_backward)
-}

@@ -17,14 +17,14 @@ def one_of(name: str, value: str, known: Iterable[str]) -> str:
     return value
 
 
-def count(name: str, n: int) -> int:
+def positive_int(name: str, n: int) -> int:
     """Return the whole number n >= 1."""
     if not is_whole(n) or n < 1:
         raise ValueError(f"{name} must be a positive whole number, got {n!r}")
     return int(n)
 
 
-def whole(name: str, n: int) -> int:
+def uint64(name: str, n: int) -> int:
     """Return the whole number 0 <= n < 2**64."""
     if not is_whole(n) or not 0 <= n < 2**64:
         raise ValueError(f"{name} must be a whole number in [0, 2**64), got {n!r}")
@@ -38,7 +38,7 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
-def strength(name: str, value: float) -> float:
+def nonnegative(name: str, value: float) -> float:
     """Return the number value >= 0."""
     if not (is_number(value) and 0 <= value < math.inf):
         raise ValueError(f"{name} must be a number >= 0, got {value!r}")

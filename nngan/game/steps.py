@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..backend import Array, NumpyBackend, Stream
+from ..backend import Array, Backend, Stream, each, loop_of
 from ..layers import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .inputs import for_discriminator, for_generator, from_discriminator
@@ -220,10 +220,10 @@ def average(gan: GAN) -> None:
     share = 1 - gan.backend.xp.minimum((1 + gan.clock) / (10 + gan.clock), gan.ema)
     share = share.astype(dtype)
     for mean, new in ((gan.G_ema.params, G.params), (gan.G_ema.state, G.state)):
-        gan.backend.elementwise(moving_average, (mean, new), share)
+        gan.backend.update_in_place(moving_average, (mean, new), share)
 
 
-def moving_average(backend: NumpyBackend, mean: Array, new: Array, share: Array) -> None:
+def moving_average(backend: Backend, mean: Array, new: Array, share: Array) -> None:
     """Move every mean by its share of the way to the new number, in place.
 
     Parameters
@@ -234,3 +234,10 @@ def moving_average(backend: NumpyBackend, mean: Array, new: Array, share: Array)
     change = new - mean
     change *= share
     mean += change
+
+
+@loop_of(moving_average)
+def moving_average_loop(mean: Array, new: Array, share: float, least: float) -> None:
+    """Compute `moving_average` in one pass."""
+    for i in each(mean.size):
+        mean[i] += (new[i] - mean[i]) * share
