@@ -1,7 +1,19 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
 
-from . import datasets, metrics, penalties
-from .backend import BackendUnavailable, CupyBackend, MklBackend, NumbaBackend, NumpyBackend
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import losses, penalties, training
+from .backend import (
+    Backend,
+    BackendUnavailable,
+    CupyBackend,
+    MklBackend,
+    NumbaBackend,
+    NumpyBackend,
+)
 from .gan import GAN
 from .gradcheck import assert_gradients, check_gradients
 from .layers import (
@@ -19,10 +31,24 @@ from .losses import bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
 
+if TYPE_CHECKING:
+    from . import (
+        checkpoint,
+        datasets,
+        game,
+        gradcheck,
+        latent,
+        layers,
+        metrics,
+        plotting,
+        recipes,
+    )
+
 __all__ = [
     "GAN",
     "SGD",
     "Adam",
+    "Backend",
     "BackendUnavailable",
     "BatchNorm",
     "CupyBackend",
@@ -42,9 +68,29 @@ __all__ = [
     "bce",
     "bce_with_logits",
     "check_gradients",
+    "checkpoint",
     "datasets",
+    "game",
+    "gradcheck",
+    "latent",
+    "layers",
+    "losses",
     "metrics",
     "penalties",
+    "plotting",
+    "recipes",
+    "training",
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a submodule when it is first used, so that ``import nngan`` stays light."""
+    if name in __all__:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The full state of a run in one ``.npz``, written so that a crash cannot spoil it.
+"""The full state of a game in one ``.npz``, written so that a crash cannot spoil it.
 
 A checkpoint holds arrays and one JSON text, never a pickle: parameters, running averages and
 optimizer moments of both networks, the clock, the losses so far, and a description from which the
@@ -18,26 +18,29 @@ import numpy as np
 
 from .backend import Array, Backend
 from .files import DAMAGE, atomic_write
-from .game import METRICS
-from .gan import GAN
+from .game import METRICS, Game
+from .game.game import AnyGame, parts_from_config
 from .layers import Layer
+from .network import Sequential
+from .optim import Optimizer
 
-FORMAT = "nngan checkpoint 2"  # 1 had other moments of Adam
+FORMAT = "nngan checkpoint 2"
 
 
 class CheckpointError(ValueError):
     """A file is not a checkpoint, or not a whole one; the message says which."""
 
 
-def save(gan: GAN, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
-    """Write the whole state of `gan` to `path`, replacing what was there in one instant.
+def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
+    """Write the whole state of `game` to `path`, replacing the old file in one instant.
 
     The file is written under another name, flushed to the disk and then renamed: a reader, or a
     run that is killed at any moment, finds the old file or the new one, never half of one.
 
     Parameters
     ----------
-    gan : GAN
+    game : Game
+        Usually a `GAN`.
     path : path
         Conventionally ``checkpoint.npz``.
     extra : dict, optional
@@ -45,16 +48,21 @@ def save(gan: GAN, path: str | os.PathLike[str], extra: dict[str, Any] | None = 
 
     Raises
     ------
+    CheckpointError
+        If no game could be made from this one's description: a layer or optimizer of your own does
+        not return in `config` what its constructor needs.
     OSError
-        When the file cannot be written; what was at `path` is still there then.
+        If the file cannot be written. The old file at `path` is still there then.
     """
     path = Path(path)
-    config = {"format": FORMAT, "gan": gan.config(), "extra": extra or {}}
-    to_numpy = gan.backend.to_numpy
-    arrays = {name: to_numpy(array) for name, array in _state(gan).items()}
-    arrays["history"] = np.array([gan.history[name] for name in METRICS], np.float64)
-    arrays["log"] = to_numpy(gan.log)
-    arrays["config"] = np.array(as_json(config))
+    config = {"format": FORMAT, "gan": game.config(), "extra": extra or {}}
+    text = as_json(config)
+    _check_loadable(game, json.loads(text)["gan"])
+    to_numpy = game.backend.to_numpy
+    arrays = {name: to_numpy(array) for name, array in game.state().items()}
+    arrays["history"] = np.array([game.history[name] for name in METRICS], np.float64)
+    arrays["log"] = to_numpy(game.log)
+    arrays["config"] = np.array(text)
     with atomic_write(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
 
@@ -63,44 +71,50 @@ def load(
     path: str | os.PathLike[str],
     backend: str | Backend = "numpy",
     layers: Sequence[type[Layer]] = (),
-) -> tuple[GAN, dict[str, Any]]:
+    optimizers: Sequence[type[Optimizer]] = (),
+    *,
+    kind: type[AnyGame],
+) -> tuple[AnyGame, dict[str, Any]]:
     """Return the game that was saved at `path`, on any backend, and its `extra`.
 
     Parameters
     ----------
     path : path
     backend : str or Backend
-        Where it shall go on; it need not be where it came from.
+        Where the game will go on; it need not be the backend that it was saved on.
     layers : sequence of Layer subclasses
-        Layers of your own that its networks use.
+        The layers of your own that its networks use.
+    optimizers : sequence of Optimizer subclasses
+        The optimizers of your own that it uses.
+    kind : type
+        The class of the game: `GAN`.
 
     Raises
     ------
     TypeError
-        When `layers` is no sequence of classes.
+        If `layers` or `optimizers` is no sequence of classes.
     FileNotFoundError
-        When there is no such file.
+        If there is no such file.
     CheckpointError
-        When the file is damaged, or is no checkpoint of nngan.
+        If the file is damaged, or is no checkpoint of nngan.
     """
-    if not isinstance(layers, Sequence):
-        raise TypeError(f"layers must be a sequence of classes, [MyLayer] say, got {layers!r}")
+    for name, classes in (("layers", layers), ("optimizers", optimizers)):
+        if not isinstance(classes, Sequence):
+            raise TypeError(f"{name} must be a sequence of classes, [MyClass] say, got {classes!r}")
     path = Path(path)
     arrays, config = _read(path)
     try:
-        gan = GAN.from_config(config["gan"], backend, layers)
+        game = kind.from_config(config["gan"], backend, layers, optimizers)
     except (LookupError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: its description is ({error!r})") from error
-    # Checkpoints of before labels were counted: all classes alike.
-    arrays.setdefault("label_counts", np.ones(gan.classes, np.int64))
-    for name, array in _state(gan).items():
+    for name, array in game.state().items():
         found = arrays[name].shape if name in arrays else "nothing"
         if found != array.shape:
             raise CheckpointError(f"{path} is damaged: {name} must be {array.shape}, got {found}")
-        array[...] = gan.backend.asarray(arrays[name])
-    gan.log = gan.backend.asarray(arrays["log"])
-    gan.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
-    return gan, config["extra"]
+        array[...] = game.backend.asarray(arrays[name])
+    game.log = game.backend.asarray(arrays["log"])
+    game.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
+    return game, config["extra"]
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -131,18 +145,33 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, config
 
 
-def _state(gan: GAN) -> dict[str, Array]:
-    """Return all arrays that training changes in place, by name."""
-    state = {"clock": gan.clock, "epoch_start": gan.epoch_start}
-    if gan.classes:
-        state["label_counts"] = gan.label_counts
-    networks = {"G": gan.G, "D": gan.D}
-    if gan.G_ema is not None:
-        networks["G_ema"] = gan.G_ema
-    for name, network in networks.items():
-        state[f"{name}.params"] = network.params
-        if network.state.size:
-            state[f"{name}.state"] = network.state
-    for name, optimizer in (("G", gan.g_optimizer), ("D", gan.d_optimizer)):
-        state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
-    return state
+def _check_loadable(game: Game, config: dict[str, Any]) -> None:
+    """Raise CheckpointError if no game could be made from this description.
+
+    Networks and optimizers are made anew from it; once, until the description changes.
+    """
+    if config == game.loadable_config:
+        return
+    layers = [*_types_in(game.G), *_types_in(game.D)]
+    optimizers = [type(game.g_optimizer), type(game.d_optimizer)]
+    try:
+        G, D, _, g_optimizer, d_optimizer = parts_from_config(config, layers, optimizers)
+        again = {"G": G.config(), "D": D.config()}
+        again |= {"g_optimizer": g_optimizer.config(), "d_optimizer": d_optimizer.config()}
+        for name, description in again.items():
+            if json.loads(as_json(description)) != config[name]:
+                raise ValueError(f"{name} made from its config() is another one")
+    except Exception as error:  # the constructors of users' classes may raise anything
+        raise CheckpointError(
+            f"the game could not be loaded again ({type(error).__name__}: {error}): config() of a "
+            "layer or optimizer must return its constructor's arguments by name, as JSON holds them"
+        ) from error
+    game.loadable_config = config
+
+
+def _types_in(network: Sequential) -> list[type[Layer]]:
+    """Return the class of a network and of each layer in it."""
+    types: list[type[Layer]] = [type(network)]
+    for layer in network.layers:
+        types += _types_in(layer) if isinstance(layer, Sequential) else [type(layer)]
+    return types

@@ -1,5 +1,252 @@
-"""The game as a user holds it."""
+"""`GAN`: a game as a user holds it, with fit, sample, save and load."""
 
-from .game.game import GAN
+from __future__ import annotations
 
-__all__ = ["GAN"]
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from . import checkpoint, training
+from .backend import Array, Backend, Key, Stream
+from .checks import positive_int, uint64
+from .game import Game, Labels, Rules, steps
+from .game.game import parts_from_config
+from .game.inputs import draw_labels, for_generator, labels_of_samples
+from .layers import Layer
+from .network import Sequential
+from .optim import Optimizer
+
+
+class GAN(Game):
+    """A generator and a discriminator that learn from each other.
+
+    The options make up the game's `nngan.game.Rules`. They can be read as attributes (``gan.r1``)
+    and cannot change: to assign to one raises AttributeError. An optimizer's `lr` may be set.
+
+    Parameters
+    ----------
+    G : Sequential
+        Generator: latent vectors (N, latent_dim + classes) to samples (N, features).
+    D : Sequential
+        Discriminator: samples (N, pack * (features + classes)) to logits (N, 1), the log-odds that
+        they are real.
+    loss : str
+        "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
+        "relativistic"; see `nngan.losses.objectives`.
+    g_optimizer, d_optimizer : Optimizer, optional
+        ``Adam(2e-4, beta1=0.5)`` each if left out.
+    k : int
+        Steps of D per step of G.
+    update : str
+        "alternating": G's step sees the D that has just moved, as in Algorithm 1. "simultaneous":
+        both move from where both are, which takes one pass through D instead of two (k = 1, and no
+        layer of D may couple samples).
+    label_smoothing : float
+        One-sided: real data get the label 1 - label_smoothing.
+    pack : int
+        Samples that D judges together, in one row: minibatches must be multiples of it. D then
+        sees that fakes are alike, which no sample shows alone (PacGAN).
+    classes : int
+        Classes of a conditional game: `fit` then takes a label in 0..classes-1 for each sample, and
+        both networks see it, one-hot, in their last columns; see `nngan.game.inputs`. 0: no labels.
+    ema : float
+        Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
+        none. GANs use 0.99 to 0.9999.
+    r1, r2 : float
+        Strengths gamma of the penalties on D's gradient, at real data and at fakes, which are part
+        of D's loss; see `nngan.penalties`. 0: none.
+    gradient_penalty : float
+        Weight of the penalty that keeps the norm of D's gradient at 1 between real data and fakes;
+        10 in the paper on Wasserstein GANs. 0: none.
+    penalty_every : int
+        Penalise only every n-th training step, and n times as strongly: the lazy regularization of
+        Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020,
+        appendix B.
+    latent : str
+        Prior of z: "normal", or "uniform" on (-1, 1].
+    categories : int
+        Size of the categorical code, drawn uniformly, that replaces the first columns of z; 0 for
+        none, or at least 2 and less than `latent_dim`. Unlike `classes`, neither the data nor D
+        know these categories.
+    data_range : (float, float)
+        The range to which data in [0, 1] are mapped for the networks: (-1, 1) for a generator that
+        ends in Tanh. `fit` maps to it and `sample` maps back. (0, 1) leaves data as they are,
+        whatever their range.
+    seed : int
+        Seed of everything random in the game: order of the data, noise, dropout. The networks have
+        seeds of their own.
+    backend : str or Backend
+        "numpy", "numba", "mkl" or "cupy"; the networks are moved there.
+
+    Attributes
+    ----------
+    rules : Rules
+        All options above but networks, optimizers and backend, as one frozen value.
+    G_ema, prior, latent_dim, label_counts, clock, history, log
+        See `nngan.game.Game`.
+
+    Raises
+    ------
+    ValueError
+        If the networks do not fit together or an option has no such value.
+    BackendUnavailable
+        If the backend cannot run here.
+    """
+
+    def __init__(
+        self,
+        G: Sequential,
+        D: Sequential,
+        *,
+        loss: str = "non_saturating",
+        g_optimizer: Optimizer | None = None,
+        d_optimizer: Optimizer | None = None,
+        k: int = 1,
+        update: str = "alternating",
+        label_smoothing: float = 0.0,
+        pack: int = 1,
+        classes: int = 0,
+        ema: float = 0.0,
+        r1: float = 0.0,
+        r2: float = 0.0,
+        gradient_penalty: float = 0.0,
+        penalty_every: int = 1,
+        latent: str = "normal",
+        categories: int = 0,
+        data_range: tuple[float, float] = (0.0, 1.0),
+        seed: int = 0,
+        backend: str | Backend = "numpy",
+    ) -> None:
+        rules = Rules(
+            loss=loss,
+            label_smoothing=label_smoothing,
+            k=k,
+            update=update,
+            pack=pack,
+            classes=classes,
+            data_range=data_range,
+            latent=latent,
+            categories=categories,
+            r1=r1,
+            r2=r2,
+            gradient_penalty=gradient_penalty,
+            penalty_every=penalty_every,
+            ema=ema,
+            seed=seed,
+        )
+        super().__init__(G, D, rules, g_optimizer, d_optimizer, backend)
+
+    # -- learning ------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Array,
+        epochs: int,
+        batch_size: int = 128,
+        *,
+        labels: Array | None = None,
+        callbacks: Sequence[Callable[[GAN], object]] = (),
+        progress: bool = True,
+    ) -> dict[str, list[float]]:
+        """Train for `epochs` more epochs; see `nngan.training.fit`."""
+        return training.fit(
+            self, x, epochs, batch_size, labels=labels, callbacks=callbacks, progress=progress
+        )
+
+    def discriminator_step(
+        self, x: Array, z: Array, i: int = 0, *, y: Array | None = None, penalise: bool = True
+    ) -> tuple[Array, Array, Array]:
+        """Move D once, on data x and noise z; see `nngan.game.steps.discriminator_step`."""
+        return steps.discriminator_step(self, x, z, i, y=y, penalise=penalise)
+
+    def generator_step(self, z: Array, x: Array | None = None, *, y: Array | None = None) -> Array:
+        """Move G once, on noise z; see `nngan.game.steps.generator_step`."""
+        return steps.generator_step(self, z, x, y=y)
+
+    def simultaneous_step(
+        self, x: Array, z: Array, *, y: Array | None = None
+    ) -> tuple[Array, Array, Array, Array]:
+        """Move both players once, in one pass; see `nngan.game.steps.simultaneous_step`."""
+        return steps.simultaneous_step(self, x, z, y=y)
+
+    # -- sampling ------------------------------------------------------------------------------
+
+    def sample(
+        self, n: int, *, labels: Labels | None = None, seed: int = 0, averaged: bool = True
+    ) -> Array:
+        """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
+
+        The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
+        vector learning. The first samples of a longer draw are those of a shorter one.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+        labels : int or sequence of int, optional
+            In a game with classes: one label for all samples, or one for each. If left out, they
+            are drawn at random with the frequencies of the data, so that the samples are of
+            p(x) = sum_y p(y) p(x|y).
+        seed : int
+            Seed of the latent vectors, and of the labels that are drawn.
+        averaged : bool
+            Whether to sample from the moving average of G's weights, if the game keeps one; False
+            takes the weights of the last step.
+        """
+        z = self.latents(n, seed)
+        if self.rules.classes and labels is None:
+            key = Key(seed).fold_in(Stream.LABELS)
+            labels = draw_labels(self.backend, self.label_counts, len(z), key)
+        return self.generate(z, labels, averaged)
+
+    def latents(self, n: int, seed: int = 0) -> Array:
+        """Return the latent vectors of ``sample(n, seed=seed)``, (n, latent_dim), on the device."""
+        n, seed = positive_int("n", n), uint64("seed", seed)
+        return self.prior.draw(self.backend, Key(seed).fold_in(Stream.SAMPLE), n, self.G.dtype)
+
+    def generate(self, z: Array, labels: Labels | None = None, averaged: bool = True) -> Array:
+        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
+
+        `labels` and `averaged` are those of `sample`; a game with classes needs labels.
+        """
+        low, high = self.rules.data_range
+        G = self.G_ema if averaged and self.G_ema is not None else self.G
+        z = self.backend.asarray(z, G.dtype)
+        y = labels_of_samples(self.rules, self.backend, labels, len(z), G.dtype)
+        samples = G(for_generator(self.rules, z, y))
+        x = np.ascontiguousarray(self.backend.to_numpy(samples))
+        return x if (low, high) == (0, 1) else (x - low) / (high - low)
+
+    # -- saving --------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
+        """Write the whole state of the game to one file; see `nngan.checkpoint.save`."""
+        checkpoint.save(self, path, extra)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        backend: str | Backend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+        optimizers: Sequence[type[Optimizer]] = (),
+    ) -> GAN:
+        """Return the game that `save` wrote; see `nngan.checkpoint.load`."""
+        return checkpoint.load(path, backend, layers, optimizers, kind=cls)[0]
+
+    @classmethod
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        backend: str | Backend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+        optimizers: Sequence[type[Optimizer]] = (),
+    ) -> GAN:
+        """Make the game that `config` described; see `nngan.game.Game.from_config`."""
+        G, D, rules, g_optimizer, d_optimizer = parts_from_config(config, layers, optimizers)
+        return cls(
+            G, D, g_optimizer=g_optimizer, d_optimizer=d_optimizer, backend=backend, **asdict(rules)
+        )

@@ -8,14 +8,12 @@ of that norm, and G was never asked what to make of it; an arc stays in the shel
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 
 from .backend import Array, array_module
-from .checks import is_whole, one_of, positive_int
-from .game import LATENTS
-from .gan import GAN
+from .checks import is_whole
+from .game import Game
 from .layers import sigmoid
 
 OPPOSITE = 1e-6  # radians short of pi below which the plane of an arc is rounding error
@@ -101,36 +99,7 @@ def spherical_walk(a: Array, b: Array, steps: int) -> Array:
     return _mix(r / norm_a * _share(1 - t, theta), a, r / norm_b * _share(t, theta), b)
 
 
-def prior_quantiles(n: int, latent: str = "normal") -> Array:
-    """Return the quantiles (i + 1/2) / n of one coordinate of the prior: n equally likely values.
-
-    Parameters
-    ----------
-    n : int
-        At least 1.
-    latent : {"normal", "uniform"}
-        As in `GAN`.
-
-    Returns
-    -------
-    quantiles : float64 array of shape (n,)
-
-    Raises
-    ------
-    ValueError
-        When n is no whole number >= 1, or there is no such prior.
-
-    Examples
-    --------
-    >>> prior_quantiles(4).round(2).tolist(), prior_quantiles(4, "uniform").tolist()
-    ([-1.15, -0.32, 0.32, 1.15], [-0.75, -0.25, 0.25, 0.75])
-    """
-    n, latent = positive_int("n", n), one_of("latent", latent, LATENTS)
-    p = (np.arange(n) + 0.5) / n
-    return 2 * p - 1 if latent == "uniform" else np.array([*map(NormalDist().inv_cdf, p)])
-
-
-def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:
+def input_gradient(game: Game, x: Array) -> tuple[Array, Array]:
     """Return how D's logit changes with the pixels of `x`, and D(x).
 
     D sees low + (high - low) x, where (low, high) is the game's data_range, so that by the chain
@@ -138,9 +107,10 @@ def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:
 
     Parameters
     ----------
-    gan : GAN
+    game : Game
+        Usually a `GAN`.
     x : array of shape (N, features)
-        Samples as `gan.sample` returns them: in [0, 1] where they are images.
+        Samples as `GAN.sample` returns them: in [0, 1] where they are images.
 
     Returns
     -------
@@ -154,16 +124,15 @@ def input_gradient(gan: GAN, x: Array) -> tuple[Array, Array]:
     ValueError
         When D does not judge samples one by one, by their features alone.
     """
-    features = gan.G.n_out
-    if gan.D.n_in != features:
+    features = game.G.n_out
+    if game.D.n_in != features:
         raise ValueError(
-            f"D takes {gan.D.n_in} numbers and a sample has {features}: the gradient in a sample "
+            f"D takes {game.D.n_in} numbers and a sample has {features}: the gradient in a sample "
             "is defined for a D that sees one sample and nothing else"
         )
-    D, backend, (low, high) = gan.D, gan.backend, gan.data_range
+    D, backend, (low, high) = game.D, game.backend, game.rules.data_range
     logits, cache = D.forward(low + (high - low) * backend.asarray(x, D.dtype), training=False)
-    do_dy = D.backward(backend.xp.ones_like(logits), cache, param_grads=False)
-    assert do_dy is not None
+    do_dy = D.input_gradient(backend.xp.ones_like(logits), cache)
     return backend.to_numpy((high - low) * do_dy), backend.to_numpy(sigmoid(logits))[:, 0]
 
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .backend import Array, Backend, each, loop_of
-from .checks import fraction, one_of, positive
-
-if TYPE_CHECKING:
-    from .network import Sequential
-
+from .checks import fraction, positive
+from .network import Sequential
 
 Schedule = Sequence[Any] | None
 
@@ -78,7 +75,7 @@ class Optimizer:
         """
         options = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
         given = {name: value for name, value in options.items() if value is not None}
-        return {"type": type(self).__name__, **given}
+        return {"type": type_name(type(self)), **given}
 
     def __repr__(self) -> str:
         arguments = [f"{k}={v!r}" for k, v in self.config().items() if k != "type"]
@@ -288,21 +285,38 @@ def adam_loop(
         params[i] -= mean / (np.sqrt(square) + eps) * rate
 
 
-OPTIMIZERS = {"SGD": SGD, "Adam": Adam}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam}
 
 
-def optimizer_from_config(config: dict[str, Any]) -> Optimizer:
+def optimizer_from_config(
+    config: dict[str, Any], optimizers: Sequence[type[Optimizer]] = ()
+) -> Optimizer:
     """Make the optimizer that `Optimizer.config` described.
+
+    Parameters
+    ----------
+    config : dict
+        What `config()` returned.
+    optimizers : sequence of Optimizer subclasses
+        Optimizers of your own.
 
     Raises
     ------
     ValueError
-        When its type is unknown.
+        If its type is neither the library's nor among `optimizers`.
     """
     arguments = dict(config)
-    name = arguments.pop("type", None)
-    optimizer: Optimizer = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)](**arguments)
-    return optimizer
+    name = str(arguments.pop("type", None))
+    kinds = {**OPTIMIZERS, **{type_name(kind): kind for kind in optimizers}}
+    if name not in kinds:
+        raise ValueError(f"unknown optimizer {name!r}: pass its class in optimizers=[...]")
+    return kinds[name](**arguments)
+
+
+def type_name(kind: type[Optimizer]) -> str:
+    """Return the name of an optimizer's class in a description; your own has its module's too."""
+    ours = kind in OPTIMIZERS.values()
+    return kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, float]:

@@ -9,7 +9,8 @@ a derivative of a derivative. By the chain rule
 Hold every v_n where it is. Then this is the gradient of s(theta) = sum_n <v_n, g_n>, and s is the
 derivative of sum_n o(x_n) as each x_n moves along v_n. So three passes follow the forward pass:
 
-1. down, with ones at the logits: the signals u_l = do/dy_l at each layer's output, g at the bottom;
+1. down, with ones at the logits: the gradients u_l = do/dy_l at the layers' outputs, g at the
+   bottom;
 2. up, with v at the bottom: the tangents t_l at each layer's input. Between them stands the layer's
    own derivative J_l, s = <u_l, J_l t_l>, and so its parameters get their gradient on the way:
    for y = x W + b it is ``dW = t.T @ u``, and zero for b, which J_l = W does not contain;
@@ -18,7 +19,7 @@ derivative of sum_n o(x_n) as each x_n moves along v_n. So three passes follow t
 
 In a network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) the third pass is not there. And
 the loss of D comes along for nothing but its own sums: sum_n w_n o(x_n), with w_n = dL/do_n held
-fixed too, has the gradient of the loss, and its signals are w_n u_l, so that a Linear's two parts
+fixed too, has the gradient of the loss, and its gradients are w_n u_l, so that a Linear's two parts
 are one product, ``dW = (t + w * x).T @ u``.
 """
 
@@ -171,15 +172,15 @@ def add_penalty(
         `gradient_penalty` ask.
     """
     ones = array_module(logits).ones_like(logits)
-    signals = D.signals(ones, cache)
-    g = signals[0] if columns is None else signals[0] * columns
+    output_gradients = D.output_gradients(ones, cache)
+    g = output_gradients[0] if columns is None else output_gradients[0] * columns
     value, slope = phi((g * g).sum(axis=1, keepdims=True))
     v = (2 / len(g) * slope) * g
     D.backward_tangent(
         ones,
         v,
         cache,
-        signals=signals,
+        output_gradients=output_gradients,
         input_grad=False,
         sample_weight=dlogits,
         accumulate=accumulate,
@@ -220,7 +221,7 @@ def check_penalised(D: Sequential) -> None:
         When a layer couples samples.
     """
     if D.n_out != 1:
-        raise ValueError(f"a gradient penalty wants a D with one logit for a sample, got {D.n_out}")
+        raise ValueError(f"a gradient penalty needs a D with one output per sample, got {D.n_out}")
     _check_apart(D.layers)
 
 

@@ -342,7 +342,7 @@ def test_every_sweep_has_its_networks():
         linear = [[layer for layer in net if layer.size] for net in (G, D)]
         assert [len(net) for net in linear] == [layers, layers]
         assert linear[0][0].n_in == z
-        assert not any(layer.draws for layer in D)  # no dropout
+        assert not any(layer.is_random for layer in D)  # no dropout
 
 
 def test_images_are_bytes_of_mnists_size():

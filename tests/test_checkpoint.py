@@ -25,7 +25,7 @@ def trained():
 def test_a_game_comes_back_as_it_was(trained, tmp_path):
     path = tmp_path / "gan.npz"
     trained.save(path, {"note": "first"})
-    gan, extra = checkpoint.load(path)
+    gan, extra = checkpoint.load(path, kind=nn.GAN)
     assert extra == {"note": "first"}
     assert gan.config() == trained.config()
     assert state(gan) == state(trained)
@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_written_is_named(trained, tmp_path):
 
 def test_layers_are_a_sequence(trained, tmp_path):
     trained.save(tmp_path / "gan.npz")
-    with pytest.raises(TypeError, match=r"layers must be a sequence of classes, \[MyLayer\] say"):
+    with pytest.raises(TypeError, match=r"layers must be a sequence of classes, \[MyClass\] say"):
         nn.GAN.load(tmp_path / "gan.npz", layers=Double)
 
 

@@ -15,13 +15,13 @@ def two_passes(gan, x, z):
     fake, g_cache = G.forward(z)
     real_logits, real_cache = D.forward(x)
     fake_logits, fake_cache = D.forward(fake)
-    _, d_real, d_fake = gan.objective.discriminator(real_logits, fake_logits, gan.label_smoothing)
+    _, d_real, d_fake = gan.rules.discriminator_loss(real_logits, fake_logits)
     D.zero_grad()
     D.backward(d_real, real_cache)
     D.backward(d_fake, fake_cache)
     d_grads = D.grads.copy()
-    logits = [fake_logits, real_logits] if gan.objective.pairs else [fake_logits]
-    _, d_logits = gan.objective.generator(*logits)
+    logits = [fake_logits, real_logits] if gan.rules.objective.pairs else [fake_logits]
+    _, d_logits = gan.rules.objective.generator(*logits)
     G.zero_grad()
     G.backward(D.backward(d_logits, fake_cache, param_grads=False), g_cache)
     return d_grads, G.grads.copy()

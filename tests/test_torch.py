@@ -157,7 +157,7 @@ class TorchGAN:
 # -- the same game twice -----------------------------------------------------------------------
 
 
-def make(recipe, loss, features, *, h=256, bias=0.0, label_smoothing=0.0, momentum=None):
+def make(recipe, loss, features, *, h=256, bias=0.0, label_smoothing=0.0, momentum=None, **rules):
     """Return the recipe's game here and its twin in PyTorch, with the same parameters.
 
     `h` stands in for hidden width 256 (twice `h` for 512, and so on). Biases are drawn within
@@ -183,8 +183,9 @@ def make(recipe, loss, features, *, h=256, bias=0.0, label_smoothing=0.0, moment
     copy_parameters(G, twin_G.double())
     copy_parameters(D, twin_D.double())
     gan = nn.GAN(
-        G, D, loss=loss, label_smoothing=label_smoothing, g_optimizer=ours[0], d_optimizer=ours[1]
-    )
+        G, D, loss=loss, label_smoothing=label_smoothing, g_optimizer=ours[0], d_optimizer=ours[1],
+        **rules,
+    )  # fmt: skip
     return gan, TorchGAN(twin_G, twin_D, *theirs, loss, label_smoothing)
 
 
@@ -598,8 +599,7 @@ def test_gradient_penalties(first, second, penalty):
 @pytest.mark.parametrize("recipe", TWINS)
 @pytest.mark.parametrize(("r1", "r2"), [(10.0, 0.0), (2.0, 3.0)])
 def test_a_penalised_step(recipe, r1, r2):
-    gan, twin = make(recipe, "non_saturating", 784, bias=0.1)
-    gan.r1, gan.r2 = r1, r2
+    gan, twin = make(recipe, "non_saturating", 784, bias=0.1, r1=r1, r2=r2)
     ((x, z, _),) = batches(recipe, 1, 8, 784)
     loss, *_ = gan.discriminator_step(x, z)
     real, fake = leaf(x), twin.G(torch.from_numpy(z)).detach().requires_grad_()

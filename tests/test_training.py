@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+import tqdm as tqdm_module
 
 import nngan as nn
 from nngan.training import TrainingDiverged, loop, progress
@@ -35,26 +36,25 @@ def fit(gan, x=None, epochs=3, **options):
     )
 
 
-def seen(gan):
-    """Record the minibatches that D is shown."""
-    batches, step = [], gan.discriminator_step
+@pytest.fixture
+def seen(monkeypatch):
+    """Return a list of the minibatches that any game's D is shown."""
+    batches, step = [], loop.discriminator_step
 
-    def spy(x, z, i=0, **options):
-        batches.append(gan.backend.to_numpy(x).copy())
-        return step(x, z, i, **options)
+    def spy(game, x, *arguments, **options):
+        batches.append(game.backend.to_numpy(x).copy())
+        return step(game, x, *arguments, **options)
 
-    gan.discriminator_step = spy
+    monkeypatch.setattr(loop, "discriminator_step", spy)
     return batches
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_an_epoch_goes_once_through_the_data_in_a_new_order(k):
-    gan = make(k=k)
-    batches = seen(gan)
-    fit(gan, epochs=2)
+def test_an_epoch_goes_once_through_the_data_in_a_new_order(k, seen):
+    fit(make(k=k), epochs=2)
     per_epoch = 50 // (8 * k) * k
-    assert len(batches) == 2 * per_epoch
-    first, second = np.concatenate(batches[:per_epoch]), np.concatenate(batches[per_epoch:])
+    assert len(seen) == 2 * per_epoch
+    first, second = np.concatenate(seen[:per_epoch]), np.concatenate(seen[per_epoch:])
     rows = {row.tobytes() for row in data()}
     for epoch in (first, second):
         shown = [row.tobytes() for row in epoch]
@@ -100,18 +100,18 @@ def test_backends_learn_the_same(backend):
         np.testing.assert_allclose(b.history[name], values, rtol=1e-4)
 
 
-def test_bytes_are_the_same_data():
+def test_bytes_are_the_same_data(seen):
     x = np.random.default_rng(1).integers(0, 256, (50, 4), dtype=np.uint8)
     for data_range in ((0, 1), (-1, 1)):
         a, b = make(data_range=data_range), make(data_range=data_range)
-        batches = seen(b)
         fit(a, x.astype(np.float32) / 255)
+        seen.clear()
         fit(b, x)
         assert state(a) == state(b)
         low, high = data_range
-        assert batches[0].dtype == np.float32
-        assert low <= min(map(np.min, batches)) < max(map(np.max, batches)) <= high
-        assert min(map(np.min, batches)) < low + 0.02
+        assert seen[0].dtype == np.float32
+        assert low <= min(map(np.min, seen)) < max(map(np.max, seen)) <= high
+        assert min(map(np.min, seen)) < low + 0.02
 
 
 def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
@@ -127,15 +127,15 @@ def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
     assert seen[0] is x  # not even copied
 
 
-def test_each_of_the_k_steps_has_masks_and_noise_of_its_own():
+def test_each_of_the_k_steps_has_masks_and_noise_of_its_own(monkeypatch):
     gan, calls = make(k=3), []
-    original = gan.discriminator_step
+    original = loop.discriminator_step
 
-    def spy(x, z, i=0, **options):
-        calls.append((i, z.copy(), gan.D.forward(x, key=gan._key(4, 3 * i + 1))[1][2]))
-        return original(x, z, i, **options)
+    def spy(game, x, z, i, **options):
+        calls.append((i, z.copy(), gan.D.forward(x, key=gan.key(4, 3 * i + 1))[1][2]))
+        return original(game, x, z, i, **options)
 
-    gan.discriminator_step = spy
+    monkeypatch.setattr(loop, "discriminator_step", spy)
     fit(gan, epochs=1)
     assert [i for i, _, _ in calls[:3]] == [0, 1, 2]
     for a, b in itertools.combinations(calls, 2):
@@ -161,14 +161,14 @@ def test_the_game_learns():
 
 def interrupt_at(gan, step):
     """Send Ctrl-C to this process in the middle of the generator's part of one step."""
-    original = gan.generator_step
+    original = gan.g_optimizer.step
 
-    def spy(z, x, **options):
+    def spy():
         if int(gan.clock[0]) == step:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(z, x, **options)
+        original()
 
-    gan.generator_step = spy
+    gan.g_optimizer.step = spy
 
 
 @pytest.mark.parametrize("step", [0, 3, 5, 8, 17])
@@ -217,14 +217,14 @@ def test_training_outside_the_main_thread_works():
     assert gan.epoch == 3
 
 
-def test_another_batch_size_begins_a_new_epoch():
+def test_another_batch_size_begins_a_new_epoch(seen):
     gan = make()
     interrupt_at(gan, 2)
     with pytest.raises(KeyboardInterrupt):
         fit(gan)
-    batches = seen(gan)
+    seen.clear()
     fit(gan, epochs=1, batch_size=10)
-    assert len(batches) == 5
+    assert len(seen) == 5
     assert gan.epoch == 1
 
 
@@ -272,8 +272,8 @@ def test_the_bar_counts_images_over_the_whole_run_and_shows_the_losses(monkeypat
         bars.append(real_tqdm(**{**options, "disable": False, "file": screen, "mininterval": 0}))
         return bars[-1]
 
-    real_tqdm = progress.tqdm
-    monkeypatch.setattr(progress, "tqdm", tqdm)
+    real_tqdm = tqdm_module.tqdm
+    monkeypatch.setattr(tqdm_module, "tqdm", tqdm)
     monkeypatch.setattr(progress, "LOOK_EVERY", 0)
     gan = make(k=2)
     fit(gan, epochs=2, progress=True)

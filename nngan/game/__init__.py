@@ -1,5 +1,7 @@
-"""The minimax game: `steps` plays it, `game` holds what it is played with."""
+"""The game: `rules` describes it, `inputs` feeds it, `game` is its state, `steps` plays it."""
 
-from .game import GAN, LATENTS, METRICS, UPDATES
+from .game import METRICS, Game
+from .inputs import Labels, Prior
+from .rules import LATENTS, UPDATES, Rules
 
-__all__ = ["GAN", "LATENTS", "METRICS", "UPDATES"]
+__all__ = ["LATENTS", "METRICS", "UPDATES", "Game", "Labels", "Prior", "Rules"]

@@ -1,320 +1,242 @@
-"""The minimax game: its options, its state, sampling, saving.
+"""The state of a game: what its steps read and change.
 
 min_G max_D V(D, G) = E_x ln D(x) + E_z ln(1 - D(G(z)))       (Goodfellow et al. 2014, equation 1)
 
 Algorithm 1 of that paper plays it with minibatches: k steps of D up the gradient of V, one step of
-G down; `simultaneous_step` moves both at once instead. Everything a step needs is a function of the
-game's state: parameters, optimizers' moments, and one clock.
+G down. `nngan.game.steps` has these steps. They are functions of the state here alone: parameters,
+optimizers' moments, and one clock.
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
-import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..backend import Array, Backend, Key, Stream, get_backend
-from ..checks import fraction, interval, nonnegative, one_of, positive_int, uint64
 from ..layers import Layer
-from ..losses import OBJECTIVES
 from ..network import Sequential
 from ..optim import Adam, Optimizer, optimizer_from_config
-from . import steps
-from .inputs import (
-    Labels,
-    asked_labels,
-    draw_labels,
-    feature_columns,
-    for_generator,
-    with_category,
-)
-from .together import check_optimizers, check_together
+from .inputs import Prior, feature_columns
+from .rules import Rules
 
-LATENTS = ("normal", "uniform")
-UPDATES = ("alternating", "simultaneous")
 METRICS = ("d_loss", "g_loss", "d_real", "d_fake")
+RULES = frozenset(field.name for field in fields(Rules))
+SET_ONCE = frozenset({"rules", "backend", "G", "D", "G_ema", "g_optimizer", "d_optimizer"})
+
+AnyGame = TypeVar("AnyGame", bound="Game")
 
 
-class GAN:
-    """A generator and a discriminator that learn from each other.
+class Game:
+    """Two networks that play by `rules`, and all that their training changes.
+
+    Each rule can be read as an attribute (``game.r1``). Rules, networks and optimizers are set
+    once: to assign to them raises AttributeError. An optimizer's learning rate may change
+    (``game.g_optimizer.lr = 1e-4``).
 
     Parameters
     ----------
-    G : Sequential
-        Generator: latent vectors (N, latent_dim + classes) to samples (N, features).
-    D : Sequential
-        Discriminator: samples (N, pack * (features + classes)) to logits (N, 1), the log-odds that
-        they are real.
-    loss : str
-        "non_saturating" (default), "minimax", "least_squares", "hinge", "wasserstein" or
-        "relativistic"; see `nngan.losses.objectives`.
+    G, D : Sequential
+        The generator and the discriminator; see `nngan.GAN`.
+    rules : Rules
+        The rules, which must fit the networks.
     g_optimizer, d_optimizer : Optimizer, optional
         ``Adam(2e-4, beta1=0.5)`` each if left out.
-    k : int
-        Steps of D per step of G.
-    update : str
-        "alternating": G's step sees the D that has just moved, as in Algorithm 1. "simultaneous":
-        both move from where both are, which takes one pass through D instead of two (k = 1, and no
-        layer of D may couple samples).
-    label_smoothing : float
-        One-sided: real data get the label 1 - label_smoothing.
-    pack : int
-        Samples that D judges at once, side by side: minibatches must be multiples of it. D then
-        sees that fakes are alike, which no sample shows alone (PacGAN).
-    classes : int
-        Of a conditional game: `fit` then takes a label in 0..classes-1 for each sample, and both
-        networks see it, one-hot, in their last columns; see `nngan.game.inputs`. 0: no labels.
-    ema : float
-        Decay of the moving average of G's weights, in [0, 1), that samples are drawn from; 0 keeps
-        none. GANs use 0.99 to 0.9999.
-    r1, r2 : float
-        Strengths gamma of the penalties on D's gradient, at real data and at fakes, which are part
-        of D's loss; see `nngan.penalties`. 0: none.
-    gradient_penalty : float
-        Weight of the penalty that keeps the norm of D's gradient at 1 between real data and fakes;
-        10 in the paper on Wasserstein GANs. 0: none.
-    penalty_every : int
-        Penalise every so many training steps only, and so many times as strongly: the lazy
-        regularization of Karras et al., "Analyzing and improving the image quality of StyleGAN",
-        CVPR 2020, appendix B.
-    latent : str
-        Prior of z: "normal", or "uniform" on (-1, 1].
-    categories : int
-        Let the first so many columns of z be a categorical code, drawn uniformly; 0, or at
-        least 2 and less than `latent_dim`. Unlike `classes` they are nothing that the data or D
-        know.
-    data_range : (float, float)
-        What the networks see of data in [0, 1]: (-1, 1) for a generator that ends in Tanh. `fit`
-        maps the data to it and `sample` maps back. (0, 1) leaves data alone, whatever its range.
-    seed : int
-        Of everything random in the game: order of the data, noise, dropout. The networks have
-        seeds of their own.
     backend : str or Backend
-        "numpy", "numba", "mkl" or "cupy"; the networks are moved there.
+        Where the game is played; both networks are moved there.
 
     Attributes
     ----------
     G_ema : Sequential or None
-        The generator at the moving average of its weights; None where ema = 0.
+        The generator with the moving average of its weights; None if ema = 0.
+    prior : Prior
+        The prior of z.
     latent_dim : int
-        Of z: what is left of G's input beside the labels.
+        Size of z: G's input width minus the label columns.
+    feature_columns : array or None
+        1 for each column of D's input that is a feature, 0 for labels; None if there are no labels.
     label_counts : int64 array of shape (classes,), on the device
-        How many of the data that `fit` was given last have each label; ones before. In these shares
-        `sample` draws labels.
+        How many samples of the data have each label; ones before the first `fit`.
     clock : int64 array of shape (1,), on the device
         Training steps done. With `seed` it addresses every random number.
     history : dict of str to list of float
         "d_loss", "g_loss", "d_real" (mean D(x)), "d_fake" (mean D(G(z))): the mean over each epoch.
         D(x) is the sigmoid of D's output, whatever the loss.
     log : array of shape (steps, 4), on the device
-        The same four of each step of the epoch under way, which began at `epoch_start`.
+        The same four for each step of the current epoch, which began at `epoch_start`.
 
     Raises
     ------
-    ValueError
-        When the networks do not fit together or an option has no such value.
+    ValueError, TypeError
+        If networks, optimizers and rules do not fit together.
     BackendUnavailable
-        When the backend cannot run here.
+        If the backend cannot run here.
     """
+
+    rules: Rules
 
     def __init__(
         self,
         G: Sequential,
         D: Sequential,
-        *,
-        loss: str = "non_saturating",
+        rules: Rules,
         g_optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
-        k: int = 1,
-        update: str = "alternating",
-        label_smoothing: float = 0.0,
-        pack: int = 1,
-        classes: int = 0,
-        ema: float = 0.0,
-        r1: float = 0.0,
-        r2: float = 0.0,
-        gradient_penalty: float = 0.0,
-        penalty_every: int = 1,
-        latent: str = "normal",
-        categories: int = 0,
-        data_range: tuple[float, float] = (0.0, 1.0),
-        seed: int = 0,
         backend: str | Backend = "numpy",
     ) -> None:
-        check_optimizers(g_optimizer=(g_optimizer, G), d_optimizer=(d_optimizer, D))
-        self.G, self.D = G, D
-        self.loss = one_of("loss", loss, OBJECTIVES)
-        self.k = positive_int("k", k)
-        self.update = one_of("update", update, UPDATES)
-        self.label_smoothing = fraction("label_smoothing", label_smoothing)
-        self.pack = positive_int("pack", pack)
-        self.classes = uint64("classes", classes)
-        self.ema = fraction("ema", ema)
-        self.r1, self.r2 = nonnegative("r1", r1), nonnegative("r2", r2)
-        self.gradient_penalty = nonnegative("gradient_penalty", gradient_penalty)
-        self.penalty_every = positive_int("penalty_every", penalty_every)
-        self.latent = one_of("latent", latent, LATENTS)
-        self.categories = uint64("categories", categories)
-        self.data_range = interval("data_range", data_range)
-        self.seed = uint64("seed", seed)
-        check_together(self)
-        # What is refused has been refused: from here on the networks are the game's.
+        check_optimizers(G, D, g_optimizer, d_optimizer)
+        rules.check(G, D)
+        # All arguments are valid: only now are the networks changed.
+        self.rules = rules
         self.backend = get_backend(backend)
-        for network in (G, D):
-            network.to(self.backend)
-        self.G_ema = copy.deepcopy(G) if ema else None
+        self.G, self.D = G.to(self.backend), D.to(self.backend)
+        self.G_ema = copy.deepcopy(G) if rules.ema else None
         self.g_optimizer = (Adam() if g_optimizer is None else g_optimizer).bind(G)
         self.d_optimizer = (Adam() if d_optimizer is None else d_optimizer).bind(D)
-        self.objective = OBJECTIVES[loss]
-        self.latent_dim = (G.n_in or 0) - self.classes
-        self.feature_columns = feature_columns(self)
+        self.latent_dim = (G.n_in or 0) - rules.classes
+        self.prior = Prior(rules.latent, self.latent_dim, rules.categories)
+        columns = feature_columns(rules, G.n_out or 0)
+        self.feature_columns = None if columns is None else self.backend.asarray(columns, G.dtype)
         xp = self.backend.xp
-        self.label_counts = xp.ones(self.classes, dtype=np.int64)
+        self.label_counts = xp.ones(rules.classes, dtype=np.int64)
         self.clock = xp.zeros(1, dtype=np.int64)
         self.epoch_start = xp.zeros(1, dtype=np.int64)
         self.log = xp.zeros((0, len(METRICS)), dtype=G.dtype)
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
+        self.loadable_config: dict[str, Any] | None = None  # the last one that `save` has tried
 
-    # -- Algorithm 1, in nngan/gan/steps.py -----------------------------------------------------
+    def __getattr__(self, name: str) -> Any:  # only called if the usual look-up fails
+        if name in RULES:
+            return getattr(self.rules, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    discriminator_step = steps.discriminator_step
-    generator_step = steps.generator_step
-    simultaneous_step = steps.simultaneous_step
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in RULES:
+            raise AttributeError(
+                f"{name} is a rule of the game and cannot change: make a new game with "
+                f"GAN(G, D, {name}={value!r})"
+            )
+        if name in SET_ONCE and name in vars(self):
+            raise AttributeError(
+                f"{name} cannot be replaced in a game: make a new game with it (an optimizer's lr, "
+                "and numbers in a network's params, may be set)"
+            )
+        super().__setattr__(name, value)
+
+    # -- random numbers ------------------------------------------------------------------------
+
+    def key(self, stream: Stream, i: int = 0) -> Key:
+        """Return the address of the `i`-th random numbers of one purpose in the current step."""
+        return Key(self.rules.seed, step=self.clock).fold_in(stream).fold_in(i)
 
     def noise(self, n: int, i: int = 0) -> Array:
-        """Return the `i`-th minibatch of noise of the step under way, (n, latent_dim)."""
-        return self._draw(self._key(Stream.NOISE, i), n)
+        """Return the `i`-th minibatch of noise of the current step, (n, latent_dim)."""
+        return self.prior.draw(self.backend, self.key(Stream.NOISE, i), n, self.G.dtype)
 
-    def latents(self, n: int, seed: int = 0) -> Array:
-        """Return the latent vectors of ``sample(n, seed=seed)``, (n, latent_dim), on the device."""
-        n, seed = positive_int("n", n), uint64("seed", seed)
-        return self._draw(Key(seed).fold_in(Stream.SAMPLE), n)
-
-    # -- learning and sampling -----------------------------------------------------------------
-
-    def fit(
-        self,
-        x: Array,
-        epochs: int,
-        batch_size: int = 128,
-        *,
-        labels: Array | None = None,
-        callbacks: Sequence[Callable[[GAN], object]] = (),
-        progress: bool = True,
-    ) -> dict[str, list[float]]:
-        """Train for `epochs` more epochs; see `nngan.training.fit`."""
-        from ..training import fit  # the loop stands above the game
-
-        return fit(
-            self, x, epochs, batch_size, labels=labels, callbacks=callbacks, progress=progress
-        )
-
-    def sample(
-        self, n: int, *, labels: Labels | None = None, seed: int = 0, averaged: bool = True
-    ) -> Array:
-        """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
-
-        The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
-        vector learning. The first samples of a longer draw are those of a shorter one.
-
-        Parameters
-        ----------
-        n : int
-            How many, at least 1.
-        labels : int or sequence of int, optional
-            Of a game with classes: one label for all samples, or one for each. Left out, they are
-            drawn at random, each as often as the data have it, so that the samples are of
-            p(x) = sum_y p(y) p(x|y).
-        seed : int
-            Of the latent vectors, and of the labels that are drawn.
-        averaged : bool
-            Whether from the moving average of G's weights, where there is one; False samples from
-            the weights of the last step.
-        """
-        z = self.latents(n, seed)
-        if self.classes and labels is None:
-            labels = draw_labels(self, len(z), Key(seed).fold_in(Stream.LABELS))
-        return self.generate(z, labels, averaged)
-
-    def generate(self, z: Array, labels: Labels | None = None, averaged: bool = True) -> Array:
-        """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
-
-        `labels` and `averaged` are those of `sample`; a game with classes must be told labels.
-        """
-        low, high = self.data_range
-        G = self.G_ema if averaged and self.G_ema is not None else self.G
-        z = self.backend.asarray(z, G.dtype)
-        samples = G(for_generator(self, z, asked_labels(self, labels, len(z))))
-        x = np.ascontiguousarray(self.backend.to_numpy(samples))
-        return x if (low, high) == (0, 1) else (x - low) / (high - low)
+    # -- description ---------------------------------------------------------------------------
 
     @property
     def epoch(self) -> int:
         """Epochs completed."""
         return len(self.history["d_loss"])
 
-    # -- saving --------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
-        """Write the whole state of the game to one file; see `nngan.checkpoint.save`."""
-        from ..checkpoint import save
-
-        save(self, path, extra)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        backend: str | Backend = "numpy",
-        layers: Sequence[type[Layer]] = (),
-    ) -> GAN:
-        """Return the game that `save` wrote; see `nngan.checkpoint.load`."""
-        from ..checkpoint import load
-
-        return load(path, backend, layers)[0]
+    def state(self) -> dict[str, Array]:
+        """Return all arrays that training changes in place, by name."""
+        state = {"clock": self.clock, "epoch_start": self.epoch_start}
+        if self.rules.classes:
+            state["label_counts"] = self.label_counts
+        networks = {"G": self.G, "D": self.D}
+        if self.G_ema is not None:
+            networks["G_ema"] = self.G_ema
+        for name, network in networks.items():
+            state[f"{name}.params"] = network.params
+            if network.state.size:
+                state[f"{name}.state"] = network.state
+        for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
+            state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
+        return state
 
     def config(self) -> dict[str, Any]:
-        """Return a description from which `GAN.from_config` makes the same game, untrained."""
-        options = {name: getattr(self, name) for name in inspect.signature(GAN).parameters}
-        del options["backend"]  # where a game is played is no part of it
-        for name in ("G", "D", "g_optimizer", "d_optimizer"):
-            options[name] = options[name].config()
-        return {**options, "data_range": list(self.data_range)}  # JSON knows no tuples
+        """Return a description from which `from_config` makes the same game, untrained.
+
+        JSON can hold it. The backend is no part of it.
+        """
+        parts = ("G", "D", "g_optimizer", "d_optimizer")
+        networks_and_optimizers = {name: getattr(self, name).config() for name in parts}
+        rules = {**asdict(self.rules), "data_range": list(self.rules.data_range)}
+        return {**networks_and_optimizers, **rules}
 
     @classmethod
     def from_config(
-        cls,
+        cls: type[AnyGame],
         config: dict[str, Any],
         backend: str | Backend = "numpy",
         layers: Sequence[type[Layer]] = (),
-    ) -> GAN:
-        """Make the game that `config` described; `layers` as in `Sequential.from_config`."""
-        arguments = dict(config)
-        G, D = (Sequential.from_config(arguments.pop(name), layers=layers) for name in "GD")
-        for name in ("g_optimizer", "d_optimizer"):
-            arguments[name] = optimizer_from_config(arguments[name])
-        return cls(G, D, backend=backend, **arguments)
+        optimizers: Sequence[type[Optimizer]] = (),
+    ) -> AnyGame:
+        """Make the game that `config` described.
+
+        Parameters
+        ----------
+        config : dict
+            What `config()` returned.
+        backend : str or Backend
+            Where it will be played.
+        layers : sequence of Layer subclasses
+            The layers of your own that its networks use.
+        optimizers : sequence of Optimizer subclasses
+            The optimizers of your own that it uses.
+
+        Raises
+        ------
+        ValueError
+            If it names a layer or an optimizer that is neither the library's nor given.
+        """
+        return cls(*parts_from_config(config, layers, optimizers), backend)
 
     def __repr__(self) -> str:
         return (
-            f"GAN(G={self.G!r},\nD={self.D!r},\nloss={self.loss!r}, "
+            f"{type(self).__name__}(G={self.G!r},\nD={self.D!r},\nloss={self.rules.loss!r}, "
             f"g_optimizer={self.g_optimizer!r}, d_optimizer={self.d_optimizer!r}, "
-            f"seed={self.seed}, epoch={self.epoch})"
+            f"seed={self.rules.seed}, epoch={self.epoch})"
         )
 
-    # -- random numbers ------------------------------------------------------------------------
 
-    def _key(self, stream: Stream, i: int) -> Key:
-        return Key(self.seed, step=self.clock).fold_in(stream).fold_in(i)
+def parts_from_config(
+    config: dict[str, Any], layers: Sequence[type[Layer]], optimizers: Sequence[type[Optimizer]]
+) -> tuple[Sequential, Sequential, Rules, Optimizer, Optimizer]:
+    """Return G, D, the rules and both optimizers of a game, as `Game.config` described them."""
+    rules = dict(config)
+    G, D = (Sequential.from_config(rules.pop(name), layers=layers) for name in "GD")
+    g_optimizer = optimizer_from_config(rules.pop("g_optimizer"), optimizers)
+    d_optimizer = optimizer_from_config(rules.pop("d_optimizer"), optimizers)
+    return G, D, Rules(**rules), g_optimizer, d_optimizer
 
-    def _draw(self, key: Key, n: int) -> Array:
-        shape = (n, self.latent_dim)
-        if self.latent == "normal":
-            z = self.backend.normal(key, shape, self.G.dtype)
-        else:
-            z = 2 * self.backend.uniform(key, shape, self.G.dtype) - 1
-        return with_category(z, self.categories)
+
+def check_optimizers(
+    G: Sequential, D: Sequential, g_optimizer: Optimizer | None, d_optimizer: Optimizer | None
+) -> None:
+    """Refuse optimizers that are none, are one, or are bound to another network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the first of them.
+    """
+    given = {"g_optimizer": (g_optimizer, G), "d_optimizer": (d_optimizer, D)}
+    for name, (optimizer, _) in given.items():
+        if optimizer is not None and not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"{name} must be an optimizer such as nngan.Adam(2e-4), got {optimizer!r}"
+            )
+    if g_optimizer is not None and g_optimizer is d_optimizer:
+        raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
+    for name, (optimizer, network) in given.items():
+        if getattr(optimizer, "network", network) is not network:
+            raise ValueError(
+                f"{name} is already bound to another network: create a new "
+                f"{type(optimizer).__name__} for each game"
+            )

@@ -94,6 +94,9 @@ class LeakyReLU(Elementwise):
             return None
         return self.backend.elementwise(leaky_relu_backward, dy, y, slope=self.slope)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.slope})"
+
 
 def leaky_relu(x: Array, slope: float) -> Array:
     """Return x where x > 0, slope * x elsewhere."""

@@ -40,7 +40,9 @@ class Layer:
     state_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
     backend: Backend = NumpyBackend()
     couples_samples = True
-    draws = False
+    is_random = False
+    overwrites = False
+    weighs_samples = False
 
     def forward(self, x: Array, training: bool = True, key: Key | None = None) -> tuple[Array, Any]:
         """Return the output for input `x` and the cache that `backward` needs.
@@ -74,18 +76,28 @@ class Layer:
 
         Notes
         -----
-        A layer with parameters may take three options more, as `Linear` does; without them it
-        learns just as well, a little slower:
+        A layer with parameters may declare two more options, as `Linear` does. They affect speed,
+        not results:
 
-        accumulate : bool
+        accumulate : bool (if the layer `overwrites`)
             True to add to ``dW, db, ...``; False to overwrite them, which saves zeroing them.
-        sample_weight : array of shape (N, 1), optional
-            The gradient of sum_n sample_weight_n L_n in the parameters, where dy belongs to
-            sum_n L_n: each sample's part is scaled, and dL/dx is left alone.
-        input_rows : slice
-            The samples whose dL/dx is wanted.
+        sample_weight : array of shape (N, 1), optional (if the layer `weighs_samples`)
+            The weight of each sample's part of ``dW, db, ...``. dL/dx does not change.
         """
         raise NotImplementedError
+
+    def input_gradient(self, dy: Array, cache: Any) -> Array:
+        """Return dL/dx alone: `backward` without the gradients of the parameters.
+
+        Raises
+        ------
+        TypeError
+            If the layer's `backward` returns None although dL/dx was asked for.
+        """
+        dx = self.backward(dy, cache, param_grads=False)
+        if dx is None:
+            raise TypeError(f"{type(self).__name__}.backward must return dL/dx, got None")
+        return dx
 
     def tangent(self, x_dot: Array, cache: Any) -> Array:
         """Return the derivative of the output along `x_dot`, at the input of that `forward`.
@@ -146,12 +158,12 @@ class Layer:
 
         Notes
         -----
-        A layer with parameters may take two options more, as `Linear` does:
+        A layer with parameters may declare two more options, as `Linear` does:
 
-        sample_weight : array of shape (N, 1), optional
-            Add what ``backward(dy_dot, cache, sample_weight=sample_weight)`` would have added, too:
-            a loss and its penalty in one.
-        accumulate : bool
+        sample_weight : array of shape (N, 1), optional (if the layer `weighs_samples`)
+            Also add what ``backward(dy_dot, cache, sample_weight=sample_weight)`` adds: a loss and
+            its penalty in one.
+        accumulate : bool (if the layer `overwrites`)
             As in `backward`.
         """
         if self.shapes:
@@ -194,11 +206,14 @@ class Layer:
             setattr(self, name, values)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Believe a parent's ``couples_samples = False`` only of the parent's own `forward`."""
+        """Reset the flags of a subclass that defines anew a pass which the flags describe."""
         super().__init_subclass__(**options)
-        inherited = super(cls, cls).forward  # type: ignore[misc]
-        if "forward" in vars(cls) and inherited is not Layer.forward:
-            cls.couples_samples = bool(vars(cls).get("couples_samples", True))
+        own, inherited = vars(cls), super(cls, cls).forward  # type: ignore[misc]
+        if "forward" in own and inherited is not Layer.forward:
+            cls.couples_samples = bool(own.get("couples_samples", True))
+        if "backward" in own or "backward_tangent" in own:
+            cls.overwrites = own.get("overwrites", False)
+            cls.weighs_samples = own.get("weighs_samples", False)
 
     def initialize(self, key: Key) -> None:
         """Fill the parameters with their initial values, drawn at `key`."""
@@ -252,9 +267,7 @@ class Elementwise(Layer):
     couples_samples = False
 
     def tangent(self, x_dot: Array, cache: Any) -> Array:
-        y_dot = self.backward(x_dot, cache)
-        assert y_dot is not None
-        return y_dot
+        return self.input_gradient(x_dot, cache)
 
 
 def check_like(layer: Layer, dy: Array, cached: Array) -> None:

@@ -75,6 +75,7 @@ class BatchNorm(Layer):
     """
 
     couples_samples = True
+    overwrites = True
     gamma: Array
     beta: Array
     dgamma: Array

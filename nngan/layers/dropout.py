@@ -25,7 +25,7 @@ class Dropout(Elementwise):
     JMLR 2014 (there the factor is applied in inference instead).
     """
 
-    draws = True
+    is_random = True
 
     def __init__(self, rate: float = 0.5) -> None:
         self.rate = fraction("rate", rate)
@@ -48,3 +48,6 @@ class Dropout(Elementwise):
             return dy if input_grad else None
         check_like(self, dy, cache)
         return dy * cache
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.rate})"

@@ -1,18 +1,15 @@
-"""The one layer with weights, and how weights begin."""
+"""The layer with weights: y = x W + b."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, NumpyBackend, Stream
+from ..backend import Array, Key, Stream
 from ..checks import positive_int
 from .base import Layer
-
-Init = str | Sequence[Any]
+from .init import WeightInit, check_weight_init, initial_weights
 
 
 class Linear(Layer):
@@ -33,12 +30,8 @@ class Linear(Layer):
     n_in, n_out : int
         Features of the input and of the output.
     weight_init : str or (str, float)
-        How W begins; b begins at zero. One of
-
-        - ``"glorot"``: uniform within +-sqrt(6 / (n_in + n_out)) [1]_;
-        - ``"he"``: normal with variance 2 / n_in [2]_;
-        - ``"fan_in"``: uniform within +-1 / sqrt(n_in), what PyTorch's Linear begins with;
-        - ``("normal", std)`` and ``("uniform", limit)``.
+        How W begins: "glorot", "he", "fan_in", ("normal", std) or ("uniform", limit); see
+        `nngan.layers.init`. b begins at zero.
     dtype : str
         Of a layer used alone; in a network the network decides.
 
@@ -46,26 +39,21 @@ class Linear(Layer):
     ----------
     W, dW : array of shape (n_in, n_out)
     b, db : array of shape (n_out,)
-
-    References
-    ----------
-    .. [1] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
-       networks", AISTATS 2010, eq. 16.
-    .. [2] He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10.
     """
 
     couples_samples = False
+    overwrites = True
+    weighs_samples = True
     W: Array
     b: Array
     dW: Array
     db: Array
 
     def __init__(
-        self, n_in: int, n_out: int, weight_init: Init = "glorot", dtype: Any = "float32"
+        self, n_in: int, n_out: int, weight_init: WeightInit = "glorot", dtype: Any = "float32"
     ) -> None:
         self.n_in, self.n_out = positive_int("n_in", n_in), positive_int("n_out", n_out)
-        law_and_scale = _initial_scale(weight_init, self.n_in, self.n_out)
-        self.weight_init = weight_init if isinstance(weight_init, str) else law_and_scale
+        self.weight_init = check_weight_init(weight_init)
         self.shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)
         self.initialize(Key(0).fold_in(Stream.WEIGHTS))
@@ -92,7 +80,6 @@ class Linear(Layer):
         param_grads: bool = True,
         accumulate: bool = True,
         sample_weight: Array | None = None,
-        input_rows: slice = slice(None),
     ) -> Array | None:
         x = cache
         self._check("dy", dy, self.n_out)
@@ -101,7 +88,7 @@ class Linear(Layer):
             self.backend.matmul(x.T, weighted, out=self.dW, accumulate=accumulate)
             db = weighted.sum(axis=0)
             self.db[...] = self.db + db if accumulate else db
-        return self.backend.matmul(dy[input_rows], self.W.T) if input_grad else None
+        return self.backend.matmul(dy, self.W.T) if input_grad else None
 
     def tangent(self, x_dot: Array, cache: Array) -> Array:
         self._check("x_dot", x_dot, self.n_in)
@@ -125,10 +112,7 @@ class Linear(Layer):
         self.db[...] = self.db + db if accumulate else db
 
     def initialize(self, key: Key) -> None:
-        # Drawn on the host whatever the backend, so that both begin with the same bytes.
-        law, scale = _initial_scale(self.weight_init, self.n_in, self.n_out)
-        draw = NumpyBackend().normal if law == "normal" else _symmetric_uniform
-        weights = scale * draw(key, (self.n_in, self.n_out), self.W.dtype)
+        weights = initial_weights(self.weight_init, key, self.n_in, self.n_out, self.W.dtype)
         self.W[...] = self.backend.asarray(weights)
         self.b.fill(0)
 
@@ -140,26 +124,3 @@ class Linear(Layer):
                 f"{self!r} computes in {self.W.dtype}, got {name} of dtype {array.dtype}: "
                 f"convert it with {name}.astype({str(self.W.dtype)!r})"
             )
-
-
-def _symmetric_uniform(key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
-    return 2 * NumpyBackend().uniform(key, shape, dtype) - 1
-
-
-def _initial_scale(init: Init, n_in: int, n_out: int) -> tuple[str, float]:
-    """Return the law ("normal" or "uniform") of an initialisation and its std or limit."""
-    named = {
-        "glorot": ("uniform", math.sqrt(6 / (n_in + n_out))),
-        "he": ("normal", math.sqrt(2 / n_in)),
-        "fan_in": ("uniform", 1 / math.sqrt(n_in)),
-    }
-    if isinstance(init, str) and init in named:
-        return named[init]
-    if not isinstance(init, str) and len(init) == 2 and init[0] in ("normal", "uniform"):
-        scale = float(init[1])
-        if math.isfinite(scale) and scale >= 0:
-            return str(init[0]), scale
-    raise ValueError(
-        f"weight_init must be one of {', '.join(map(repr, named))}, ('normal', std) or "
-        f"('uniform', limit) with a number >= 0, got {init!r}"
-    )

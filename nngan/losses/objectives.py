@@ -140,8 +140,8 @@ def discriminator_wasserstein(
 
     Its negative, maximised over all functions with a Lipschitz constant of at most 1, is the
     Wasserstein-1 distance of data and fakes. Nothing here keeps D to such functions, and without a
-    penalty on its gradient its scores grow without end. There are no labels: `label_smoothing` is
-    not looked at.
+    penalty on its gradient its scores grow without end. There are no labels to smooth:
+    `label_smoothing` is ignored.
 
     References
     ----------
@@ -173,8 +173,8 @@ def discriminator_hinge(
     """Loss of D: E max(0, 1 - r) + E max(0, 1 + f), the support vector machine's.
 
     dL/dr_n = -[r_n < 1] / N and dL/df_n = [f_n > -1] / N: what is beyond its margin counts no more.
-    At the kinks r_n = 1 and f_n = -1 we take 0. There are no labels: `label_smoothing` is not
-    looked at.
+    At the kinks r_n = 1 and f_n = -1 we take 0. There are no labels to smooth:
+    `label_smoothing` is ignored.
 
     References
     ----------
@@ -194,8 +194,8 @@ def discriminator_relativistic(
     """Loss of D: E softplus(-(r - f)), that a real sample scores above the fake of its pair.
 
     That is -E ln sigmoid(r_n - f_n), and because softplus' = sigmoid, dL/dr_n = -sigmoid(f_n - r_n)
-    / N and dL/df_n = sigmoid(f_n - r_n) / N. There are no labels: `label_smoothing` is not looked
-    at.
+    / N and dL/df_n = sigmoid(f_n - r_n) / N. There are no labels to smooth:
+    `label_smoothing` is ignored.
 
     Raises
     ------

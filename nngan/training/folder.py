@@ -101,7 +101,7 @@ class RunFolder:
             When there is no checkpoint, or a damaged one.
         """
         folder = cls(path, {})
-        gan, folder.settings = checkpoint.load(folder.checkpoint, backend)
+        gan, folder.settings = checkpoint.load(folder.checkpoint, backend, kind=GAN)
         for part in folder.path.rglob(".*.part"):  # of a run that was killed while it wrote
             part.unlink()
         folder.sample_every = folder.settings.get("sample_every", 1)

@@ -7,11 +7,9 @@ import time
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ..backend import Array
-from ..game import METRICS
-from ..gan import GAN
+from ..game import METRICS, Game
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses, which a GPU has to be asked for
 
@@ -20,7 +18,7 @@ class TrainingDiverged(ArithmeticError):
     """A loss became NaN or infinite; the message says at which step."""
 
 
-def read_log(gan: GAN, done: int) -> Array:
+def read_log(game: Game, done: int) -> Array:
     """Return the first `done` rows of the epoch's log in float64, on the host.
 
     Raises
@@ -28,14 +26,14 @@ def read_log(gan: GAN, done: int) -> Array:
     TrainingDiverged
         When one of them is not finite.
     """
-    log = gan.backend.to_numpy(gan.log)[:done].astype(np.float64)
+    log = game.backend.to_numpy(game.log)[:done].astype(np.float64)
     bad = ~np.isfinite(log).all(axis=1)
     if bad.any():
         row = int(bad.argmax())
-        step = int(gan.backend.to_numpy(gan.epoch_start)[0]) + row + 1
+        step = int(game.backend.to_numpy(game.epoch_start)[0]) + row + 1
         values = ", ".join(f"{name} {v:.4g}" for name, v in zip(METRICS, log[row], strict=True))
         raise TrainingDiverged(
-            f"the loss is no longer finite at step {step} (epoch {gan.epoch + 1}): {values}; "
+            f"the loss is no longer finite at step {step} (epoch {game.epoch + 1}): {values}; "
             "lower the learning rate"
         )
     return log
@@ -45,10 +43,12 @@ class Progress:
     """A bar over the whole run, in images, and a line for each epoch."""
 
     def __init__(
-        self, gan: GAN, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
+        self, game: Game, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
     ) -> None:
-        self.gan, self.epochs, self.steps, self.enabled = gan, epochs, steps, enabled
-        self.images_per_step = batch_size * gan.k
+        from tqdm import tqdm  # here, so that ``import nngan`` stays light
+
+        self.game, self.epochs, self.steps, self.enabled = game, epochs, steps, enabled
+        self.images_per_step = batch_size * game.rules.k
         self.bar: Any = tqdm(
             total=epochs * steps * self.images_per_step,
             initial=self._images(done),
@@ -67,7 +67,7 @@ class Progress:
     def begin_epoch(self, done: int) -> None:
         self.first = done
         self.started = self.looked = time.perf_counter()
-        self.bar.set_description(f"epoch {self.gan.epoch + 1}/{self.epochs}")
+        self.bar.set_description(f"epoch {self.game.epoch + 1}/{self.epochs}")
 
     def look(self, done: int) -> None:
         """Read the losses and redraw the bar, if it is time to."""
@@ -75,7 +75,7 @@ class Progress:
         if now - self.looked < LOOK_EVERY:
             return
         self.looked = now
-        recent = read_log(self.gan, done)[-50:].mean(axis=0)
+        recent = read_log(self.game, done)[-50:].mean(axis=0)
         self.bar.set_postfix_str(
             "D loss {:.3f}, G loss {:.3f}, D(x) {:.2f}, D(G(z)) {:.2f}".format(*recent),
             refresh=False,
@@ -84,22 +84,22 @@ class Progress:
 
     def end_epoch(self) -> None:
         """Write the line of the epoch that was just added to the history."""
-        gan, seconds = self.gan, time.perf_counter() - self.started
+        game, seconds = self.game, time.perf_counter() - self.started
         self.bar.update(self._images(0) - self.bar.n)
         if self.enabled:
-            d_loss, g_loss, d_real, d_fake = (gan.history[name][-1] for name in METRICS)
+            d_loss, g_loss, d_real, d_fake = (game.history[name][-1] for name in METRICS)
             speed = (self.steps - self.first) * self.images_per_step / seconds
             self.bar.write(
-                f"epoch {gan.epoch:>3}/{self.epochs}  "
-                f"D loss {d_loss:.3f}{_at_chance(gan.objective.d_chance)}  "
-                f"G loss {g_loss:.3f}{_at_chance(gan.objective.g_chance)}  "
+                f"epoch {game.epoch:>3}/{self.epochs}  "
+                f"D loss {d_loss:.3f}{_at_chance(game.rules.objective.d_chance)}  "
+                f"G loss {g_loss:.3f}{_at_chance(game.rules.objective.g_chance)}  "
                 f"D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}  "
                 f"{seconds:.1f} s  {speed:,.0f} images/s"
             )
             sys.stdout.flush()  # a log file shows it now
 
     def _images(self, done: int) -> int:
-        return (self.gan.epoch * self.steps + done) * self.images_per_step
+        return (self.game.epoch * self.steps + done) * self.images_per_step
 
 
 def _at_chance(loss: float | None) -> str:

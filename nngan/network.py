@@ -1,0 +1,416 @@
+"""`Sequential`: layers one after the other, over one flat buffer of parameters.
+
+It is itself a layer: its cache is the list of its layers' caches, and its backward walks that list
+in reverse.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import layers as _layers
+from .backend import Array, Backend, Key, Stream, get_backend
+from .checks import uint64
+from .layers import Layer
+
+
+class Sequential(Layer):
+    """Layers one after the other, over one array of parameters.
+
+    y = f_n(... f_2(f_1(x))), and by the chain rule dL/dx = f_1'(... f_n'(dL/dy)): `backward` hands
+    each layer's dx to the layer before it.
+
+    The network owns `params` and `grads`, each one contiguous array; the ``W, b, dW, db`` of its
+    layers are views of them. An optimizer step, a checkpoint or an average of networks is then one
+    operation on one array.
+
+    Parameters
+    ----------
+    *layers : Layer
+        At least one. A layer belongs to one network: putting it into another one moves its
+        parameters there, and the first must no longer be used.
+    seed : int or None
+        Seed of the initial weights. None keeps the weights that the layers have.
+    dtype : str
+        "float32" to train, "float64" to check gradients.
+    backend : str or Backend
+        "numpy", "numba", "mkl" or "cupy".
+
+    Attributes
+    ----------
+    layers : list of Layer
+    params, grads : array of shape (size,)
+        Backward passes *add* to `grads`; `zero_grad` empties it.
+    state : array
+        The running averages of all BatchNorm layers, which forward passes change in training.
+    couples_samples, is_random, overwrites, weighs_samples : bool
+        As in `Layer`, for all layers together.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the layers do not fit together, or the dtype is neither of the two.
+
+    Examples
+    --------
+    >>> import numpy as np, nngan as nn
+    >>> net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), seed=1)
+    >>> y, cache = net.forward(np.ones((2, 3), np.float32))
+    >>> dx = net.backward(np.ones_like(y), cache)
+    >>> dx.shape, net.grads.shape
+    ((2, 3), (21,))
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        seed: int | None = 0,
+        dtype: Any = "float32",
+        backend: str | Backend = "numpy",
+    ) -> None:
+        _check_layers(layers)
+        self.layers = list(layers)
+        self.seed = seed
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        self.shapes = {"params": (sum(layer.size for layer in layers),)}
+        self.state_shapes = {"state": (sum(layer.state_size for layer in layers),)}
+        with_parameters = [layer for layer in layers if layer.size]
+        self.couples_samples = any(layer.couples_samples for layer in layers)
+        self.is_random = any(layer.is_random for layer in layers)
+        self.overwrites = all(layer.overwrites for layer in with_parameters)
+        self.weighs_samples = all(layer.weighs_samples for layer in with_parameters)
+        self._first_with_parameters = next(
+            (i for i, layer in enumerate(layers) if layer.size), len(layers)
+        )
+        backend = get_backend(backend)
+        params = backend.asarray(self.values(), dtype)
+        self.bind(params, backend.xp.zeros_like(params), backend)
+        self.bind_state(backend.asarray(self.state_values(), dtype))
+        if seed is not None:
+            self.seed = uint64("seed", seed)
+            self.initialize(Key(self.seed).fold_in(Stream.WEIGHTS))
+
+    # -- the two passes ------------------------------------------------------------------------
+
+    def forward(
+        self, x: Array, training: bool = True, key: Key | None = None
+    ) -> tuple[Array, list[Any]]:
+        """Return the output, shape (N, n_out), and the list of the layers' caches."""
+        if x.dtype != self.dtype:
+            raise TypeError(
+                f"the network computes in {self.dtype}, got x of dtype {x.dtype}: convert it with "
+                f"x.astype({str(self.dtype)!r}), or make the network with dtype={str(x.dtype)!r}"
+            )
+        if key is None:
+            key = Key(self.seed or 0).fold_in(Stream.DROPOUT)
+        caches = []
+        for i, layer in enumerate(self.layers):
+            x, cache = layer.forward(x, training, key.fold_in(i))
+            caches.append(cache)
+        return x, caches
+
+    def backward(
+        self,
+        dy: Array,
+        cache: list[Any],
+        *,
+        input_grad: bool = True,
+        param_grads: bool = True,
+        accumulate: bool = True,
+        sample_weight: Array | None = None,
+    ) -> Array | None:
+        """Add dL/dparams to `grads` and return dL/dx, each only if it is wanted.
+
+        With ``accumulate=False`` dL/dparams replaces the contents of `grads`, which saves
+        `zero_grad` and the addition. With `sample_weight`, of shape (N, 1), each sample's part of
+        dL/dparams (but not of dL/dx) is multiplied by its weight.
+        """
+        if param_grads:
+            accumulate = self._accumulate(accumulate)
+        # Below the lowest layer whose gradient is wanted there is nothing to compute.
+        last = 0 if input_grad else self._first_with_parameters
+        for i in reversed(range(last, len(self.layers))):
+            layer = self.layers[i]
+            options = _options(layer, accumulate, sample_weight) if param_grads else {}
+            dx = layer.backward(
+                dy, cache[i], input_grad=input_grad or i > last, param_grads=param_grads, **options
+            )
+            if dx is not None:
+                dy = dx
+        return dy if input_grad else None
+
+    def zero_grad(self) -> None:
+        """Set `grads` to zero."""
+        self.grads.fill(0)
+
+    def _accumulate(self, accumulate: bool) -> bool:
+        """Return `accumulate`; empty `grads` first if it must be emptied and layers only add."""
+        if not accumulate and not self.overwrites:
+            self.zero_grad()
+            return True
+        return accumulate
+
+    # -- the passes of a gradient penalty, which `nngan.penalties` explains ---------------------
+
+    def output_gradients(self, dy: Array, cache: list[Any]) -> list[Array]:
+        """Return the gradients that `backward` hands on: dL/dx, then dL/dy of each layer."""
+        gradients = [dy]
+        for layer, layer_cache in zip(self.layers[::-1], cache[::-1], strict=True):
+            gradients.append(layer.input_gradient(gradients[-1], layer_cache))
+        return gradients[::-1]
+
+    def tangent(self, x_dot: Array, cache: list[Any]) -> Array:
+        """Return how the output moves as the input moves along x_dot: each layer's tangent in turn.
+
+        See `Layer.tangent`.
+        """
+        for layer, layer_cache in zip(self.layers, cache, strict=True):
+            x_dot = layer.tangent(x_dot, layer_cache)
+        return x_dot
+
+    def backward_tangent(
+        self,
+        dy_dot: Array,
+        x_dot: Array,
+        cache: list[Any],
+        *,
+        output_gradients: list[Array] | None = None,
+        input_grad: bool = True,
+        sample_weight: Array | None = None,
+        accumulate: bool = True,
+    ) -> Array | None:
+        """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
+
+        Each layer's derivative J appears in s once, between the tangent t that enters the layer and
+        the gradient u at its output: s = <u, J t>. So one way up, with t, gives every layer's own
+        part. In a network of straight pieces (no Sigmoid, no Tanh) that is all. Where a layer is
+        curved, s depends on the layer's input too, and the gradient of this part goes down from
+        there like any other.
+
+        Parameters
+        ----------
+        dy_dot, x_dot, cache
+            As in `Layer.backward_tangent`.
+        output_gradients : list of array, optional
+            ``self.output_gradients(dy_dot, cache)``, if the caller has it already.
+        input_grad : bool
+            Whether ds/dx is wanted. If not, or if it is zero, None is returned.
+        sample_weight, accumulate
+            As in `Layer.backward_tangent`; `sample_weight` leaves ds/dx alone.
+        """
+        accumulate = self._accumulate(accumulate)
+        if output_gradients is None:
+            output_gradients = self.output_gradients(dy_dot, cache)
+        curvature_terms = []
+        for layer, layer_cache, u in zip(self.layers, cache, output_gradients[1:], strict=True):
+            options = _options(layer, accumulate, sample_weight)
+            if layer.size and sample_weight is not None and not layer.weighs_samples:
+                layer.backward(sample_weight * u, layer_cache, input_grad=False)
+                options.pop("sample_weight")
+            curvature_terms.append(layer.backward_tangent(u, x_dot, layer_cache, **options))
+            x_dot = layer.tangent(x_dot, layer_cache)
+        dx = None
+        last = 0 if input_grad else self._first_with_parameters
+        for i in reversed(range(last, len(self.layers))):
+            if dx is not None:
+                dx = self.layers[i].backward(dx, cache[i], input_grad=input_grad or i > last)
+            if (term := curvature_terms[i]) is not None:
+                dx = term if dx is None else dx + term
+        return dx if input_grad else None
+
+    # -- parameters ----------------------------------------------------------------------------
+
+    def bind(self, params: Array, grads: Array, backend: Backend) -> None:
+        self.params, self.grads, self.backend = params, grads, backend
+        start = 0
+        for layer in self.layers:
+            stop = start + layer.size
+            layer.bind(params[start:stop], grads[start:stop], backend)
+            start = stop
+
+    def bind_state(self, state: Array) -> None:
+        self.state = state
+        start = 0
+        for layer in self.layers:
+            stop = start + layer.state_size
+            layer.bind_state(state[start:stop])
+            start = stop
+
+    def initialize(self, key: Key) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.initialize(key.fold_in(i))
+
+    def values(self) -> Array:
+        return np.concatenate([layer.values() for layer in self.layers])
+
+    def state_values(self) -> Array:
+        return np.concatenate([layer.state_values() for layer in self.layers])
+
+    def to(self, backend: str | Backend) -> Sequential:
+        """Move parameters, gradients and state to `backend`, in place; return the network."""
+        old, new = self.backend, get_backend(backend)
+        if new is not old:
+            params, grads, state = (
+                new.asarray(old.to_numpy(a)) for a in (self.params, self.grads, self.state)
+            )
+            self.bind(params, grads, new)
+            self.bind_state(state)
+        return self
+
+    def leaves(self) -> Iterator[Layer]:
+        for layer in self.layers:
+            yield from layer.leaves()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
+        twin = copy.copy(self)  # of the same class, whatever arguments its constructor needs
+        for name, value in vars(self).items():
+            setattr(twin, name, copy.deepcopy(value, memo))
+        # Copied one by one, the layers' arrays are no longer views of the flat buffers.
+        twin.bind(twin.params, twin.grads, self.backend)
+        twin.bind_state(twin.state)
+        return twin
+
+    # -- description ---------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype that the network computes in."""
+        return self.params.dtype
+
+    @property
+    def n_in(self) -> int | None:
+        """Features of the input: those of the first layer that fixes a number of them."""
+        return next((n for layer in self.layers if (n := _width(layer, "n_in"))), None)
+
+    @property
+    def n_out(self) -> int | None:
+        """Features of the output: those of the last layer that fixes a number of them."""
+        return next((n for layer in self.layers[::-1] if (n := _width(layer, "n_out"))), None)
+
+    def config(self) -> dict[str, Any]:
+        """Return a description from which `Sequential.from_config` makes the same network."""
+        layers = [{"type": _type_name(type(layer)), **layer.config()} for layer in self.layers]
+        config = {"layers": layers, "seed": self.seed, "dtype": str(self.dtype)}
+        name = _type_name(type(self))
+        return config if name == "Sequential" else {"type": name, **config}
+
+    @classmethod
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        backend: str | Backend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+    ) -> Sequential:
+        """Make the network that `config` described.
+
+        Parameters
+        ----------
+        config : dict
+            What `config()` returned.
+        backend : str or Backend
+            Where the network will live.
+        layers : sequence of Layer subclasses
+            The layers of your own that it uses.
+
+        Raises
+        ------
+        ValueError
+            If it names a layer that is neither the library's nor among `layers`.
+        """
+        own = {kind.__name__: kind for kind in layers}
+
+        def kind_of(entry: dict[str, Any]) -> type[Layer]:
+            full_name = entry.pop("type", "Sequential")
+            module, _, name = full_name.rpartition(".")
+            kind = own.get(name) if module else _library().get(name, own.get(name))
+            if kind is None:
+                raise ValueError(f"unknown layer {full_name!r}: pass its class in layers=[...]")
+            return kind
+
+        parts: list[Layer] = []
+        for entry in map(dict, config["layers"]):
+            kind = kind_of(entry)
+            if issubclass(kind, Sequential):
+                parts.append(cls.from_config({"type": _type_name(kind), **entry}, "numpy", layers))
+            else:
+                parts.append(kind(**entry))
+        kind_of_network: Any = kind_of(dict(config))
+        network: Sequential = kind_of_network(
+            *parts, seed=config["seed"], dtype=config["dtype"], backend=backend
+        )
+        return network
+
+    def __repr__(self) -> str:
+        lines = [f"  {layer!r}," for layer in self.layers]
+        summary = f"{self.size:,} parameters, {self.dtype}, {self.backend.name}"
+        return "\n".join(["Sequential(", *lines, f")  # {summary}"])
+
+
+def _options(layer: Layer, accumulate: bool, sample_weight: Array | None) -> dict[str, Any]:
+    """Return the options of a backward pass that are beyond the contract and that `layer` takes."""
+    options = dict[str, Any]()
+    if layer.size and layer.overwrites:
+        options["accumulate"] = accumulate
+    if layer.size and sample_weight is not None:
+        options["sample_weight"] = sample_weight
+    return options
+
+
+def _check_layers(layers: Sequence[Layer]) -> None:
+    """Raise an error that names the layer at fault if these layers make no network.
+
+    Each layer must be there once, and be as wide as the one before it.
+    """
+    if not layers:
+        raise ValueError("a network needs at least one layer")
+    features, before = None, ""
+    seen: list[Layer] = []
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer {i} must be a Layer, got {type(layer).__name__}")
+        inside = list(layer.leaves())
+        if twice := [leaf for leaf in inside if any(leaf is other for other in seen)]:
+            name = type(twice[0]).__name__
+            raise ValueError(f"layer {i} is there twice: make one {name} for each")
+        seen += inside
+        for leaf in inside:
+            _check_parameters(leaf)
+        n_in = _width(layer, "n_in")
+        if features is not None and n_in is not None and n_in != features:
+            raise ValueError(f"{layer!r} wants {n_in} features, but {before} gives {features}")
+        if (n_out := _width(layer, "n_out")) is not None:
+            features, before = n_out, repr(layer)
+
+
+def _check_parameters(layer: Layer) -> None:
+    arrays = {name for name, value in vars(layer).items() if isinstance(value, np.ndarray)}
+    for p in sorted(arrays - set(layer.shapes)):
+        if "d" + p in arrays:
+            raise ValueError(
+                f"{type(layer).__name__} has {p} and d{p}, but shapes does not: they would be "
+                f"neither trained nor saved, so name {p} in self.shapes"
+            )
+
+
+def _width(layer: Layer, name: str) -> int | None:
+    """Return a layer's "n_in" or "n_out"; None if it takes any number of features."""
+    features: int | None = getattr(layer, name, None)
+    return features
+
+
+def _library() -> dict[str, type[Layer]]:
+    """Return the library's layers by name, `Sequential` included."""
+    kinds = [getattr(_layers, name) for name in _layers.__all__]
+    layers = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Layer)]
+    return {kind.__name__: kind for kind in (*layers, Sequential)}
+
+
+def _type_name(kind: type[Layer]) -> str:
+    """Return the name of a layer's class in a description; that of your own has its module's."""
+    ours = kind in _library().values()
+    return kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}"
