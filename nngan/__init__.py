@@ -15,7 +15,6 @@ from .backend import (
     NumpyBackend,
 )
 from .gan import GAN
-from .gradcheck import assert_gradients, check_gradients
 from .layers import (
     BatchNorm,
     Dropout,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
         plotting,
         recipes,
     )
+    from .gradcheck import assert_gradients, check_gradients
 
 __all__ = [
     "GAN",
@@ -87,6 +87,8 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Import a submodule when it is first used, so that ``import nngan`` stays light."""
+    if name in ("assert_gradients", "check_gradients"):
+        return getattr(import_module(".gradcheck", __name__), name)
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,6 @@ import ctypes
 import functools
 import os
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -183,6 +182,8 @@ def load_library() -> ctypes.CDLL:
     BackendUnavailable
         When something is missing.
     """
+    from importlib import metadata  # here, so that ``import nngan`` stays light
+
     try:
         files = metadata.files("mkl") or []
     except metadata.PackageNotFoundError:
