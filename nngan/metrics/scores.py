@@ -1,4 +1,4 @@
-"""The whole table for a generator of MNIST's digits, and the few of its rows that are cheap."""
+"""All scores of samples of MNIST's digits, the quick ones alone, and the scores of real images."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..backend import Array, Key, Stream, array_module, get_backend
-from ..files import DAMAGE
+from ..files import CORRUPT_FILE
 from .classes import class_kl, confident_share, histogram
-from .distances import check_points
+from .distances import check_samples
 from .estimate import Estimate, mean_of
 from .frechet import frechet_distance
-from .judge import Judge, judge_path, keep
+from .judge import Judge, judge_path, write_cache
 from .neighbours import nearest, prdc
 from .parzen import VALIDATION, parzen_log_likelihood
 
-COPIES = 1_000  # samples whose nearest training image is looked for
-DRAWN_FROM = 50_000  # the training images among which real "samples" are drawn: not VALIDATION
+NEAREST_SAMPLES = 1_000  # samples whose nearest training image is searched
+REFERENCE_POOL = 50_000  # training images from which the reference is drawn: all before VALIDATION
 TITLES: Mapping[str, str] = {
     "parzen": "Parzen log-likelihood, nats",
     "parzen_sigma": "  at the bandwidth",
@@ -39,27 +39,21 @@ TITLES: Mapping[str, str] = {
 } | {f"digit_{i}": f"share of digit {i}" for i in range(10)}
 
 
-def quick(samples: Array, test: Array, judge: Judge) -> dict[str, Estimate]:
-    """Return the cheap rows of the table: "frechet", "class_kl", "confident".
+def quick_scores(samples: Array, test: Array, judge: Judge) -> dict[str, Estimate]:
+    """Return the scores "frechet", "class_kl" and "confident", which are quick to compute.
 
-    Less than a second for 2,000 samples, to be followed while a game is played. The Frechet
-    distance of fewer samples is larger, so such values compare with each other and not with those
-    of 10,000.
+    2,000 samples take less than a second, so that the scores can be followed during training. The
+    Frechet distance of fewer samples is larger: compare it only for equal numbers of samples.
 
     Parameters
     ----------
-    samples : float array of shape (N, 784), N >= 40
-        In [0, 1].
+    samples : float array of shape (N, 784)
+        Images in [0, 1], N >= 40.
     test : float array of shape (M, 784)
         Real images to compare with, on the same backend.
     judge : Judge
-
-    Raises
-    ------
-    ValueError
-        When an array does not fit.
     """
-    check_points(samples=samples, test=test)
+    check_samples(samples=samples, test=test)
     features, probabilities = judge(samples)
     real_features, real_probabilities = judge(test)
     real = histogram(real_probabilities.argmax(axis=1), real_probabilities.shape[1])
@@ -70,58 +64,53 @@ def quick(samples: Array, test: Array, judge: Judge) -> dict[str, Estimate]:
     }
 
 
-def evaluate(
+def all_scores(
     samples: Array, train: Array, validation: Array, test: Array, judge: Judge
 ) -> dict[str, Estimate]:
-    """Return every row of the table (`TITLES`) for samples of MNIST's digits.
+    """Return every score of `TITLES` for samples of MNIST's digits.
 
-    Protocol: 10,000 samples. `parzen_log_likelihood` has its bandwidth from the validation images;
-    all else is measured against the test images, except for the distance to the nearest training
-    image, a mean over the first 1,000 samples: far below that of real images it means copies.
-    `real_data` returns what real images score.
+    Protocol: 10,000 samples. The validation images choose the bandwidth of the Parzen window. All
+    scores compare with the test images, except for "nearest": the distance to the nearest training
+    image, a mean over the first 1,000 samples. A value far below that of real images means copies.
+    `reference_scores` returns the scores of real images.
 
     Parameters
     ----------
     samples : float array of shape (N, 784)
-        In [0, 1].
+        Images in [0, 1].
     train : float array of shape (M, 784)
-        What the generator was trained on.
+        The images that the generator was trained on.
     validation, test : float arrays of shape (M, 784)
         Real images, all on the backend of `samples`.
     judge : Judge
-
-    Raises
-    ------
-    ValueError
-        When an array does not fit.
     """
-    check_points(samples=samples, train=train, validation=validation, test=test)
-    table: dict[str, Estimate] = {}
-    table["parzen"], sigma = parzen_log_likelihood(samples, validation, test)
-    table["parzen_sigma"] = Estimate(sigma, 0.0)
-    table |= quick(samples, test, judge)
+    check_samples(samples=samples, train=train, validation=validation, test=test)
+    scores: dict[str, Estimate] = {}
+    scores["parzen"], sigma = parzen_log_likelihood(samples, validation, test)
+    scores["parzen_sigma"] = Estimate(sigma, 0.0)
+    scores |= quick_scores(samples, test, judge)
     features, probabilities = judge(samples)
-    table |= prdc(judge(test)[0], features)._asdict()
-    table |= {f"pixel_{name}": value for name, value in prdc(test, samples)._asdict().items()}
-    table["nearest"] = mean_of(nearest(samples[:COPIES], train)[1])
+    scores |= prdc(judge(test)[0], features)._asdict()
+    scores |= {f"pixel_{name}": value for name, value in prdc(test, samples)._asdict().items()}
+    scores["nearest"] = mean_of(nearest(samples[:NEAREST_SAMPLES], train)[1])
     labels = probabilities.argmax(axis=1)
     for i in range(probabilities.shape[1]):
-        table[f"digit_{i}"] = mean_of((labels == i).astype(np.float64))
-    return table
+        scores[f"digit_{i}"] = mean_of((labels == i).astype(np.float64))
+    return scores
 
 
-def real_data(
+def reference_scores(
     train: Array,
     test: Array,
     judge: Judge,
     n: int = 10_000,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> dict[str, Estimate]:
-    """Return the same table for `n` real training images in the place of samples: the ceilings.
+    """Return the scores of `n` real training images, which perfect samples would reach.
 
-    They are drawn at random from the first 50,000, and the rest is what their nearest training
-    image is looked for in. The judge was trained on them: it is surer of them than it is of test
-    images. Computed once for a judge and `n`, then read from the cache folder.
+    The images are drawn at random from the first 50,000; their nearest neighbours are searched in
+    the other training images. The judge was trained on them, so its confidence is higher than on
+    test images. The scores are computed once per judge and `n`, then read from the cache folder.
 
     Parameters
     ----------
@@ -129,14 +118,9 @@ def real_data(
         MNIST, on one backend.
     judge : Judge
     n : int
-        As many as there are samples in the table beside it, at most 40,000.
+        The number of samples to compare with, at most 40,000.
     cache_dir : path, optional
-        As for `load_judge`.
-
-    Raises
-    ------
-    ValueError
-        When an array or `n` does not fit.
+        See `load_judge`.
 
     Warns
     -----
@@ -145,19 +129,20 @@ def real_data(
     """
     if len(train) != 60_000 or not 40 <= n <= 40_000:
         raise ValueError(
-            f"train must be MNIST's 60000 images and n lie in 40..40000, got {len(train)} and {n}"
+            "train must be MNIST's 60000 images and n a number from 40 to 40000, got "
+            f"{len(train)} and {n}"
         )
     name = hashlib.sha256(f"{judge.fingerprint} {n} {sorted(TITLES)}".encode()).hexdigest()[:8]
     path = judge_path(cache_dir).with_name(f"real-{name}.json")
     try:
         stored = json.loads(path.read_text())
         return {title: Estimate(*map(float, stored[title])) for title in TITLES}
-    except DAMAGE:  # not there, or not whole: computed again
+    except CORRUPT_FILE:  # missing or damaged: compute again
         pass
     xp = array_module(train)
-    order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), DRAWN_FROM)
+    order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), REFERENCE_POOL)
     drawn, rest = (xp.asarray(np.sort(part)) for part in (order[:n], order[n:]))
-    others = xp.concatenate([train[rest], train[DRAWN_FROM:]])
-    table = evaluate(train[drawn], others, train[VALIDATION], test, judge)
-    keep(path, lambda file: file.write(json.dumps(table, indent=2).encode()))
-    return table
+    others = xp.concatenate([train[rest], train[REFERENCE_POOL:]])
+    scores = all_scores(train[drawn], others, train[VALIDATION], test, judge)
+    write_cache(path, lambda file: file.write(json.dumps(scores, indent=2).encode()))
+    return scores
