@@ -19,10 +19,8 @@ from .idx import DatasetError, decode_idx
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"
 TIMEOUT = 20  # seconds without an answer before the next mirror is tried
-SPLITS = {
-    "train": ("train", 60_000),
-    "test": ("t10k", 10_000),
-}  # prefix of the file names, number of images
+# Prefix of the file names and number of images.
+SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 
 
 class Source(NamedTuple):

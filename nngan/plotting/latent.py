@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL = 0.55  # width of an image in inches
-STYLES = ((VERMILION, "--"), (BLUE, "-"), ("0.3", ":"))  # of walks; the dashes differ too
+STYLES = (
+    (VERMILION, "--"),
+    (BLUE, "-"),
+    ("0.3", ":"),
+)  # of the walks; dashes differ, for prints in grey
 
 
 def plot_walks(

@@ -63,7 +63,10 @@ def plot_2d(
     extent = square_around(real) if extent is None else extent
     left, right, low, high = extent
     if left >= right or low >= high:
-        raise ValueError(f"extent must be (left, right, bottom, top) of an area, got {extent}")
+        raise ValueError(
+            "extent must be (left, right, bottom, top) with left < right and bottom < top, got "
+            f"{extent}"
+        )
 
     figure = Figure(figsize=(6.5, 6), layout="compressed")
     axes = figure.subplots()

@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import Array
 from .saving import PathLike, Target, save
 
-GREY = 0.3  # of the lines between the images of a sheet
+GREY = 0.3  # brightness of the lines between the images of a sheet
 
 
 def tile(

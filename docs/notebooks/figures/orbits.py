@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Field = Callable[[Array], Array]
-STYLES = ((VERMILION, "-"), (BLUE, "--"), ("k", ":"))  # of the orbits, above the grey of the field
+STYLES = ((VERMILION, "-"), (BLUE, "--"), ("k", ":"))  # of the orbits; the field is grey
 
 
 def plot_orbits(
