@@ -36,7 +36,7 @@ notebooks: .venv/docs.stamp  ## run every notebook and keep the new outputs
 docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated
 	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
-	$(BIN)/python -m pytest --doctest-modules nngan
+	$(BIN)/python -m pytest --doctest-modules nngan docs/notebooks/figures
 	$(BIN)/python -m pytest -m docs tests/test_docs.py
 
 lint: .venv/dev.stamp  ## check style and types

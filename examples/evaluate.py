@@ -56,9 +56,9 @@ def main() -> None:
         judge = metrics.load_judge(options.data_dir)
         samples = backend.asarray(gan.sample(options.samples, seed=options.seed))
         print("Measuring ...")
-        real = metrics.real_data(train, test, judge, options.samples)
+        real = metrics.reference_scores(train, test, judge, options.samples)
         images = settings.get("images", len(train))  # the first ones, that it was trained on
-        rows = metrics.evaluate(samples, train[:images], train[VALIDATION], test, judge)
+        rows = metrics.all_scores(samples, train[:images], train[VALIDATION], test, judge)
         report = {
             "epoch": gan.epoch,
             "samples": options.samples,

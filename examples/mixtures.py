@@ -33,7 +33,7 @@ from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positiv
 from nngan.datasets import GRID, RING, Mixture
 from nngan.files import atomic_write
 from nngan.metrics import Estimate, Modes, count_modes, over_runs
-from nngan.metrics.modes import RUNS, SAMPLES
+from nngan.metrics.modes import RADIUS, RUNS, SAMPLES
 from nngan.plotting import plot_mixtures
 from nngan.recipes import MIXTURES, Recipe
 from nngan.training import TrainingDiverged
@@ -186,8 +186,16 @@ def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
         f"seed {run.seed}: {run.modes.covered} modes, {run.modes.high_quality:.1%}" for run in runs
     ]
     heading = f"{options.mixture}, {runs[0].steps} steps: modes found, share within 3 std"
+    mixture = DATA[options.mixture]
     plot_mixtures(
-        [run.samples for run in runs], DATA[options.mixture], options.plot, titles, heading
+        [run.samples for run in runs],
+        real=mixture.sample(SAMPLES, seed=0)[0],
+        centers=mixture.centers,
+        std=mixture.std,
+        path=options.plot,
+        titles=titles,
+        heading=heading,
+        radius=RADIUS,
     )
     print(f"picture: {options.plot}")
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend
-from .files import DAMAGE, atomic_write
+from .files import CORRUPT_FILE, atomic_write
 from .game import METRICS, Game
 from .game.game import AnyGame, parts_from_config
 from .layers import Layer
@@ -138,7 +138,7 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         arrays["log"], arrays["history"]
     except FileNotFoundError:
         raise
-    except DAMAGE as error:
+    except CORRUPT_FILE as error:
         raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({error})") from error
     if version != FORMAT:
         raise CheckpointError(f"{path} says it is {version!r}, but this version reads {FORMAT!r}")

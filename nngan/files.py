@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 # What a damaged file makes NumPy, zipfile, zlib and json raise.
-DAMAGE = (
+CORRUPT_FILE = (
     OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,
     MemoryError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip

@@ -60,6 +60,7 @@ def run(path: Path) -> Any:
             "https_proxy": "http://127.0.0.1:9",
             "CUDA_VISIBLE_DEVICES": "",
             "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",  # of `figures`, into the folder of the notebooks
             "XDG_CACHE_HOME": empty,
             "NNGAN_DATA": empty,
         }

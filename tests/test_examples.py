@@ -313,10 +313,10 @@ def test_a_run_is_measured_on_the_way(train, fake_mnist, tmp_path, capsys):
     assert [(row["epoch"], row["samples"]) for row in rows] == [(2, 2000), (4, 2000), (5, 2000)]
     last = nn.GAN.load(tmp_path / "run/checkpoint.npz").sample(2000)
     real = json.loads((tmp_path / "run/config.json").read_text())["real"]
-    for name, (value, error) in nn.metrics.quick(last, test, judge).items():
+    for name, (value, error) in nn.metrics.quick_scores(last, test, judge).items():
         assert (rows[-1][name], rows[-1][f"{name}_error"]) == (value, error)
     drawn = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), len(x))[:2000]
-    for name, (value, _) in nn.metrics.quick(x[drawn], test, judge).items():
+    for name, (value, _) in nn.metrics.quick_scores(x[drawn], test, judge).items():
         assert real[name] == value
     out = capsys.readouterr().out
     assert f"epoch 5: Frechet distance {rows[-1]['frechet']:.1f} (real images " in out

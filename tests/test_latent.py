@@ -15,7 +15,7 @@ from PIL import Image
 import nngan as nn
 from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
 from nngan.plotting import plot_atlas, plot_gradients, plot_walks, tile
-from nngan.plotting.figures import BLUE, VERMILION
+from nngan.plotting.colours import BLUE, VERMILION
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "latent.py"
 WALKS = pytest.mark.parametrize("walk", [linear_walk, spherical_walk])

@@ -18,7 +18,7 @@ from nngan.backend import Key, Stream, get_backend
 from nngan.datasets import GRID, RING, DatasetError
 from nngan.metrics import Estimate, Judge, distances
 from nngan.metrics import judge as judge_module
-from nngan.metrics import table as table_module
+from nngan.metrics import scores as scores_module
 from nngan.metrics.distances import squared_distances
 from nngan.metrics.parzen import SIGMAS
 
@@ -457,7 +457,7 @@ def test_another_procedure_is_another_judge(trained, tmp_path, monkeypatch):
 
 def test_a_judge_that_does_not_see_well_is_refused(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(judge_module, "ACCURACY", 0.99)
-    with pytest.raises(metrics.JudgeError, match=r"98\.10%.*99% are wanted: update"):
+    with pytest.raises(metrics.JudgeError, match=r"98\.10%.*must reach 99%: update"):
         metrics.load_judge(cache_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -467,7 +467,7 @@ def test_the_judge_classifies_98_percent(mnist, tmp_path):
     assert metrics.load_judge(cache_dir=tmp_path).accuracy >= 0.98
 
 
-# -- the table -------------------------------------------------------------------------------------
+# -- the scores ------------------------------------------------------------------------------------
 
 
 def images(seed, n):
@@ -476,14 +476,14 @@ def images(seed, n):
 
 def test_the_table_has_every_row_on_every_backend(backend, tiny_judge):
     arrays = [images(i, n) for i, n in enumerate((60, 90, 50, 80))]
-    table = metrics.evaluate(*map(backend.asarray, arrays), tiny_judge)
+    table = metrics.all_scores(*map(backend.asarray, arrays), tiny_judge)
     assert set(table) == set(metrics.TITLES)
     assert all(type(v) is float and math.isfinite(v) for row in table.values() for v in row)
-    expected = metrics.evaluate(*arrays, tiny_judge)
+    expected = metrics.all_scores(*arrays, tiny_judge)
     np.testing.assert_allclose(
         [table[name] for name in expected], list(expected.values()), rtol=1e-4, atol=1e-4
     )
-    few = metrics.quick(backend.asarray(arrays[0]), backend.asarray(arrays[3]), tiny_judge)
+    few = metrics.quick_scores(backend.asarray(arrays[0]), backend.asarray(arrays[3]), tiny_judge)
     assert few == {name: table[name] for name in few}
     assert set(few) == {"frechet", "class_kl", "confident"}
     assert sum(table[f"digit_{i}"].value for i in range(10)) == pytest.approx(1)
@@ -503,7 +503,7 @@ def test_each_row_is_its_metric_of_the_right_images():
     rng = np.random.default_rng(0)
     kinds = ((1_040, 1.0), (150, 2.0), (130, 4.0), (110, 0.5))  # how many, how dark
     samples, train, validation, test = (rng.uniform(size=(n, 16)) ** power for n, power in kinds)
-    table = metrics.evaluate(samples, train, validation, test, stand_in)
+    table = metrics.all_scores(samples, train, validation, test, stand_in)
     features, probabilities = stand_in(samples)
     real_features, real_probabilities = stand_in(test)
     digits = np.bincount(real_probabilities.argmax(axis=1), minlength=10)
@@ -531,39 +531,39 @@ def test_each_row_is_its_metric_of_the_right_images():
 
 
 @pytest.fixture
-def small_real(monkeypatch):
+def recorded_scores(monkeypatch):
     """Replace the costly table by one that records how it was asked for."""
     calls = []
 
-    def evaluate(*arguments):
+    def all_scores(*arguments):
         calls.append(arguments)
         return {name: Estimate(float(i), 0.5) for i, name in enumerate(metrics.TITLES)}
 
-    monkeypatch.setattr(table_module, "evaluate", evaluate)
+    monkeypatch.setattr(scores_module, "all_scores", all_scores)
     return calls
 
 
-def test_real_data_is_computed_once(small_real, tiny_judge, tmp_path):
+def test_reference_scores_are_computed_once(recorded_scores, tiny_judge, tmp_path):
     train, test = np.arange(60_000, dtype="float32")[:, None], np.zeros((9, 1), "float32")
-    first = metrics.real_data(train, test, tiny_judge, 100, tmp_path)
-    assert metrics.real_data(train, test, tiny_judge, 100, tmp_path) == first
-    assert len(small_real) == 1
-    metrics.real_data(train, test, tiny_judge, 101, tmp_path)
-    metrics.real_data(train, test, replace(tiny_judge, weights=(train,)), 100, tmp_path)
-    assert len(small_real) == 3
+    first = metrics.reference_scores(train, test, tiny_judge, 100, tmp_path)
+    assert metrics.reference_scores(train, test, tiny_judge, 100, tmp_path) == first
+    assert len(recorded_scores) == 1
+    metrics.reference_scores(train, test, tiny_judge, 101, tmp_path)
+    metrics.reference_scores(train, test, replace(tiny_judge, weights=(train,)), 100, tmp_path)
+    assert len(recorded_scores) == 3
     for path in tmp_path.iterdir():
         path.write_text(path.read_text()[:20])
-    assert metrics.real_data(train, test, tiny_judge, 100, tmp_path) == first
-    assert len(small_real) == 4
+    assert metrics.reference_scores(train, test, tiny_judge, 100, tmp_path) == first
+    assert len(recorded_scores) == 4
 
 
 @pytest.mark.parametrize("n", [40, 40_000])
-def test_real_data_is_drawn_from_what_leaves_the_validation_images_alone(
-    small_real, tiny_judge, tmp_path, n
+def test_the_reference_is_drawn_without_the_validation_images(
+    recorded_scores, tiny_judge, tmp_path, n
 ):
     train, test = np.arange(60_000, dtype="float32")[:, None], np.zeros((9, 1), "float32")
-    metrics.real_data(train, test, tiny_judge, n, tmp_path)
-    ((drawn, others, validation, given_test, judge),) = small_real
+    metrics.reference_scores(train, test, tiny_judge, n, tmp_path)
+    ((drawn, others, validation, given_test, judge),) = recorded_scores
     assert len(drawn) == n
     assert sorted([*drawn[:, 0], *others[:, 0]]) == list(range(60_000))
     # At random, and always these: the tables in docs/ have their scores.
@@ -575,11 +575,11 @@ def test_real_data_is_drawn_from_what_leaves_the_validation_images_alone(
 
 
 @pytest.mark.parametrize("n", [39, 40_001])
-def test_real_data_are_as_many_as_can_be_measured(small_real, tiny_judge, n):
+def test_the_reference_has_a_number_of_images_that_can_be_scored(recorded_scores, tiny_judge, n):
     train = np.zeros((60_000, 1), "float32")
-    with pytest.raises(ValueError, match=rf"n lie in 40\.\.40000, got 60000 and {n}"):
-        metrics.real_data(train, train, tiny_judge, n)
-    assert small_real == []
+    with pytest.raises(ValueError, match=f"n a number from 40 to 40000, got 60000 and {n}"):
+        metrics.reference_scores(train, train, tiny_judge, n)
+    assert recorded_scores == []
 
 
 # -- errors ----------------------------------------------------------------------------------------
@@ -602,8 +602,8 @@ MISTAKES = {
     "k must be": lambda: metrics.prdc(GOOD, GOOD, k=2.5),
     "train has 2 features": lambda: metrics.nearest(GOOD, GOOD[:, :2]),
     r"points must have shape \(N, 2\)": lambda: metrics.count_modes(GOOD, RING),
-    "runs must be two at least": lambda: metrics.over_runs([]),
-    "n lie in 40..40000": lambda: metrics.real_data(GOOD, GOOD, None),
+    "runs must be at least two": lambda: metrics.over_runs([]),
+    "n a number from 40 to 40000": lambda: metrics.reference_scores(GOOD, GOOD, None),
 }
 
 
@@ -623,7 +623,7 @@ def test_the_judge_names_images_of_another_size(tiny_judge):
 
 
 @pytest.fixture
-def script(monkeypatch, tmp_path, tiny_judge, small_real):
+def script(monkeypatch, tmp_path, tiny_judge, recorded_scores):
     """Run ``evaluate.py`` in this process, with a stand-in for MNIST; return its exit status."""
     path = Path(__file__).parents[1] / "examples" / "evaluate.py"
     spec = importlib.util.spec_from_file_location("evaluate_script", path)
@@ -637,8 +637,8 @@ def script(monkeypatch, tmp_path, tiny_judge, small_real):
     }
     monkeypatch.setattr(nn.datasets, "mnist", lambda split, data_dir: (splits[split], None))
     monkeypatch.setattr(metrics, "load_judge", lambda data_dir: tiny_judge)
-    monkeypatch.setattr(metrics, "real_data", lambda *a: table_module.evaluate(*a))
-    monkeypatch.setattr(metrics, "evaluate", lambda *a: table_module.evaluate(*a))
+    monkeypatch.setattr(metrics, "reference_scores", lambda *a: scores_module.all_scores(*a))
+    monkeypatch.setattr(metrics, "all_scores", lambda *a: scores_module.all_scores(*a))
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
@@ -664,7 +664,7 @@ def run_folder(tmp_path):
     return make
 
 
-def test_the_script_prints_the_table_and_writes_it(script, run_folder, capsys, small_real):
+def test_the_script_prints_the_table_and_writes_it(script, run_folder, capsys, recorded_scores):
     folder = run_folder(data="mnist")
     assert script(folder, "--samples", 50) == 0
     out = capsys.readouterr().out
@@ -672,18 +672,20 @@ def test_the_script_prints_the_table_and_writes_it(script, run_folder, capsys, s
     assert set(report["metrics"]) == set(metrics.TITLES)
     assert report["metrics"]["frechet"] == {"value": 2.0, "error": 0.5, "real": 2.0}
     assert report["samples"] == 50
-    assert small_real[1][0].shape == (50, 784)
+    assert recorded_scores[1][0].shape == (50, 784)
     for title in metrics.TITLES.values():
         assert title in out
 
 
 def test_the_script_measures_each_against_the_right_images(
-    script, run_folder, small_real, tiny_judge
+    script, run_folder, recorded_scores, tiny_judge
 ):
     folder = run_folder(data="mnist", images=300)
     assert script(folder, "--samples", 50, "--seed", 3) == 0
     # The table of real images comes first.
-    (real_train, real_test, real_judge, n), (samples, train, validation, test, judge) = small_real
+    (real_train, real_test, real_judge, n), (samples, train, validation, test, judge) = (
+        recorded_scores
+    )
     assert (real_train.shape, real_test.shape, n) == ((60_000, 784), (10_000, 784), 50)
     gan = nn.GAN.load(folder / "checkpoint.npz")
     np.testing.assert_array_equal(samples, gan.sample(50, seed=3))
@@ -695,11 +697,11 @@ def test_the_script_measures_each_against_the_right_images(
 
 @pytest.mark.parametrize(("images", "warned"), [(50_000, False), (50_001, True), (None, True)])
 def test_the_script_knows_what_was_trained_on(
-    script, run_folder, capsys, small_real, images, warned
+    script, run_folder, capsys, recorded_scores, images, warned
 ):
     settings = {} if images is None else {"images": images}
     assert script(run_folder(**settings), "--samples", 50) == 0
-    assert len(small_real[1][1]) == (images or 60_000)
+    assert len(recorded_scores[1][1]) == (images or 60_000)
     lines = [line for line in capsys.readouterr().out.splitlines() if "--images 50000" in line]
     assert len(lines) == warned
 
@@ -717,12 +719,12 @@ def test_the_script_names_what_it_cannot_measure(script, run_folder, tmp_path, c
 
 
 def test_what_was_computed_is_not_lost_where_the_cache_cannot_be_written(tmp_path):
-    from nngan.metrics.judge import keep
+    from nngan.metrics.judge import write_cache
 
     (tmp_path / "file").write_text("not a folder")
     with pytest.warns(RuntimeWarning, match="cannot be written .* pass a cache_dir"):
-        keep(tmp_path / "file" / "judge.npz", lambda file: file.write(b"weights"))
-    keep(tmp_path / "folder" / "judge.npz", lambda file: file.write(b"weights"))
+        write_cache(tmp_path / "file" / "judge.npz", lambda file: file.write(b"weights"))
+    write_cache(tmp_path / "folder" / "judge.npz", lambda file: file.write(b"weights"))
     assert (tmp_path / "folder" / "judge.npz").read_bytes() == b"weights"
 
 

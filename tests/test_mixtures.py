@@ -18,7 +18,6 @@ import nngan as nn
 from nngan.datasets import GRID, RING
 from nngan.metrics import count_modes
 from nngan.plotting import plot_mixtures
-from nngan.plotting.mixtures import _from_centres
 from nngan.recipes import MIXTURES, RECIPES
 from nngan.training import TrainingDiverged
 
@@ -185,35 +184,37 @@ def test_no_gpu(script, capsys, monkeypatch):
 
 
 def test_each_run_has_a_plane_and_a_zoom():
-    runs = [GRID.sample(50, seed)[0] for seed in range(6)]
-    figure = plot_mixtures(runs, GRID, titles=[f"run {i}" for i in range(6)], heading="six")
+    data, *runs = (GRID.sample(50, seed)[0] for seed in range(7))
+    titles = [f"run {i}" for i in range(6)]
+    figure = plot_mixtures(runs, data, GRID.centers, GRID.std, titles=titles, heading="six")
     panels = [axes for axes in figure.axes if axes.axison]
     assert len(panels) == 12
-    assert [axes.get_title() for axes in panels if axes.get_title()] == [
-        f"run {i}" for i in range(6)
-    ]
+    assert [axes.get_title() for axes in panels if axes.get_title()] == titles
     real, generated = panels[0].collections
     np.testing.assert_array_equal(generated.get_offsets(), runs[0])
-    assert real.get_offsets().shape == (50, 2)
+    np.testing.assert_array_equal(real.get_offsets(), data)
     circle = panels[-1].lines[0].get_xydata()
     np.testing.assert_allclose(np.hypot(*circle.T), 3)
 
 
 def test_the_zoom_measures_from_the_nearest_centre_in_std():
     points = GRID.centers[[0, 7]] + GRID.std * np.array([[1.0, -2.0], [0.0, 4.0]])
-    np.testing.assert_allclose(_from_centres(points, GRID), [[1, -2], [0, 4]])
+    _, zoom = plot_mixtures([points], points, GRID.centers, GRID.std).axes[:2]
+    for drawn in zoom.collections:
+        np.testing.assert_allclose(drawn.get_offsets(), [[1, -2], [0, 4]])
 
 
 def test_a_picture_is_saved():
     file = io.BytesIO()
-    plot_mixtures([RING.sample(20, 0)[0]], RING, file)
+    points, _ = RING.sample(20, 0)
+    plot_mixtures([points], points, RING.centers, RING.std, file)
     assert file.getvalue()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize(
     ("runs", "titles", "message"),
     [
-        ([], [], "runs must be one at least"),
+        ([], [], "runs must be at least one"),
         ([np.zeros((3, 2))], ["a", "b"], "got 1 runs and 2 titles"),
         ([np.zeros((3, 3))], [], r"runs\[0\] must be finite numbers of shape \(N, 2\)"),
         ([np.full((3, 2), np.nan)], [], r"runs\[0\] must be finite"),
@@ -221,4 +222,4 @@ def test_a_picture_is_saved():
 )
 def test_what_does_not_fit_is_refused(runs, titles, message):
     with pytest.raises(ValueError, match=message):
-        plot_mixtures(runs, RING, titles=titles)
+        plot_mixtures(runs, RING.centers, RING.centers, RING.std, titles=titles)

@@ -1,7 +1,6 @@
-"""Pictures: exact pixels where they are data, honest lines where they are curves."""
+"""Sheets have exact pixels, curves the given values, and axes and legends say what is drawn."""
 
 import io
-import itertools
 import math
 
 import matplotlib
@@ -11,15 +10,13 @@ from PIL import Image
 
 from nngan.plotting import (
     plot_2d,
-    plot_curves,
-    plot_game_1d,
     plot_losses,
     plot_quality,
     save_gif,
     save_sheet,
     tile,
 )
-from nngan.plotting.figures import BLUE, VERMILION
+from nngan.plotting.colours import BLUE, VERMILION
 
 GREY = 0.3
 
@@ -356,93 +353,11 @@ def test_points_outside_are_counted():
     assert axes.collections[1].get_label() == "generated (1 of 2 outside)"
 
 
-# -- teaching ----------------------------------------------------------------------------------
-
-X = np.linspace(-3, 3, 61)
-P, Q = np.exp(-((X - 1) ** 2)), np.exp(-((X + 1) ** 2) / 2)
-
-
-def test_curves_are_what_was_given_in_styles_of_their_own():
-    figure = plot_curves(X, {"f": X**2, "g": X**3}, {"h": 2 * X}, titles=["a", "b"], ylabel="y")
-    left, right = figure.axes
-    for line, y in zip([*left.lines, *right.lines], (X**2, X**3, 2 * X), strict=True):
-        np.testing.assert_array_equal(line.get_xdata(), X)
-        np.testing.assert_array_equal(line.get_ydata(), y)
-    f, g = left.lines
-    assert f.get_color() != g.get_color()
-    assert f.get_linestyle() != g.get_linestyle()
-    assert (left.get_title(), right.get_title(), left.get_ylabel()) == ("a", "b", "y")
-    assert left.get_xlim() == (-3, 3)
-
-
-@pytest.mark.parametrize("height", [0.0, 1.0])
-def test_names_stand_at_the_end_of_their_curve_and_apart(height, tmp_path):
-    ends = {"a": 0.0, "b": 0.02, "c": 1.0, "d": height}
-    figure = plot_curves(X, {name: X * 0 + y for name, y in ends.items()}, path=tmp_path / "a.png")
-    (axes,) = figure.axes
-    texts = sorted(axes.texts, key=lambda text: text.get_text())
-    assert [text.get_text() for text in texts] == list("abcd")
-    boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.y0)
-    assert all(low.y1 < high.y0 for low, high in itertools.pairwise(boxes))
-    panel = axes.get_window_extent()
-    for text, line in zip(texts, axes.lines, strict=True):
-        box = text.get_window_extent()
-        assert text.get_color() == line.get_color()
-        assert panel.x1 < box.x0 < box.x1 < figure.bbox.x1
-        end = axes.transData.transform((3, line.get_ydata()[-1]))[1]
-        assert abs((box.y0 + box.y1) / 2 - end) < 0.25 * panel.height
-
-
-def test_a_curve_may_have_gaps_and_scales_be_logarithmic():
-    y = np.where(X < 0, 0.1, np.inf)
-    axes = plot_curves(X + 4, {"y": y}, xscale="log", yscale="log").axes[0]
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    assert np.isnan(axes.lines[0].get_ydata()[X > 0]).all()
-
-
-def test_a_short_logarithmic_axis_has_plain_numbers_and_a_long_one_powers():
-    x = np.linspace(40, 600, 9)
-    figure = plot_curves(x, {"y": 10.0 ** -np.arange(9)}, xscale="log", yscale="log")
-    figure.draw_without_rendering()
-    (axes,) = figure.axes
-    x_labels, y_labels = (
-        [label.get_text() for label in axis.get_ticklabels(which="both") if label.get_text()]
-        for axis in (axes.xaxis, axes.yaxis)
-    )
-    assert {"50", "100", "200", "500"} <= set(x_labels)
-    assert not any("10^" in label for label in x_labels)
-    assert all("10^" in label for label in y_labels)
-
-
-def test_the_game_on_a_line_shows_the_best_d():
-    z = np.array([-1.0, 0, 1])
-    states = {"first": (Q, 0.5 + 0 * X, z - 1), "last": (P, 0.5 + 0 * X, z + 1)}
-    figure = plot_game_1d(X, P, states, z=z)
-    first, last = figure.axes
-    drawn = {line.get_label(): line.get_ydata() for line in first.lines}
-    np.testing.assert_allclose(drawn["best D: p / (p + p$_G$)"], P / (P + Q))
-    np.testing.assert_array_equal(drawn["D"], 0.5)
-    np.testing.assert_array_equal(drawn["data, p"], P)
-    np.testing.assert_array_equal(drawn["generator, p$_G$"], Q)
-    np.testing.assert_allclose(last.lines[0].get_ydata(), 0.5)
-    assert (first.get_title(), last.get_title()) == ("first", "last")
-    arrows = [text for text in first.texts if text.get_text() == ""]
-    assert [arrow.xy[0] for arrow in arrows] == [-2, -1, 0]  # tips: G(z)
-    assert [arrow.get_position()[0] for arrow in arrows] == [-1, 0, 1]
-
-
-def test_odd_numbers_of_states_and_zero_densities_can_be_drawn(tmp_path):
-    far = np.where(np.abs(X) < 1, 0.5, 0.0)
-    states = {str(i): (far, far, []) for i in range(3)}
-    figure = plot_game_1d(X, far, states, tmp_path / "game.png")
-    assert [axes.get_visible() for axes in figure.axes] == [True, True, True, False]
-    assert np.isnan(figure.axes[0].lines[0].get_ydata()[0])
+# -- no global state ---------------------------------------------------------------------------
 
 
 def test_nothing_global_moves():
     before = dict(matplotlib.rcParams)
-    plot_curves(X, {"f": X})
-    plot_game_1d(X, P, {"": (Q, P, [])})
     plot_losses(history(2))
     plot_quality(measured())
     plot_2d(plane, np.eye(2), np.eye(2))
@@ -464,11 +379,11 @@ def test_nothing_global_moves():
         (lambda: save_sheet("sheet.jpg", np.ones((1, 4))), "path must end in .png"),
         (lambda: save_sheet("sheet.png", np.ones((1, 4)), scale=0), "scale must be >= 1"),
         (lambda: save_gif("a.gif", []), "at least one"),
-        (lambda: save_gif("a.gif", [np.ones((2, 2)), np.ones((3, 2))]), "of one size"),
+        (lambda: save_gif("a.gif", [np.ones((2, 2)), np.ones((3, 2))]), "all of one size"),
         (lambda: save_gif("a.gif", [np.ones((2, 2))], ["a", "b"]), "captions must be 1"),
         (lambda: save_gif("a.gif", [np.ones((2, 2))], duration=1), "duration must be >= 20"),
         (lambda: plot_losses({"d_loss": [1.0]}), "history must hold four lists of one length"),
-        (lambda: plot_quality([]), "measured must hold one row at least"),
+        (lambda: plot_quality([]), "measured must hold at least one row"),
         (lambda: plot_2d(None, np.ones((2, 3)), np.eye(2)), r"real must be .* shape \(N, 2\)"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2) * np.nan), "fake must be finite"),
         (lambda: plot_2d(lambda x: x, np.eye(2), np.eye(2)), "discriminator must return 40000"),
@@ -478,17 +393,6 @@ def test_nothing_global_moves():
         (lambda: plot_2d(None, np.ones((0, 2)), np.eye(2)), "extent must be given"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2), arrows=np.ones((3, 2))), "at most 2"),
         (lambda: plot_2d(None, np.eye(2), np.eye(2), extent=(1, 0, 0, 1)), "extent must be"),
-        (lambda: plot_curves(X), "panels must have 1 to 5 functions"),
-        (lambda: plot_curves(X, {}), "panels must have 1 to 5 functions"),
-        (lambda: plot_curves(X, {str(i): X for i in range(6)}), "panels must have 1 to 5"),
-        (lambda: plot_curves(X, {"f": X}, titles=["a", "b"]), "and a title each"),
-        (lambda: plot_curves(X, {"f": X[1:]}), "f must be numbers of x's shape"),
-        (lambda: plot_curves(X, {"f": X * np.nan}), "f must be numbers of x's shape"),
-        (lambda: plot_game_1d(X, P, {}), "states must hold one entry"),
-        (lambda: plot_game_1d(X, P[1:], {"": (Q, P, [])}), "data must be numbers of x's shape"),
-        (lambda: plot_game_1d(X, P, {"": (Q[1:], P, [])}), "density must be numbers of x's"),
-        (lambda: plot_game_1d(X, P, {"": (Q, 3 * P, [])}), "D must be probabilities"),
-        (lambda: plot_game_1d(X, P, {"": (Q, P, [])}, z=[1.0]), "fakes must have z's shape"),
     ],
 )
 def test_mistakes_get_one_clear_sentence(mistake, message, tmp_path, monkeypatch):

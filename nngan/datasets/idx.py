@@ -1,4 +1,4 @@
-"""MNIST's file format, read by hand: it is short, and shows what "binary data" means."""
+"""A reader of MNIST's file format: a short header and the bytes of one array."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..backend import Array
 
 
 class DatasetError(RuntimeError):
-    """The data is missing, unreadable or not what it should be; the message says what to do."""
+    """A file of a data set is missing, unreadable or wrong; the message says what to do."""
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
-    """Read a file of unsigned bytes in MNIST's IDX format, packed by gzip or plain.
+    """Read a file of unsigned bytes in MNIST's IDX format, compressed by gzip or not.
 
     ===========  =======  ===========================================================
     offset       bytes    meaning
@@ -36,34 +36,40 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Parameters
     ----------
     path : path
-        Of the file; whether it is packed is seen from its content.
+        The file. Its content tells whether it is compressed.
 
     Returns
     -------
-    uint8 array of the shape that the file states.
+    uint8 array of the shape in the header.
 
     Raises
     ------
     DatasetError
-        When the file cannot be read, is damaged, or is not exactly as long as it says.
+        When the file cannot be read, is damaged, or has another length than its header says.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":  # gzip's own magic number, which no IDX file begins with
-            content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DatasetError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror}): check the path and its permissions"
         ) from error
+    return decode_idx(content, path)
+
+
+def decode_idx(content: bytes, path: Path) -> Array:
+    """Return the array in the content of an IDX file. The path is for the messages only."""
+    try:
+        if content[:2] == b"\x1f\x8b":  # gzip's magic number; an IDX file begins with 00 00
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
 
     magic = content[:4]
     if len(magic) < 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 3:
         raise DatasetError(
-            f"{path} begins with {magic.hex(' ') or 'nothing'}, where images begin with "
-            "00 00 08 03 and labels with 00 00 08 01: fetch a genuine IDX file"
+            f"{path} begins with {magic.hex(' ') or 'nothing'}, and must begin with 00 00 08 03 "
+            "(images) or 00 00 08 01 (labels): fetch a genuine IDX file"
         )
     header = 4 + 4 * magic[3]
     if len(content) < header:
@@ -71,13 +77,13 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     shape = struct.unpack(f">{magic[3]}I", content[4:header])
     length = header + math.prod(shape)
     if 0 in shape:
-        raise DatasetError(f"{path} is empty, its shape is {shape}: fetch it again")
+        raise DatasetError(f"{path} is empty (its shape is {shape}): fetch it again")
     if len(content) != length:
         fault = "truncated" if len(content) < length else "too long"
         raise DatasetError(
-            f"{path} is {fault} ({len(content)} bytes unpacked, where its header, shape {shape}, "
-            f"asks for {length}): fetch it again"
+            f"{path} is {fault} ({len(content)} bytes uncompressed, and its header with shape "
+            f"{shape} says {length}): fetch it again"
         )
-    # A copy, because a view of these constant bytes could not be written to.
+    # A copy, because a view of bytes is read-only.
     array: Array = np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
     return array

@@ -1,7 +1,6 @@
 """MNIST, Fashion-MNIST and the 8x8 digits: images as rows of pixels in [0, 1].
 
-Two data sets share MNIST's file names, so every file is identified by its check-sum, never by its
-name alone.
+MNIST and Fashion-MNIST have the same file names, so a file is identified by its check-sum.
 """
 
 from __future__ import annotations
@@ -16,20 +15,21 @@ import numpy as np
 
 from ..backend import Array
 from ..checks import one_of
-from .idx import DatasetError, read_idx
+from .idx import DatasetError, decode_idx
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"
-TIMEOUT = 20  # seconds without an answer after which the next mirror is tried
-SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}  # file name prefix, images
+TIMEOUT = 20  # seconds without an answer before the next mirror is tried
+# Prefix of the file names and number of images.
+SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 
 
 class Source(NamedTuple):
-    """Where a data set comes from, and which files are the genuine ones."""
+    """The addresses of a data set, and the check-sums of its files."""
 
     name: str
-    folder: str  # below the data root: the file names alone do not tell two sets apart
-    mirrors: tuple[str, ...]  # in the order in which they are tried; a file name is appended
-    checksums: Mapping[str, str]  # of each file, "algorithm:hexadecimal digest"
+    folder: str  # below the data root
+    mirrors: tuple[str, ...]  # addresses without the file name, tried in this order
+    checksums: Mapping[str, str]  # file name to "algorithm:hexadecimal digest"
 
 
 MNIST = Source(
@@ -76,27 +76,25 @@ def mnist(
     split : {"train", "test"}
         60,000 or 10,000 images.
     data_dir : path, optional
-        The data root, which is then only read. Without it the root is the environment variable
-        ``NNGAN_DATA`` or else the user's cache folder, and files that are not there are
-        downloaded. A file is looked for in the root's own folder ``mnist`` and in the root.
+        The data root. nngan only reads this folder. Without it the root is the environment
+        variable ``NNGAN_DATA`` or else the user's cache folder, and missing files are downloaded.
+        Files are searched in the folder ``mnist`` of the root, then in the root.
     dtype : {"float32", "uint8"}
-        Of the images: float32 in [0, 1], or the raw bytes 0 to 255.
+        The dtype of the images: float32 in [0, 1], or the raw bytes 0 to 255.
     progress : bool
         Whether a download shows a progress bar.
 
     Returns
     -------
     x : array of shape (N, 784)
-        One image of 28x28 pixels per row, line by line, 0 black.
+        One image of 28x28 pixels per row, line by line. 0 is black.
     labels : uint8 array of shape (N,)
         The digits 0 to 9.
 
     Raises
     ------
     DatasetError
-        When a file is missing, cannot be downloaded or is not the genuine one.
-    ValueError
-        When `split` or `dtype` is none of the above.
+        When a file is missing, cannot be downloaded, or has a wrong check-sum.
 
     References
     ----------
@@ -115,9 +113,9 @@ def mnist(
 def fashion_mnist(
     split: str = "train", data_dir: Folder = None, dtype: str = "float32", progress: bool = True
 ) -> tuple[Array, Array]:
-    """Return Fashion-MNIST, ten kinds of clothing in MNIST's format.
+    """Return Fashion-MNIST: images of ten kinds of clothing in MNIST's format.
 
-    Parameters, results and errors are those of `mnist`; the folder is ``fashion-mnist``.
+    Parameters, results and errors are those of `mnist`. The folder is ``fashion-mnist``.
 
     References
     ----------
@@ -128,12 +126,12 @@ def fashion_mnist(
 
 
 def digits() -> tuple[Array, Array]:
-    """Return the 8x8 digits that scikit-learn carries: nothing to download.
+    """Return the 8x8 digits that come with scikit-learn, without a download.
 
     Returns
     -------
     x : float32 array of shape (1797, 64)
-        One image of 8x8 pixels per row, in [0, 1]: sixteenths.
+        One image of 8x8 pixels per row, in steps of 1/16 from 0 to 1.
     labels : uint8 array of shape (1797,)
         The digits 0 to 9.
     """
@@ -146,18 +144,18 @@ def digits() -> tuple[Array, Array]:
 def _load(
     source: Source, split: str, data_dir: Folder, dtype: str, progress: bool
 ) -> tuple[Array, Array]:
-    """Find or download the two files of a split, check them and read them."""
+    """Return the images and the labels of a split."""
     one_of("split", split, SPLITS)
     if dtype not in ("float32", "uint8"):
         raise ValueError(f"dtype must be float32 or uint8, got {dtype!r}")
     prefix, n = SPLITS[split]
     kinds = ("images-idx3", "labels-idx1")
-    paths = [_find(source, f"{prefix}-{kind}-ubyte.gz", data_dir, progress) for kind in kinds]
-    images, labels = map(read_idx, paths)
+    files = [_read(source, f"{prefix}-{kind}-ubyte.gz", data_dir, progress) for kind in kinds]
+    images, labels = (decode_idx(content, path) for path, content in files)
     if images.shape != (n, 28, 28) or labels.shape != (n,):
         raise DatasetError(
-            f"{paths[0]} has shape {images.shape} and {paths[1].name} {labels.shape}: "
-            f"{source.name} has {(n, 28, 28)} and {(n,)}, fetch them again"
+            f"{files[0][0]} has shape {images.shape} and {files[1][0].name} {labels.shape}, and "
+            f"must have {(n, 28, 28)} and {(n,)}: fetch them again"
         )
     x = images.reshape(n, -1)
     if dtype == "float32":
@@ -166,8 +164,11 @@ def _load(
     return x, labels
 
 
-def _find(source: Source, name: str, data_dir: Folder, progress: bool) -> Path:
-    """Return the path of a file with the right check-sum, downloaded if that is allowed."""
+def _read(source: Source, name: str, data_dir: Folder, progress: bool) -> tuple[Path, bytes]:
+    """Return the path and the content of a file, checked by its check-sum.
+
+    A missing file is downloaded, unless a folder was given.
+    """
     import pooch
 
     root = Path(
@@ -176,29 +177,28 @@ def _find(source: Source, name: str, data_dir: Folder, progress: bool) -> Path:
     folder = root / source.folder
     try:
         path = next((p for p in (folder / name, root / name) if p.is_file()), None)
-        fault = "" if path is None else _fault(source, name, path.read_bytes())
+        if path is None and data_dir:
+            raise DatasetError(
+                f"{name} of {source.name} is neither in {folder} nor in {root}: "
+                "put it there, or leave data_dir out to have it downloaded"
+            )
+        path = path or _download(source, name, folder, progress)
+        content = path.read_bytes()
     except OSError as error:
         raise DatasetError(
             f"{root} cannot be searched for {name} ({error.strerror}): "
             "check its permissions, or choose another folder by data_dir or NNGAN_DATA"
         ) from error
-    if path is None and not data_dir:
-        return _download(source, name, folder, progress)
-    if path is None:
-        raise DatasetError(
-            f"{name} of {source.name} is neither in {folder} nor in {root}: "
-            "put it there, or leave data_dir out to have it downloaded"
-        )
-    if fault:
+    if fault := _fault(source, name, content):
         remedy = "leave data_dir out" if data_dir else "move or delete this one"
         raise DatasetError(
             f"{path} {fault}: put the genuine file into {folder}, or {remedy} to have it downloaded"
         )
-    return path
+    return path, content
 
 
 def _fault(source: Source, name: str, content: bytes) -> str:
-    """Say what `content` is if it is not the file `name` of `source`; else the empty string."""
+    """Return what is wrong with the content of the file `name`, or an empty string."""
 
     def matches(checksum: str) -> bool:
         algorithm, digest = checksum.split(":")
@@ -214,7 +214,7 @@ def _fault(source: Source, name: str, content: bytes) -> str:
 
 
 def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:
-    """Download a file from the first mirror that has it; pooch moves it in place once checked."""
+    """Download a file from the first mirror that has it. pooch checks it, then moves it there."""
     import pooch
 
     failures = []
@@ -226,7 +226,7 @@ def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:
                     mirror + name, source.checksums[name], name, folder, downloader=downloader
                 )
             )
-        except OSError as error:  # those of requests have no strerror, but telling names
+        except OSError as error:  # errors of requests have no strerror; their names say enough
             failures.append(f"{mirror}: {error.strerror or type(error).__name__}")
         except ValueError:
             failures.append(f"{mirror}: wrong check-sum")

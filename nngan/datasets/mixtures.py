@@ -1,4 +1,4 @@
-"""2-D mixtures of Gaussians, on which mode collapse can be seen and counted."""
+"""2-D mixtures of Gaussians, which make mode collapse visible and countable."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..backend import Array, Key, NumpyBackend, Stream
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A mixture of round 2-D Gaussians of equal weight; `RING` and `GRID` are the usual two.
+    """A mixture of round 2-D Gaussians of equal weight, such as `RING` and `GRID`.
 
     Attributes
     ----------
     centers : float64 array of shape (K, 2)
-        The means.
+        The means of the Gaussians.
     std : float
-        The standard deviation of every component, along each axis.
+        The standard deviation of every Gaussian, along each axis.
 
     References
     ----------
     Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
-    networks", NeurIPS 2018: both test problems, with these centres and widths.
+    networks", NeurIPS 2018: the centres and widths of `RING` and `GRID`.
     """
 
     centers: Array
@@ -39,11 +39,10 @@ class Mixture:
         Returns
         -------
         points : float32 array of shape (n, 2)
-            The points.
         components : intp array of shape (n,)
-            For each point the row of `centers` that it was drawn around.
+            For each point the row of `centers` around which it was drawn.
         """
-        # A stream of its own, so that data and noise drawn with the same seed are independent.
+        # Data have their own stream, so that they are independent of noise with the same seed.
         key = Key(seed).fold_in(Stream.DATA)
         backend = NumpyBackend()
         components = backend.bits(key.fold_in(0), n) % len(self.centers)
@@ -51,8 +50,8 @@ class Mixture:
         return points.astype(np.float32), components.astype(np.intp)
 
 
-# The eight angles are 2 pi k / 8. linspace(0, 2 pi, 8), found in several public versions, reaches
-# 2 pi, which is 0 again: seven modes, one of them with twice the weight.
+# The eight angles are 2 pi k / 8. Several public versions use linspace(0, 2 pi, 8), which has 0 and
+# 2 pi, the same angle: seven modes, one of them with twice the weight.
 _ANGLES = 2 * np.pi * np.arange(8) / 8
 _TICKS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 RING = Mixture(np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), std=0.01)

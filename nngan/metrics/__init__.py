@@ -1,6 +1,6 @@
-"""How good are the samples? Each measure with its paper, its protocol and what real data score.
+"""How good the samples are: each metric with its paper, its protocol and the score of real data.
 
-All take arrays of either backend. No single one decides: each can be fooled, each by other means.
+All metrics take arrays of either backend. Use several: each can be fooled in its own way.
 """
 
 from .classes import class_kl, confident_share, histogram, kl_divergence
@@ -10,7 +10,7 @@ from .judge import Judge, JudgeError, judge_path, load_judge
 from .modes import Modes, count_modes, over_runs
 from .neighbours import PRDC, nearest, prdc
 from .parzen import Parzen, log_density, parzen_log_likelihood
-from .table import TITLES, evaluate, quick, real_data
+from .scores import TITLES, all_scores, quick_scores, reference_scores
 
 __all__ = [
     "PRDC",
@@ -20,10 +20,10 @@ __all__ = [
     "JudgeError",
     "Modes",
     "Parzen",
+    "all_scores",
     "class_kl",
     "confident_share",
     "count_modes",
-    "evaluate",
     "frechet_distance",
     "histogram",
     "jackknife",
@@ -35,6 +35,6 @@ __all__ = [
     "over_runs",
     "parzen_log_likelihood",
     "prdc",
-    "quick",
-    "real_data",
+    "quick_scores",
+    "reference_scores",
 ]

@@ -1,4 +1,4 @@
-"""What a classifier says of samples: which classes are there, and how surely."""
+"""How a classifier sees samples: the frequencies of the classes, and its confidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import Array, array_module
 from .estimate import GROUPS, Estimate, jackknife, mean_of
 
-CONFIDENT = 0.9
+CONFIDENT = 0.9  # smallest probability of a confident classification
 
 
 def histogram(labels: Array, n_classes: int) -> Array:
@@ -18,9 +18,9 @@ def histogram(labels: Array, n_classes: int) -> Array:
 
 
 def kl_divergence(counts: Array, reference: Array) -> float:
-    """Return sum p ln(p / q), where p are the shares of `counts` and q those of `reference`.
+    """Return sum p ln(p / q), where p is `counts` normalised and q is `reference` normalised.
 
-    Classes without samples add nothing. NaN without any sample at all.
+    A class without samples adds 0. The result is NaN if no class has samples.
     """
     xp = array_module(counts)
     if float(counts.sum()) == 0:
@@ -30,29 +30,30 @@ def kl_divergence(counts: Array, reference: Array) -> float:
 
 
 def class_kl(probabilities: Array, reference: Array) -> Estimate:
-    """Return the divergence of the classes of samples from those of real data, in nats.
+    """Return the KL divergence of the samples' classes from those of real data, in nats.
 
-    KL(p || q) = sum p ln(p / q), p the histogram of the samples and q that of `reference`: 0 when
-    the classes are as frequent as they should be, -ln q_k when all samples are of class k, about
-    ln 10 = 2.3 for a digit of ten. Of N real samples, compared with M others, it is about
-    (classes - 1) (1 / N + 1 / M) / 2 on average: 0.0009 for 10,000 digits and as many.
+    KL(p || q) = sum p ln(p / q), where p is the histogram of the samples and q is `reference`. It
+    is 0 when the classes are as frequent as in real data. It is -ln q_k when all samples are of
+    class k: about ln 10 = 2.3 for the ten digits. For N real samples compared with M other real
+    samples its mean is about (classes - 1) (1 / N + 1 / M) / 2: 0.0009 for N = M = 10,000 digits.
 
     Parameters
     ----------
     probabilities : float array of shape (N, classes)
-        Of the samples, N >= 40; a sample counts for its most probable class.
+        The classifier's probabilities for the samples, N >= 40. A sample counts for its most
+        probable class.
     reference : float array of shape (classes,)
-        How often each class occurs in real data, by the same classifier: see `histogram`.
+        The number of real samples of each class, by the same classifier: see `histogram`.
 
     Returns
     -------
     Estimate
-        Its error is that of drawing the samples, by the jackknife with 20 groups.
+        Its error is due to the choice of the samples: the jackknife with 20 groups.
 
     Raises
     ------
     ValueError
-        When there are too few samples, or a class has no real data.
+        When there are fewer than 40 samples, or a class has no real data.
 
     References
     ----------
@@ -75,10 +76,11 @@ def class_kl(probabilities: Array, reference: Array) -> Estimate:
 
 
 def confident_share(probabilities: Array) -> Estimate:
-    """Return the share of samples whose most probable class has more than 0.9.
+    """Return the share of samples whose most probable class has a probability above 0.9.
 
     Parameters
     ----------
     probabilities : float array of shape (N, classes)
+        The classifier's probabilities for the samples.
     """
     return mean_of((probabilities.max(axis=1) > CONFIDENT).astype(np.float64))

@@ -9,27 +9,30 @@ import numpy as np
 
 from ..backend import Array, array_module
 
-BLOCK = 1 << 21  # distances at a time: 16 MB. More would leave the cache, fewer waste the product
+# Distances in one block: 16 MB. A larger block does not fit the cache, a smaller one makes the
+# matrix product slow.
+BLOCK = 1 << 21
 
 
 def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield the squared distances of every row of `x` to every row of `y`, some rows at a time.
+    """Yield the squared distances of the rows of `x` to those of `y`, a block of `x` at a time.
 
     ||x - y||^2 = ||x||^2 - 2 x.y + ||y||^2, in float64: the three terms cancel where x and y are
-    close, and of the seven digits of float32 too few would be left.
+    close, which would leave too few of the seven digits of float32.
 
     Parameters
     ----------
     x : array of shape (N, features)
+        The points whose distances are computed.
     y : array of shape (M, features)
-        On the same backend.
+        The points to which they are computed, on the same backend.
 
     Yields
     ------
     rows : slice
-        Which rows of `x`.
+        The rows of `x` in this block.
     d2 : float64 array of shape (rows, M)
-        Their squared distances, never below 0. It is the caller's to overwrite.
+        Their squared distances, never below 0. The caller may overwrite it.
     """
     xp = array_module(x)
     x, y = x.astype(np.float64), y.astype(np.float64)
@@ -43,13 +46,13 @@ def squared_distances(x: Array, y: Array) -> Iterator[tuple[slice, Array]]:
         yield rows, xp.maximum(d2, 0.0, out=d2)
 
 
-def check_points(**points: Any) -> None:
-    """Raise ValueError unless all are finite float arrays (N, features) with N > 0, alike.
+def check_samples(**samples: Any) -> None:
+    """Raise ValueError unless all are finite float arrays (N, features), N > 0, of one width.
 
-    The names in the message are those of the keyword arguments.
+    The keywords are the names in the message.
     """
     first, width = "", 0
-    for name, x in points.items():
+    for name, x in samples.items():
         shape: tuple[int, ...] = getattr(x, "shape", ())
         dtype = getattr(x, "dtype", type(x).__name__)
         if len(shape) != 2 or 0 in shape or dtype not in (np.float32, np.float64):
@@ -60,7 +63,7 @@ def check_points(**points: Any) -> None:
         first, width = first or name, width or shape[1]
         if shape[1] != width:
             raise ValueError(
-                f"{name} has {shape[1]} features and {first} has {width}: pass the same ones"
+                f"{name} has {shape[1]} features and {first} has {width}: pass equal widths"
             )
         if not array_module(x).isfinite(x).all():
             raise ValueError(f"{name} has values that are NaN or infinite: remove those rows")

@@ -1,4 +1,4 @@
-"""A number and how sure one can be of it."""
+"""A measured value with its standard error, and the jackknife that estimates the error."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from ..backend import Array
 
-# Of the jackknife. The error is known to 1 / sqrt(2 (GROUPS - 1)), 16 %: that is enough to compare
-# by, and each group more is one more spectrum of a covariance for `frechet_distance`.
+# Groups of the jackknife. The relative error of the standard error is 1 / sqrt(2 (GROUPS - 1)) =
+# 16 %, enough for comparisons. Each group costs `frechet_distance` one more eigenvalue problem.
 GROUPS = 20
 
 
 class Estimate(NamedTuple):
-    """What was measured, and its standard error."""
+    """A measured value and its standard error."""
 
     value: float
     error: float
@@ -22,7 +22,9 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         if not 0 < self.error < math.inf:
             return f"{self.value:.4g}"
-        decimals = max(0, 1 - math.floor(math.log10(self.error)))  # two digits of the error
+        decimals = max(
+            0, 1 - math.floor(math.log10(self.error))
+        )  # two significant digits of the error
         return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
 
 
@@ -32,18 +34,18 @@ def mean_of(x: Array) -> Estimate:
 
 
 def jackknife(statistic: Callable[[Array], float], parts: Sequence[Array]) -> Estimate:
-    """Return a statistic of a whole sample, and its error from leaving out one group at a time.
+    """Return a statistic of all samples, and its error from leaving out one group at a time.
 
-    With f the statistic of the whole, f_g that without group g, and f. the mean of the f_g,
+    error^2 = (G - 1) / G sum_g (f_g - f.)^2,
 
-    error^2 = (G - 1) / G sum_g (f_g - f.)^2.
+    where f_g is the statistic without group g, and f. is the mean of the f_g.
 
     Parameters
     ----------
     statistic : callable
-        A function of a sum over samples (counts, say, or moments).
+        A function of a sum over samples, such as counts or moments.
     parts : sequence of array
-        That sum over each of G groups of equal size: a group is left out by a subtraction.
+        That sum for each of G groups of equal size. A subtraction leaves a group out.
 
     References
     ----------

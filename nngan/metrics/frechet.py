@@ -1,4 +1,4 @@
-"""The Frechet distance between two clouds of features, as if both were Gaussian."""
+"""The Frechet distance between two sets of features, each described by a Gaussian."""
 
 from __future__ import annotations
 
@@ -7,42 +7,37 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module
-from .distances import check_points
+from .distances import check_samples
 from .estimate import GROUPS, Estimate, jackknife
 
 
 def frechet_distance(x: Array, y: Array) -> Estimate:
     """Return the squared Frechet distance between Gaussians fitted to `x` and to `y`.
 
-    With means m, covariances S and their symmetric square roots,
+    d^2 = ||m_x - m_y||^2 + tr S_x + tr S_y - 2 tr (S_y^1/2 S_x S_y^1/2)^1/2,
 
-    d^2 = ||m_x - m_y||^2 + tr S_x + tr S_y - 2 tr (S_y^1/2 S_x S_y^1/2)^1/2.
+    with means m, covariances S and their symmetric square roots. The usual form has S_x S_y under
+    the root, which is not symmetric. The product here has the same eigenvalues and is symmetric, so
+    that they are real, and not below 0 up to rounding.
 
-    The usual form has S_x S_y under the root, which is not symmetric; this one has the same
-    eigenvalues and is, so that they are real and not below 0, but for rounding.
-
-    FID takes it in the features of one ImageNet network. Here the features are those of `Judge`,
-    which knows digits: values compare with each other and with what real images score, never with
-    published FIDs. Small samples overestimate it, so the number of samples belongs to it. Floor:
-    10,000 training images score about 0.8 against MNIST's test images.
+    FID uses the features of one ImageNet network. Here the features are those of `Judge`, a
+    classifier of digits. Compare values with each other and with the score of real images, never
+    with published FIDs. The distance is biased upwards for few samples: state their number with
+    it. 10,000 training images of MNIST score about 0.8 against the test images, the best value to
+    expect.
 
     Parameters
     ----------
     x : float array of shape (N, features)
-        Of the samples, N >= 40.
+        Features of the samples, N >= 40.
     y : float array of shape (M, features)
-        Of real data, M >= 2, on the same backend.
+        Features of real data, M >= 2, on the same backend.
 
     Returns
     -------
     Estimate
-        Its error is that of drawing `x`, by the jackknife with 20 groups; `y` is taken as given.
-        Near the floor it is up to half too large.
-
-    Raises
-    ------
-    ValueError
-        When an array does not fit or has too few rows.
+        Its error is due to the choice of `x` alone: the jackknife with 20 groups. Near the score
+        of real images the error is up to 50 % too large.
 
     References
     ----------
@@ -50,14 +45,14 @@ def frechet_distance(x: Array, y: Array) -> Estimate:
     Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash
     equilibrium", NIPS 2017: FID, equation 6.
     """
-    check_points(x=x, y=y)
+    check_samples(x=x, y=y)
     if len(x) < 2 * GROUPS or len(y) < 2:
         raise ValueError(
             f"x has {len(x)} and y {len(y)} rows: pass at least {2 * GROUPS} and 2 samples"
         )
     xp = array_module(x)
     y = y.astype(np.float64)
-    origin = y.mean(axis=0)  # both clouds are moved there: sums of squares cancel least
+    origin = y.mean(axis=0)  # centred on it, the sums of squares lose the fewest digits
     x, y = x.astype(np.float64) - origin, y - origin
     s_y = y.T @ y / (len(y) - 1)
     root = _square_root(s_y)
@@ -69,11 +64,11 @@ def frechet_distance(x: Array, y: Array) -> Estimate:
         cross = xp.sqrt(xp.maximum(eigenvalues, 0.0)).sum()
         return max(0.0, float(m_x @ m_x + s_x.trace() + s_y.trace() - 2 * cross))
 
-    return jackknife(distance, [_sums(x[i::GROUPS]) for i in range(GROUPS)])
+    return jackknife(distance, [_moment_sums(x[i::GROUPS]) for i in range(GROUPS)])
 
 
-def _sums(x: Array) -> Array:
-    """Return n, the sum of x and the sum of x x^T in one matrix: that of the rows (1, x)."""
+def _moment_sums(x: Array) -> Array:
+    """Return n, the sum of x and the sum of x x^T as one matrix: the sum over the rows (1, x)."""
     xp = array_module(x)
     rows = xp.concatenate([xp.ones((len(x), 1)), x], axis=1)
     product: Array = rows.T @ rows
@@ -81,7 +76,7 @@ def _sums(x: Array) -> Array:
 
 
 def _square_root(s: Array) -> Array:
-    """Return the symmetric root of a covariance: U diag(w)^1/2 U^T where S = U diag(w) U^T."""
+    """Return the symmetric square root of S = U diag(w) U^T, U diag(w)^1/2 U^T."""
     xp: Any = array_module(s)
     w, u = xp.linalg.eigh(s)
     root: Array = (u * xp.sqrt(xp.maximum(w, 0.0))) @ u.T

@@ -1,4 +1,4 @@
-"""The judge: a classifier of digits, trained once by a procedure that is always the same."""
+"""The judge: a classifier of MNIST's digits, trained once by a fixed procedure, then cached."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy as np
 
 from .. import datasets
 from ..backend import Array, array_module
-from ..files import DAMAGE, atomic_write
+from ..files import CORRUPT_FILE, atomic_write
 
-# ReLU layers and Adam, both scikit-learn's. Three epochs at a tenth of the learning rate settle
-# what eight have found: 97.9 % become 98.4 %. A change of anything here is another judge.
+# scikit-learn's ReLU layers and Adam. Three last epochs at a tenth of the learning rate raise the
+# accuracy from 97.9 % to 98.4 %. Any change of the procedure makes another judge.
 PROCEDURE: Mapping[str, Any] = {
     "classifier": {"hidden_layer_sizes": (512, 128), "batch_size": 200, "random_state": 0},
     "stages": (
@@ -26,23 +26,23 @@ PROCEDURE: Mapping[str, Any] = {
         {"max_iter": 3, "learning_rate_init": 1e-4},
     ),
 }
-ACCURACY = 0.98  # on MNIST's test images; who is below it may not judge
+ACCURACY = 0.98  # smallest accuracy of a judge on MNIST's test images
 
 
 class JudgeError(RuntimeError):
-    """The classifier is not good enough to judge by; the message says what to do."""
+    """The accuracy of the trained classifier is too low; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A trained classifier: weights on the host, computing where its input lives.
+    """A trained classifier. Its weights are on the host; it computes on the backend of its input.
 
     Attributes
     ----------
     weights, biases : tuple of float32 arrays of shape (n_in, n_out) and (n_out,)
-        Of each layer; the last gives the logits.
+        The parameters of each layer. The last layer returns the logits.
     accuracy : float
-        On MNIST's test images.
+        Accuracy on MNIST's test images.
     """
 
     weights: tuple[Array, ...]
@@ -52,28 +52,23 @@ class Judge:
     def __call__(self, x: Array) -> tuple[Array, Array]:
         """Return the features and the class probabilities of images.
 
-        h = ReLU(h W + b) through the hidden layers, of which the last are the features, and the
-        softmax of one more h W + b.
+        Each hidden layer computes h = ReLU(h W + b). The features are the last h, and the
+        probabilities are the softmax of h W + b of the last layer.
 
         Parameters
         ----------
         x : float array of shape (N, pixels)
-            In [0, 1].
+            Images in [0, 1].
 
         Returns
         -------
         features : array of shape (N, 128)
         probabilities : array of shape (N, 10)
-
-        Raises
-        ------
-        ValueError
-            When `x` has another shape.
         """
         if x.ndim != 2 or x.shape[1] != len(self.weights[0]):
             raise ValueError(
-                f"x must have shape (N, {len(self.weights[0])}), the images that the judge was "
-                f"trained on, got {x.shape}"
+                f"x must have shape (N, {len(self.weights[0])}), as the judge's training images, "
+                f"got {x.shape}"
             )
         xp = array_module(x)
         h = x
@@ -85,7 +80,7 @@ class Judge:
 
     @property
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits of the weights: two tables compare if these agree."""
+        """Eight hexadecimal digits of a hash of the weights: compare scores only if these agree."""
         digest = hashlib.sha256()
         for array in (*self.weights, *self.biases):
             digest.update(array.tobytes())
@@ -96,68 +91,69 @@ def load_judge(
     data_dir: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Judge:
-    """Return the judge of MNIST: from the cache, or trained now, which takes half a minute.
+    """Return the judge of MNIST. Without a cached one it is trained, which takes half a minute.
 
-    The procedure and its seed are fixed, but sums are rounded differently by different machines,
-    whose judges therefore differ a little, and with them the metrics: `Judge.fingerprint` tells.
+    The procedure and its seed are fixed, but sums are rounded differently on different machines.
+    So judges of two machines differ a little, and the scores with them. `Judge.fingerprint` tells
+    judges apart.
 
     Parameters
     ----------
     data_dir : path, optional
-        Where MNIST is, as for `datasets.mnist`.
+        The folder of MNIST: see `datasets.mnist`.
     cache_dir : path, optional
-        Where the weights are kept; without it the user's cache folder.
+        The folder of the trained weights; by default the user's cache folder.
 
     Raises
     ------
     DatasetError
-        When it has to be trained and MNIST cannot be had.
+        When there is no cached judge, and MNIST cannot be read or downloaded.
     JudgeError
-        When it was trained and classifies less than 98 % of the test images correctly.
+        When the trained judge classifies less than 98 % of the test images correctly.
 
     Warns
     -----
     RuntimeWarning
-        When the weights cannot be kept; they are trained again next time.
+        When the weights cannot be written. The next call will train the judge again.
     """
     path = judge_path(cache_dir)
     try:
         return _load(path)
-    except DAMAGE:  # not there, or not whole: both are mended by training
+    except CORRUPT_FILE:  # missing or damaged: train again
         pass
-    found = train_judge(*datasets.mnist("train", data_dir), *datasets.mnist("test", data_dir))
-    if found.accuracy < ACCURACY:
+    judge = train_judge(*datasets.mnist("train", data_dir), *datasets.mnist("test", data_dir))
+    if judge.accuracy < ACCURACY:
         raise JudgeError(
-            f"the judge classifies {found.accuracy:.2%} of the test images correctly, where "
-            f"{ACCURACY:.0%} are wanted: update scikit-learn, this version trains worse"
+            f"the judge classifies {judge.accuracy:.2%} of the test images correctly and must "
+            f"reach {ACCURACY:.0%}: update scikit-learn"
         )
-    layers = zip(found.weights, found.biases, strict=True)
+    layers = zip(judge.weights, judge.biases, strict=True)
     arrays = {
         f"{name}{i}": a
         for i, layer in enumerate(layers)
         for name, a in zip("Wb", layer, strict=True)
     }
-    keep(path, lambda file: np.savez(file, accuracy=np.array(found.accuracy), **arrays))  # type: ignore[arg-type]
-    return found
+    write_cache(path, lambda file: np.savez(file, accuracy=np.array(judge.accuracy), **arrays))  # type: ignore[arg-type]
+    return judge
 
 
-def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file of the cache; where that fails, warn: what was computed must not be lost."""
+def write_cache(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file of the cache. A failure only warns: the caller still has the result."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             write(file)
     except OSError as error:
         warnings.warn(
-            f"{path} cannot be written ({error.strerror}) and is computed anew next time: pass a "
-            "cache_dir that can be written",
+            f"{path} cannot be written ({error.strerror}) and will be computed again next time: "
+            "pass a cache_dir that can be written",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
 def judge_path(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """Return where the judge is kept. The name has a hash of the procedure: another, another."""
+    """Return the path of the cached judge. Its name has a hash of the procedure and the data."""
     import pooch
 
     text = json.dumps([PROCEDURE, sorted(datasets.images.MNIST.checksums.values())])
@@ -166,15 +162,16 @@ def judge_path(cache_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def train_judge(x: Array, labels: Array, x_test: Array, labels_test: Array) -> Judge:
-    """Train by `PROCEDURE` on images (N, pixels) in [0, 1] and their labels (N,); NumPy arrays."""
+    """Train a judge by `PROCEDURE` on NumPy arrays: images (N, pixels) in [0, 1], labels (N,)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
     classifier = MLPClassifier(**PROCEDURE["classifier"], warm_start=True)
     with warnings.catch_warnings():
-        # The number of epochs is part of the procedure; it is not meant to converge.
+        # The procedure fixes the number of epochs, converged or not.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # scikit-learn swallows Ctrl-C with a warning, and half a judge would be kept for good.
+        # scikit-learn turns Ctrl-C into a warning and returns. Without this filter a half-trained
+        # judge would be cached.
         warnings.filterwarnings("error", "Training interrupted", UserWarning)
         for stage in PROCEDURE["stages"]:
             try:
@@ -186,6 +183,7 @@ def train_judge(x: Array, labels: Array, x_test: Array, labels_test: Array) -> J
 
 
 def _load(path: Path) -> Judge:
+    """Read a judge from a file."""
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         n = len(file.files) // 2
         weights = tuple(file[f"W{i}"] for i in range(n))

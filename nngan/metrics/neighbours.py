@@ -1,4 +1,4 @@
-"""What nearest neighbours say: fidelity, diversity, copies."""
+"""Nearest neighbours: precision, recall, density and coverage, and copies of training images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..checks import is_whole
-from .distances import check_points, squared_distances
+from .distances import check_samples, squared_distances
 from .estimate import Estimate, mean_of
 
 
 class PRDC(NamedTuple):
-    """Precision and density look at samples, recall and coverage at diversity."""
+    """Precision and density measure fidelity, recall and coverage diversity; see `prdc`."""
 
     precision: Estimate
     recall: Estimate
@@ -24,37 +24,35 @@ class PRDC(NamedTuple):
 def prdc(real: Array, fake: Array, k: int = 5) -> PRDC:
     """Return precision, recall, density and coverage of samples.
 
-    Around every point lies a ball that reaches to its k-th nearest other point of the same set.
+    The ball of a point reaches to its k-th nearest other point of the same set.
 
-    =========  =====================================================================
-    precision  share of samples that lie in a real point's ball
-    recall     share of real points that lie in a sample's ball
-    density    in how many real balls a sample lies, over k: its mean, may exceed 1
-    coverage   share of real balls that hold a sample
-    =========  =====================================================================
+    =========  ==========================================================================
+    precision  share of samples that lie in the ball of a real point
+    recall     share of real points that lie in the ball of a sample
+    density    mean over the samples of (real balls that hold the sample) / k; can exceed 1
+    coverage   share of real points whose ball holds a sample
+    =========  ==========================================================================
 
-    Protocol: k = 5, 10,000 real and 10,000 generated points. Real data do not score 1. With MNIST's
-    test images as real and 10,000 training images as fake, one draw of them, P, R, D and C are
-    .914, .939, .891, .939 in pixels and .933, .939, .946, .947 in the features of a `Judge`. Were
-    both drawn from one distribution, density would be 1 on average, whatever it is.
+    Protocol: k = 5, 10,000 real and 10,000 generated points. Real data do not score 1. 10,000
+    training images of MNIST, compared with its test images, have precision .914, recall .939,
+    density .891 and coverage .939 in pixels; in the features of a `Judge` .933, .939, .946 and
+    .947. If both sets are drawn from one distribution, the mean of density is 1, whatever the
+    distribution.
 
     Parameters
     ----------
-    real : float array of shape (N, features), N > k
-    fake : float array of shape (M, features), M > k
-        On the same backend.
+    real : float array of shape (N, features)
+        Real points, N > k.
+    fake : float array of shape (M, features)
+        Samples, M > k, on the same backend.
     k : int
         At least 1.
 
     Returns
     -------
     PRDC
-        The errors are those of a mean of independent values, the balls taken as given.
-
-    Raises
-    ------
-    ValueError
-        When an array or k does not fit.
+        The errors are standard errors of a mean of independent values. They ignore the error in
+        the balls.
 
     References
     ----------
@@ -62,17 +60,17 @@ def prdc(real: Array, fake: Array, k: int = 5) -> PRDC:
     NeurIPS 2019, equations 1 and 2.
     Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020.
     """
-    check_points(real=real, fake=fake)
+    check_samples(real=real, fake=fake)
     if not is_whole(k) or not 1 <= k < min(len(real), len(fake)):
         raise ValueError(
-            f"k must be a whole number from 1 to {min(len(real), len(fake)) - 1}, one less than "
-            f"the points of the smaller set, got {k!r}"
+            f"k must be a whole number from 1 to {min(len(real), len(fake)) - 1}, the size of the "
+            f"smaller set less one, got {k!r}"
         )
     xp = array_module(real)
-    real_radii, fake_radii = _radii(real, int(k)), _radii(fake, int(k))
+    real_radii, fake_radii = _squared_radii(real, int(k)), _squared_radii(fake, int(k))
     recalled = xp.empty(len(real), dtype=np.float64)
     covered = xp.empty(len(real), dtype=np.float64)
-    balls = xp.zeros(len(fake), dtype=np.float64)  # real ones, that each sample lies in
+    balls = xp.zeros(len(fake), dtype=np.float64)  # number of real balls that hold each sample
     for rows, d2 in squared_distances(real, fake):
         in_real = d2 <= real_radii[rows, None]
         balls += in_real.sum(axis=0)
@@ -87,27 +85,23 @@ def prdc(real: Array, fake: Array, k: int = 5) -> PRDC:
 
 
 def nearest(x: Array, train: Array) -> tuple[Array, Array]:
-    """Return for each row of `x` the nearest row of `train` and its distance, to see copies.
+    """Return for each row of `x` the nearest row of `train` and its distance, to find copies.
 
     Parameters
     ----------
     x : float array of shape (N, features)
-        Samples, or real data that was not trained on, for comparison.
+        Samples, or for comparison real data that the game was not trained on.
     train : float array of shape (M, features)
-        On the same backend.
+        The training data, on the same backend.
 
     Returns
     -------
     index : int64 array of shape (N,)
+        The nearest rows of `train`.
     distance : float64 array of shape (N,)
-        Euclidean.
-
-    Raises
-    ------
-    ValueError
-        When an array does not fit.
+        Their Euclidean distances.
     """
-    check_points(x=x, train=train)
+    check_samples(x=x, train=train)
     xp = array_module(x)
     index = xp.empty(len(x), dtype=np.int64)
     distance = xp.empty(len(x), dtype=np.float64)
@@ -117,11 +111,11 @@ def nearest(x: Array, train: Array) -> tuple[Array, Array]:
     return index, distance
 
 
-def _radii(x: Array, k: int) -> Array:
+def _squared_radii(x: Array, k: int) -> Array:
     """Return the squared distance of each row to its k-th nearest other row."""
     xp = array_module(x)
     radii: Array = xp.empty(len(x), dtype=np.float64)
     for rows, d2 in squared_distances(x, x):
-        # A point is its own nearest neighbour, so the k-th other one is number k from 0.
+        # Position 0 in ascending order is the row itself.
         radii[rows] = xp.partition(d2, k, axis=1)[:, k]
     return radii

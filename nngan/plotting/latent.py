@@ -1,4 +1,4 @@
-"""What a game has learned, seen from its latent space and from D: walks, an atlas, gradients."""
+"""Walks between latent vectors, an atlas of the latent plane, and the gradients of D in images."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import Array
-from .figures import BLUE, VERMILION
+from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
 from .sheets import tile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CELL = 0.55  # inches an image is wide
-STYLES = ((VERMILION, "--"), (BLUE, "-"), ("0.3", ":"))  # of walks; told apart without colour too
+CELL = 0.55  # width of an image in inches
+STYLES = (
+    (VERMILION, "--"),
+    (BLUE, "-"),
+    ("0.3", ":"),
+)  # of the walks; dashes differ, for prints in grey
 
 
 def plot_walks(
@@ -27,7 +31,7 @@ def plot_walks(
     shell: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw walks between the same ends, one kind above the other, and how far from 0 they pass.
+    """Draw the images along walks between the same ends, and the norms of z if given.
 
     Parameters
     ----------
@@ -36,20 +40,15 @@ def plot_walks(
     path : path ending in .png, .svg or .pdf, or binary file, optional
         Where to save the figure.
     norms : mapping of str to array of shape (pairs, steps), optional
-        Of z along the same walks, drawn beside the images.
+        The norm of z along each walk, drawn next to the images.
     shell : (low, high), optional
         The range of norms that holds 90 % of the prior, shaded behind `norms`.
     title : str, optional
+        Title of the figure.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        When the walks differ in shape, when `norms` are of others, when images are no square
-        floats in [0, 1].
 
     Examples
     --------
@@ -76,12 +75,12 @@ def plot_walks(
     grid = figure.subplots(pairs, columns, squeeze=False, sharex="col", width_ratios=widths)
     for i, row in enumerate(grid):
         picture = tile(np.concatenate([walk[i] for walk in walks.values()]), columns=steps)
-        centres = _show(row[0], picture, len(walks), steps)
+        centres = _show_sheet(row[0], picture, len(walks), steps)
         row[0].set_yticks(centres[0], walks)
         row[0].set_xticks(centres[1], [f"{t:.2g}" for t in np.linspace(0, 1, steps)])
         row[0].tick_params(length=0, labelsize=8)
         if norms is not None:
-            _norms(row[1], {name: norm[i] for name, norm in norms.items()}, shell)
+            _draw_norms(row[1], {name: norm[i] for name, norm in norms.items()}, shell)
     grid[-1, 0].set_xlabel("t, from one end to the other")
     if norms is not None:
         top = max(1.1 * float(np.max(norm)) for norm in norms.values())
@@ -103,30 +102,25 @@ def plot_atlas(
     title: str | None = None,
     labels: Sequence[str] = ("$z_1$", "$z_2$"),
 ) -> Figure:
-    """Draw a plane of the latent space as a map: at each place the image that G makes of it.
+    """Draw a plane of the latent space as a map: at each point the image G(z) of that point.
 
     Parameters
     ----------
     images : float array of shape (rows, columns, features)
         ``images[j, i]`` is the image at (x[i], y[j]).
     x, y : arrays of shape (columns,) and (rows,)
-        Coordinates, ascending: to the right and upwards. Their values label the axes, whose
-        distances are those of the images and not of the values.
+        Ascending coordinates, to the right and upwards. They label the axes; the distance of two
+        labels is the width of an image, whatever their values.
     path : path ending in .png, .svg or .pdf, or binary file, optional
         Where to save the figure.
     title : str, optional
+        Title of the figure.
     labels : two str
         Names of the axes.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        When there is not one coordinate for each row and column, when images are no square floats
-        in [0, 1].
 
     Examples
     --------
@@ -142,7 +136,7 @@ def plot_atlas(
     figure = Figure(figsize=(0.4 * columns + 1, 0.4 * rows + 1.2), layout="constrained", dpi=150)
     axes = figure.subplots()
     picture = tile(images[::-1].reshape(-1, features), columns)
-    down, across = _show(axes, picture, rows, columns)
+    down, across = _show_sheet(axes, picture, rows, columns)
     axes.set_xticks(across, [f"{value:.2f}" for value in x], rotation=90)
     axes.set_yticks(down, [f"{value:.2f}" for value in y[::-1]])
     axes.tick_params(length=2, labelsize=8)
@@ -157,31 +151,26 @@ def plot_gradients(
     title: str | None = None,
     label: str = "change of D's logit per unit of grey",
 ) -> Figure:
-    """Draw images, D(x) above each, and below each the gradient of D's logit in its pixels.
+    """Draw images, with D(x) above each and the gradient of D's logit in its pixels below.
 
-    All gradients share one symmetric scale, which leaves out the steepest 0.5 % of all pixels: blue
-    where more ink would make D believe more, vermilion where less would, white where nothing
-    changes.
+    All gradients share one symmetric scale that ends at their 99.5th percentile. In blue pixels
+    more ink raises D's logit, in vermilion ones less ink does, and white ones change nothing.
 
     Parameters
     ----------
     groups : mapping of str to (images, gradients, d)
         Two arrays of shape (N, features) and one of N probabilities, by the name of the group
-        ("real", "generated"); as many images in each.
+        ("real", "generated"). N is the same for all groups.
     path : path ending in .png, .svg or .pdf, or binary file, optional
         Where to save the figure.
     title : str, optional
+        Title of the figure.
     label : str
-        Of the colour bar.
+        Label of the colour bar.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        When shapes do not fit, when images are no square floats in [0, 1].
 
     Examples
     --------
@@ -227,10 +216,10 @@ def plot_gradients(
     return save_figure(figure, path)
 
 
-def _show(axes: Any, picture: Array, rows: int, columns: int) -> tuple[Array, Array]:
-    """Show a grid of images in greys; return where its rows and its columns have their centres."""
+def _show_sheet(axes: Any, picture: Array, rows: int, columns: int) -> tuple[Array, Array]:
+    """Show a grid of images in greys; return the centres of its rows and of its columns."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    height, width = picture.shape  # with one pixel between two images: n (side + 1) - 1
+    height, width = picture.shape  # n (side + 1) - 1: one pixel between two images
     down, across = (
         (np.arange(n) + 0.5) * (size + 1) / n - 1 for n, size in ((rows, height), (columns, width))
     )
@@ -238,11 +227,11 @@ def _show(axes: Any, picture: Array, rows: int, columns: int) -> tuple[Array, Ar
     return down, across
 
 
-def _norms(axes: Any, norms: Mapping[str, Array], shell: tuple[float, float] | None) -> None:
+def _draw_norms(axes: Any, norms: Mapping[str, Array], shell: tuple[float, float] | None) -> None:
     """Draw the norms along one pair's walks."""
     for i, ((name, norm), (colour, line)) in enumerate(zip(norms.items(), STYLES, strict=False)):
-        t, z = np.linspace(0, 1, len(norm)), 3 - i / 10  # where lines meet, the first shows
-        axes.plot(t, norm, c=colour, ls=line, lw=1.8, label=name, zorder=z)
+        t, order = np.linspace(0, 1, len(norm)), 3 - i / 10  # the first line is on top
+        axes.plot(t, norm, c=colour, ls=line, lw=1.8, label=name, zorder=order)
     if shell is not None:
         axes.axhspan(*shell, color="0.88", zorder=0, label="90 % of the prior")
     axes.tick_params(labelsize=8)

@@ -1,23 +1,24 @@
-"""The quality of samples over the epochs of a run, beside that of real images."""
+"""Scores of the samples over the epochs of a run, with those of real images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .figures import BLUE, VERMILION
+from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Score, label of its axis, and how a value is written.
 PANELS: Sequence[tuple[str, str, Callable[[float], str]]] = (
     ("frechet", "Frechet distance", lambda value: f"{value:.1f}"),
     ("class_kl", "KL of digits, nats", lambda value: f"{value:.3f}"),
     ("confident", "judge is sure of", lambda value: f"{100 * value:.1f} %"),
 )
 
-ABOVE: Mapping[str, Any] = {
+LEGEND_ABOVE: Mapping[str, Any] = {
     "loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "frameon": False, "fontsize": 9,
 }  # fmt: skip
 
@@ -27,29 +28,25 @@ def plot_quality(
     path: Target | None = None,
     real: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Draw Frechet distance, divergence of the digits and the judge's confidence over epochs.
+    """Draw the Frechet distance, the KL of digits and the share of confident samples over epochs.
 
-    Error bars are one standard error. Both distances have logarithmic axes, because they fall by
-    factors; the share has all of 0 to 100 %.
+    Error bars are one standard error. The first two axes are logarithmic, because these scores fall
+    by factors. The third goes from 0 to 100 %.
 
     Parameters
     ----------
     measured : sequence of mapping
-        Rows with "epoch", "samples" (how many were measured), "frechet", "class_kl", "confident",
-        and the last three's errors under "frechet_error" and so on.
+        One row per measurement: "epoch", "samples" (their number), "frechet", "class_kl",
+        "confident", and the standard errors "frechet_error", "class_kl_error", "confident_error".
     path : path ending in .png, .svg or .pdf, or binary file, optional
         Where to save the figure.
     real : mapping, optional
-        The same three of as many real images, drawn as dashed lines.
+        The scores "frechet", "class_kl" and "confident" of as many real images, drawn as dashed
+        lines.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        When there is no row.
 
     Examples
     --------
@@ -61,7 +58,7 @@ def plot_quality(
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
     if not measured:
-        raise ValueError("measured must hold one row at least, got none")
+        raise ValueError("measured must hold at least one row, got none")
     epochs, n = [row["epoch"] for row in measured], int(measured[-1]["samples"])
     figure = Figure(figsize=(7.5, 7.5), layout="constrained")
     panels = figure.subplots(3, 1, sharex=True)
@@ -73,12 +70,12 @@ def plot_quality(
             c=VERMILION, label=f"{n:,} samples, at last {text(values[-1])}",
         )  # fmt: skip
         if real is not None:
-            named = f"{n:,} real images: {text(real[name])}"
-            axes.axhline(real[name], ls="--", lw=1, color=BLUE, label=named)
+            legend = f"{n:,} real images: {text(real[name])}"
+            axes.axhline(real[name], ls="--", lw=1, color=BLUE, label=legend)
         axes.set_ylabel(label)
         axes.grid(color="0.9")
-        handles = reversed(axes.get_legend_handles_labels()[0])  # with error bars come last
-        axes.legend(handles=[*handles], **ABOVE)
+        handles = reversed(axes.get_legend_handles_labels()[0])  # curves with error bars are last
+        axes.legend(handles=[*handles], **LEGEND_ABOVE)
     for axes in panels[:2]:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

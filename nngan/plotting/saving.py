@@ -1,4 +1,4 @@
-"""Where a picture goes: to a path, whose ending tells the format, or into an open file."""
+"""Where a picture is saved: at a path, whose ending is the format, or in an open file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ Target: TypeAlias = "PathLike | IO[bytes]"
 
 
 def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **options: Any) -> None:
-    """Call ``write(target, format=..., **options)``; an open file gets the first of `formats`."""
+    """Call ``write(target, format=..., **options)``.
+
+    The format is the ending of a path, which must be one of `formats`. An open file gets the first
+    of `formats`.
+    """
     if isinstance(target, str | os.PathLike):
         chosen = Path(target).suffix[1:]
         if chosen not in formats:
@@ -27,7 +31,7 @@ def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **op
 
 
 def save_figure(figure: Figure, path: Target | None) -> Figure:
-    """Return a figure, which is saved where there is a path: as PNG, SVG or PDF."""
+    """Save a figure as PNG, SVG or PDF if `path` is not None, and return it."""
     if path is not None:
         save(path, ("png", "svg", "pdf"), figure.savefig)
     return figure

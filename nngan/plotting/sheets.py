@@ -1,4 +1,4 @@
-"""Sheets of images, and their animation."""
+"""Sheets of images: arrays, PNG files, and animations of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import Array
 from .saving import PathLike, Target, save
 
-GREY = 0.3  # between the images of a sheet
+GREY = 0.3  # brightness of the lines between the images of a sheet
 
 
 def tile(
@@ -21,18 +21,18 @@ def tile(
     shape: tuple[int, int] | None = None,
     padding: int = 1,
 ) -> Array:
-    """Lay N images out as a grid, row by row: one picture.
+    """Return one picture of N images in a grid, row by row.
 
     Parameters
     ----------
     images : float array of shape (N, features)
         Values outside [0, 1] are clipped.
     columns : int, optional
-        Images side by side; by default the grid is about square.
+        Images per row; by default the grid is about square.
     shape : (height, width), optional
-        Of one image; by default it is square.
+        Shape of one image; by default it is square.
     padding : int
-        Grey pixels between two images. Places without an image are grey, too.
+        Grey pixels between two images. Cells without an image are grey too.
 
     Returns
     -------
@@ -41,14 +41,14 @@ def tile(
     Raises
     ------
     ValueError
-        When `images` has another shape, holds integers or NaN, or does not fit `shape`.
+        When `images` holds integers or NaN, or when its rows are no images of `shape`.
 
     Examples
     --------
     >>> tile(np.ones((4, 784))).shape
     (57, 57)
     """
-    images = _images(images, shape)
+    images = _as_images(images, shape)
     n, height, width = images.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns
     if columns < 1 or padding < 0:
@@ -67,21 +67,16 @@ def save_sheet(
     shape: tuple[int, int] | None = None,
     scale: int | None = None,
 ) -> None:
-    """Write N images as one PNG: white ink on black, one of their pixels in grey between them.
+    """Write N images as one PNG, with grey lines between them; 0 is black and 1 white.
 
     Parameters
     ----------
     path : path ending in .png, or binary file
     images, columns, shape
-        As in `tile`.
+        See `tile`.
     scale : int, optional
-        Every pixel becomes a square this wide; by default an image comes out about 56 pixels
-        wide: the scale is 2 for 28x28, 7 for 8x8.
-
-    Raises
-    ------
-    ValueError
-        As `tile`, and when `scale` is below 1.
+        Every pixel becomes a square of this width. By default an image becomes about 56 pixels
+        wide: the scale is 2 for 28x28 pixels, 7 for 8x8.
 
     Examples
     --------
@@ -97,8 +92,8 @@ def enlarged(
     shape: tuple[int, int] | None = None,
     scale: int | None = None,
 ) -> Array:
-    """Return the sheet that `save_sheet` writes, a picture in [0, 1]."""
-    images = _images(images, shape)
+    """Return the picture that `save_sheet` writes, in [0, 1]. The parameters are the same."""
+    images = _as_images(images, shape)
     n, height, width = images.shape
     scale = max(1, round(56 / width)) if scale is None else scale
     if scale < 1:
@@ -113,23 +108,23 @@ def save_gif(
     captions: Sequence[str] | None = None,
     duration: int = 200,
 ) -> None:
-    """Write an animation that loops for ever and rests on its last frame for two seconds more.
+    """Write an animation that loops for ever and shows its last frame two seconds longer.
 
     Parameters
     ----------
     path : path ending in .gif, or binary file
     frames : sequence of paths, or of float arrays of shape (height, width)
-        Pictures of one size: files of `save_sheet` or `plot_2d`, or what `tile` returns. Greys
-        are rounded to 16 levels, which halves the file.
+        Pictures of one size: files that `save_sheet` or `plot_2d` wrote, or results of `tile`.
+        Greys are rounded to 16 levels, which halves the size of the file.
     captions : sequence of str, optional
-        One for each frame, such as "epoch 12", in a strip of its own below the picture.
+        One caption per frame, such as "epoch 12", below the picture.
     duration : int
-        Milliseconds a frame.
+        Milliseconds per frame.
 
     Raises
     ------
     ValueError
-        When there are no frames, when they differ in size, or from `captions` in number.
+        When there are no frames, when their sizes differ, or when a caption is missing.
 
     Examples
     --------
@@ -143,12 +138,12 @@ def save_gif(
     images = [_frame(frame) for frame in frames]
     sizes = sorted({image.size for image in images})
     if len(sizes) != 1:
-        raise ValueError(f"frames must be pictures of one size, at least one, got sizes {sizes}")
+        raise ValueError(f"frames must be at least one picture, all of one size, got {sizes}")
     if duration < 20:
         raise ValueError(f"duration must be >= 20 milliseconds, got {duration}")
     if captions is not None:
         if len(captions) != len(images):
-            raise ValueError(f"captions must be {len(images)}, as frames, got {len(captions)}")
+            raise ValueError(f"captions must be {len(images)}, one per frame, got {len(captions)}")
         font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
         ruler = ImageDraw.Draw(images[0])
         boxes = [ruler.multiline_textbbox((0, 0), text, font) for text in captions]
@@ -175,7 +170,7 @@ def save_gif(
     )
 
 
-def _images(images: Array, shape: tuple[int, int] | None) -> Array:
+def _as_images(images: Array, shape: tuple[int, int] | None) -> Array:
     """Return `images`, checked and clipped, as an array of shape (N, height, width)."""
     images = np.asarray(images)
     if images.ndim != 2 or images.size == 0:

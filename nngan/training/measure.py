@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from ..backend import Array, Key, Stream, array_module, get_backend
 from ..gan import GAN
-from ..metrics import Estimate, Judge, quick
+from ..metrics import Estimate, Judge, quick_scores
 from .folder import RunFolder
 
 SAMPLES = 2_000  # a Frechet distance belongs to its number of samples
@@ -40,7 +40,7 @@ class Measure:
         # At random: every 30th image of MNIST scores 5.0, where these score 1.5.
         order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), len(train))
         drawn = train[array_module(train).asarray(order[:SAMPLES])]
-        real = quick(drawn, test, judge)
+        real = quick_scores(drawn, test, judge)
         run.settings["real"] = {name: estimate.value for name, estimate in real.items()}
 
     def __call__(self, gan: GAN) -> None:
@@ -48,7 +48,7 @@ class Measure:
         settings = self.run.settings
         if gan.epoch % settings["during"] and gan.epoch < settings["epochs"]:
             return
-        found = quick(gan.backend.asarray(gan.sample(SAMPLES)), self.test, self.judge)
+        found = quick_scores(gan.backend.asarray(gan.sample(SAMPLES)), self.test, self.judge)
         self.run.measured.append(row(gan.epoch, found))
         tqdm.write(
             f"epoch {gan.epoch}: Frechet distance {found['frechet'].value:.1f} "

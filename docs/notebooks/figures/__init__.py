@@ -1,0 +1,21 @@
+"""The figures that the notebooks draw, one file each.
+
+A notebook imports them by ``from figures import plot_curves``, because Jupyter looks for modules
+in the folder of the notebook. All functions take plain NumPy arrays and callables.
+"""
+
+from .curves import plot_curves
+from .game_1d import plot_game_1d
+from .neighbours import plot_neighbours
+from .orbits import plot_orbits
+from .rows import plot_rows
+from .warped_grid import plot_warped_grid
+
+__all__ = [
+    "plot_curves",
+    "plot_game_1d",
+    "plot_neighbours",
+    "plot_orbits",
+    "plot_rows",
+    "plot_warped_grid",
+]
