@@ -203,8 +203,9 @@ class _ContractCheck:
                     "overwrites",
                     f"backward overwrites {d}. It must add to it ({d} += ...), because a "
                     "discriminator sums the gradients of real and fake data.",
-                    f"the earlier values of {d} are "
-                    + ("lost" if overwritten else "neither kept nor added to"),
+                    f"the earlier values of {d} are lost"
+                    if overwritten
+                    else f"{d} is not the sum of its earlier values and the gradient",
                 )
             elif not self.accumulate and not overwritten:
                 self.find(
