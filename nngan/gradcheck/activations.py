@@ -43,7 +43,13 @@ def activation(case: Case) -> Iterator[Finding]:
             f"{d} / dy is 1 at every element",
         )
     yield from _two_slopes(case, slope)
-    forward = next((n for n, f in AT_INPUT.items() if _match(f(x), slope, case)), None)
+    known = case.known
+    matching = (
+        name
+        for name, f in AT_INPUT.items()
+        if np.allclose(f(x)[known], slope[known], rtol=CLOSE, atol=CLOSE)
+    )
+    forward = next(matching, None)
     slope_at_y = _slope_at(case, y)
     if slope_at_y is not None and case.predicts(dy * slope_at_y):
         yield Finding(
@@ -117,7 +123,3 @@ def _slope_at(case: Case, u: Array) -> Array | None:
     fine, coarse = (above - below) / h, (far_above - far_below) / (2 * h)
     slope: Array = (4 * fine - coarse) / 3
     return slope
-
-
-def _match(prediction: Array, slope: Array, case: Case) -> bool:
-    return bool(np.allclose(prediction[case.known], slope[case.known], rtol=CLOSE, atol=CLOSE))

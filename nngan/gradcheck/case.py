@@ -21,13 +21,7 @@ SECOND = 400  # elements that the second look computes
 
 @dataclass
 class Case(Comparison):
-    """One array that was compared element by element.
-
-    Attributes
-    ----------
-    numerical : Gradient
-        Its numerical gradient.
-    """
+    """One array that was compared element by element."""
 
     numerical: Gradient
 

@@ -82,7 +82,8 @@ def check_gradients(
             findings = [*tangent_findings(subject, rng), *report.findings]
             report = replace(report, findings=findings)
         if not report.ok:
-            return _blame_layers(report, subject, thorough, accumulate, seed)
+            options = {"thorough": thorough, "accumulate": accumulate, "seed": seed}
+            return _blame_layers(report, subject, **options)
     return report
 
 
@@ -96,16 +97,14 @@ def assert_gradients(target: Any, *inputs: Any, **options: Any) -> None:
         raise AssertionError(str(report))
 
 
-def _blame_layers(
-    report: Report, subject: LayerSubject, thorough: bool, accumulate: bool, seed: int
-) -> Report:
+def _blame_layers(report: Report, subject: LayerSubject, **options: Any) -> Report:
     """Replace the mistakes of a network by those of its layers, if they show in one alone."""
     if not isinstance(subject.target, Sequential):
         return report
     found, x = [], next(iter(subject.inputs.values()))
     for i, layer in enumerate(subject.target.layers):
         try:
-            alone = check_gradients(layer, x, thorough=thorough, accumulate=accumulate, seed=seed)
+            alone = check_gradients(layer, x, **options)
             x = subject.backend.to_numpy(layer.forward(subject.backend.asarray(x))[0])
         except Exception:  # then the network's own report must do
             return report

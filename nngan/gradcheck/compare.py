@@ -32,29 +32,15 @@ EXACT = 1e-11  # the largest error against the complex step, which is exact to r
 
 @dataclass
 class Comparison:
-    """One array of a subject, its gradient by backward, and ways to check it.
-
-    Attributes
-    ----------
-    subject : Subject
-    label : str
-        Name of the array.
-    analytic : array
-        Its gradient by backward.
-    y, dy : array
-        Output and upstream gradient.
-    precision : Precision
-    jitter : array of the output's shape
-        Rounding error of the output.
-    """
+    """One array of a subject, its gradient by backward, and ways to check it."""
 
     subject: Subject
-    label: str
-    analytic: Array
-    y: Array
-    dy: Array
+    label: str  # name of the array
+    analytic: Array  # its gradient by backward
+    y: Array  # output
+    dy: Array  # upstream gradient
     precision: Precision
-    jitter: Array
+    jitter: Array  # rounding error of the output
 
     @property
     def a(self) -> Array:
@@ -107,16 +93,20 @@ class Comparison:
             if error <= allowed or abs(error - before) < 0.1 * before + 2 * d.noise / size:
                 break
             before = error
-        if self.precision is not DOUBLE or math.isnan(best.numerical):
-            return best
-        exact = self._complex_step()
-        size = max(abs(analytic), abs(best.numerical), largest, TINY)
-        if exact is None or abs(exact - best.numerical) > max(1e-6, 2 * best.tolerance) * size:
-            return best  # forward is not analytic, so the complex step gives no derivative
-        y, dy = self.y, self.dy
-        terms = np.abs(dy * y).sum() / max(1.0, np.abs(a).max(initial=0.0)) + np.abs(dy).max()
+        if self.precision is DOUBLE and not math.isnan(best.numerical):
+            best = self._with_complex_step(best, largest)
+        return best
+
+    def _with_complex_step(self, result: ArrayResult, largest: float) -> ArrayResult:
+        """Add the error against the complex step, if it applies."""
+        exact, analytic, numerical = self._complex_step(), result.analytic, result.numerical
+        size = max(abs(analytic), abs(numerical), largest, TINY)
+        if exact is None or abs(exact - numerical) > max(1e-6, 2 * result.tolerance) * size:
+            return result  # forward is not analytic, so the complex step gives no derivative
+        terms = np.abs(self.dy * self.y).sum() / max(1.0, np.abs(self.a).max(initial=0.0))
+        terms += np.abs(self.dy).max()
         return replace(
-            best,
+            result,
             complex_error=abs(analytic - exact) / size,
             complex_tolerance=EXACT + 20 * ROUNDING * float(terms) / size,
         )

@@ -29,7 +29,7 @@ def contract_findings(
 
 
 class _ContractCheck:
-    """The checks of one subject; of several findings of a kind, the first is kept."""
+    """The checks of one subject. The first finding of each kind is kept."""
 
     def __init__(
         self, subject: Subject, dy: Array, rng: np.random.Generator, accumulate: bool
@@ -143,7 +143,9 @@ class _ContractCheck:
                 "forward overwrites the output of the call before: return a new array each time.",
                 "after two forwards the output of the first has changed",
             )
-        elif not same_all(self.subject.backward(self.dy.copy(), cache), self.gradients):
+            return
+        gradients = self.subject.backward(self.dy.copy(), cache)
+        if not all(same(gradients[n], g) for n, g in self.gradients.items()):
             self.find(
                 "stale_cache",
                 "backward uses values of the latest forward instead of its own cache. Return "
@@ -158,34 +160,35 @@ class _ContractCheck:
             self.subject.backward(factor * self.dy, self.subject.forward()[1])
             for factor in (0, 2, -1)
         )
-        constant = [
-            gradient_name(n) for n, g in first.items() if same(double[n], g) and not same(g, 0 * g)
+        constant = [n for n, g in first.items() if same(double[n], g) and not same(g, 0 * g)]
+        shifted = [n for n, g in first.items() if not same(zero[n] + g, g)]
+        bent = [
+            n
+            for n, g in first.items()
+            if not same(double[n], 2 * g) or not same(opposite[n] + 2 * g, g)
         ]
         if constant:
+            names, verb = (
+                " and ".join(map(gradient_name, constant)),
+                "do" if constant[1:] else "does",
+            )
             self.find(
                 "ignores_upstream",
-                f"{' and '.join(constant)} {'do' if constant[1:] else 'does'} not depend on dy: by "
-                "the chain rule, multiply the local derivative by dy.",
+                f"{names} {verb} not depend on dy: by the chain rule, multiply the local derivative "
+                "by dy.",
                 "dy and 2 dy give the same gradient",
             )
-        elif name := next((n for n, g in zero.items() if not same(g + first[n], first[n])), None):
+        elif shifted:
             self.find(
                 "ignores_upstream",
-                f"A term of {gradient_name(name)} lacks the factor dy: the gradient must be 0 for "
-                "dy = 0.",
-                f"for dy = 0 it reaches {np.abs(zero[name]).max():.3g}",
+                f"A term of {gradient_name(shifted[0])} lacks the factor dy: the gradient must be 0 "
+                "for dy = 0.",
+                f"for dy = 0 it reaches {np.abs(zero[shifted[0]]).max():.3g}",
             )
-        elif name := next(
-            (
-                n
-                for n, g in first.items()
-                if not same(double[n], 2 * g) or not same(opposite[n] + 2 * g, g)
-            ),
-            None,
-        ):
+        elif bent:
             self.find(
                 "not_linear",
-                f"{gradient_name(name)} is not proportional to dy: backward must multiply by dy "
+                f"{gradient_name(bent[0])} is not proportional to dy: backward must multiply by dy "
                 "once and do nothing else to it (no clipping, no square, no sign).",
                 "2 dy does not give twice the gradient, or -dy does not give its negative",
             )
@@ -260,8 +263,3 @@ def same(a: Array, b: Array, cancelled: float = 0.0) -> bool:
     eps = max((np.finfo(v.dtype).eps for v in (a, b) if v.dtype.kind in "fc"), default=0.0)
     limit = eps * (1e4 * scale + 100 * cancelled) + SUBNORMAL
     return bool(np.abs(a - b).max(initial=0.0) <= limit)
-
-
-def same_all(a: dict[str, Array], b: dict[str, Array]) -> bool:
-    """Whether two sets of gradients are equal, array by array."""
-    return all(same(a[name], b[name]) for name in a)

@@ -29,24 +29,12 @@ TINY = 1e-30  # the imaginary step; any tiny number works, because nothing is su
 
 
 class Precision(NamedTuple):
-    """The step of the differences, and the error that is allowed.
+    """The step of the differences, and the error that is allowed."""
 
-    Attributes
-    ----------
-    step : float
-        h for an array of size up to 1; it grows in proportion to larger values.
-    eps : float
-        Relative spacing of the floats in which forward computes.
-    tolerance : float
-        Largest relative error that passes; rounding in the differences is added to it.
-    reason : str
-        The source of the tolerance.
-    """
-
-    step: float
-    eps: float
-    tolerance: float
-    reason: str
+    step: float  # h for an array of size up to 1; it grows in proportion to larger values
+    eps: float  # relative spacing of the floats in which forward computes
+    tolerance: float  # largest relative error that passes; rounding in the differences is added
+    reason: str  # the source of the tolerance
 
 
 DOUBLE = Precision(1e-4, 2.2e-16, 2e-8, "finite differences in float64 are accurate to about 1e-9")
@@ -57,43 +45,20 @@ SINGLE = Precision(
 
 
 class Gradient(NamedTuple):
-    """A numerical gradient.
+    """A numerical gradient, element by element."""
 
-    Attributes
-    ----------
-    value : float64 array
-        dL/da, NaN where it was not computed.
-    noise : float64 array
-        Bound on its error.
-    kink : bool array
-        True where the derivatives from the left and from the right differ: there is none.
-    """
-
-    value: Array
-    noise: Array
-    kink: Array
+    value: Array  # dL/da, NaN where it was not computed
+    noise: Array  # bound on its error
+    kink: Array  # True where the derivatives from the left and from the right differ
 
 
 class Difference(NamedTuple):
-    """One derivative, from two steps to the left and two to the right.
-
-    Attributes
-    ----------
-    value : float
-        The derivative.
-    gap : float
-        How far the slope on the right minus the slope on the left is from shrinking with h. At a
-        kink it does not shrink.
-    spread : float
-        Distance between the estimates with h and h/2.
-    noise : float
-        Bound on the effect of rounding.
-    """
+    """One derivative, from two steps to the left and two to the right."""
 
     value: float
-    gap: float
-    spread: float
-    noise: float
+    gap: float  # |2 (right - left) - (far right - far left)|: near 0 if smooth, not at a kink
+    spread: float  # distance between the estimates with h and h/2
+    noise: float  # bound on the effect of rounding
 
     @property
     def doubt(self) -> float:
