@@ -174,15 +174,15 @@ class _ContractCheck:
             )
             self.find(
                 "ignores_upstream",
-                f"{names} {verb} not depend on dy: by the chain rule, multiply the local derivative "
-                "by dy.",
+                f"{names} {verb} not depend on dy: by the chain rule, multiply the local "
+                "derivative by dy.",
                 "dy and 2 dy give the same gradient",
             )
         elif shifted:
             self.find(
                 "ignores_upstream",
-                f"A term of {gradient_name(shifted[0])} lacks the factor dy: the gradient must be 0 "
-                "for dy = 0.",
+                f"A term of {gradient_name(shifted[0])} lacks the factor dy: the gradient must be "
+                "0 for dy = 0.",
                 f"for dy = 0 it reaches {np.abs(zero[shifted[0]]).max():.3g}",
             )
         elif bent:
