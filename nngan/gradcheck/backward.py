@@ -15,7 +15,7 @@ from .report import ArrayResult, Finding, Report, gradient_name
 from .shapes import explain_broken, shape_findings
 from .subject import Broken, Subject
 
-MOST = 4000  # elements of one array that are compared one by one, unless thorough
+MAX_ELEMENTS = 4000  # elements of one array that are compared one by one, unless thorough
 # Mistakes against the contract that also spoil the values, and diagnoses that they cause.
 SPOILING = {"ignores_upstream", "not_linear", "writes_input", "accumulates", "cache_consumed"}
 VAGUE = {"unknown", "rows_or_columns", "region"}
@@ -84,10 +84,10 @@ def _check_elements(
     array: Comparison, projection: ArrayResult, thorough: bool, earlier: list[Finding]
 ) -> tuple[ArrayResult, list[Finding]]:
     """Compare element by element, and diagnose a mismatch."""
-    size, is_sampled = array.a.size, array.a.size > MOST and not thorough
+    size, is_sampled = array.a.size, array.a.size > MAX_ELEMENTS and not thorough
     is_matrix = array.a.ndim == 2
     first = [array.suspects(0), array.suspects(1)] if is_sampled and is_matrix else ((), ())
-    most = MOST if is_sampled else size
+    most = MAX_ELEMENTS if is_sampled else size
     coordinates = sample(array.a.shape, most, np.random.default_rng(0), first)
     case = Case.of(array, coordinates)
     result = case.result(projection, len(coordinates))

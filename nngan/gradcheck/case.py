@@ -15,8 +15,8 @@ from .report import ArrayResult
 from .subject import Broken, Subject
 
 CLOSE = 1e-5  # the largest error of a prediction, relative to the largest element
-ENOUGH = 3  # fewer elements can agree with a wrong idea by chance
-SECOND = 400  # elements that the second look computes
+MIN_ELEMENTS = 3  # fewer elements can agree with a wrong idea by chance
+SECOND_LOOK_ELEMENTS = 400  # elements that the second look computes
 
 
 @dataclass
@@ -149,7 +149,9 @@ class Case(Comparison):
             raise Broken("contract", "another shape")
         # Begin where the first look found mistakes: a doubled batch begins with the same rows.
         first = [[int(i) for i in np.unique(at)] for at in np.nonzero(self.wrong)]
-        coordinates = sample(shape, SECOND, rng, first if len(shape) == 2 else ((), ()))
+        coordinates = sample(
+            shape, SECOND_LOOK_ELEMENTS, rng, first if len(shape) == 2 else ((), ())
+        )
         jitter = rounding(subject.output, y, subject.arrays.values(), self.precision.eps)
         look = Comparison(subject, self.label, analytic, y, dy, self.precision, jitter)
         return Case.of(look, coordinates)

@@ -14,8 +14,8 @@ from ..backend import Array
 from .numerical import (
     DOUBLE,
     FLOOR,
+    MAX_SHRINKS,
     ROUNDING,
-    SHRINK,
     SINGLE,
     TINY,
     Difference,
@@ -77,7 +77,7 @@ class Comparison:
         h = self.precision.step * max(1.0, float(np.sqrt((a**2).mean())) if a.size else 1.0)
         best = ArrayResult(self.label, a.shape, "projection", 1.0, tolerance, analytic, math.nan)
         before = 0.0
-        for _ in range(SHRINK):
+        for _ in range(MAX_SHRINKS):
             d = self.difference(direction, h)
             h /= 10
             if d is None:

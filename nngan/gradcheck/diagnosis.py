@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backend import Array
 from .activations import activation
-from .case import ENOUGH, SECOND, Case
+from .case import MIN_ELEMENTS, SECOND_LOOK_ELEMENTS, Case
 from .numerical import difference
 from .report import Finding
 from .shapes import TRANSPOSE, UNSUMMED
@@ -41,7 +41,7 @@ def diagnose(case: Case) -> list[Finding]:
             finding = _confirmed(hypothesis, rest, second_rest)
             if finding and finding.kind != "sign":
                 return [_constant_finding(name, case, c), finding]
-    for hypothesis in (factor, region, parts):
+    for hypothesis in (factor, region, rows_or_columns):
         if finding := _confirmed(hypothesis, case, second):
             return [finding]
     return [_unknown(case, second)]
@@ -51,7 +51,7 @@ def _confirmed(hypothesis: Hypothesis, case: Case, second: Case | None) -> Findi
     """Return a finding that fits the case and, if there is one, the second look."""
     if second is None:
         # Nothing confirms it, so a few elements are not enough.
-        is_enough = np.count_nonzero(case.right) >= ENOUGH or hypothesis is zero
+        is_enough = np.count_nonzero(case.right) >= MIN_ELEMENTS or hypothesis is zero
         return next(hypothesis(case), None) if is_enough else None
     others = list(hypothesis(second))
     for f in hypothesis(case):
@@ -196,7 +196,7 @@ def paths(case: Case) -> Iterator[Finding]:
                 "gradient through them is missing.",
                 f"along axis {axis} y is linear in x, and {d} is dy times the slope",
             )
-    if x.size <= SECOND and case.predicts(dy * _jacobian_diagonal(case)):
+    if x.size <= SECOND_LOOK_ELEMENTS and case.predicts(dy * _jacobian_diagonal(case)):
         yield Finding(
             "path",
             f"{d} contains only the effect of each input on its own output, but it affects other "
@@ -242,7 +242,7 @@ def region(case: Case) -> Iterator[Finding]:
             )
 
 
-def parts(case: Case) -> Iterator[Finding]:
+def rows_or_columns(case: Case) -> Iterator[Finding]:
     """See whether only some rows or columns are wrong."""
     wrong, right = case.wrong, case.known & ~case.wrong & (case.right != 0)
     for axis, unit in enumerate(("row", "column")[: wrong.ndim]):

@@ -19,7 +19,7 @@ import numpy as np
 from ..backend import Array
 
 Forward = Callable[[], "Array | None"]
-SHRINK = 5  # how often the step may become ten times smaller
+MAX_SHRINKS = 5  # how often the step may become ten times smaller
 FLOOR = 1e-4  # an element this much smaller than the largest is measured against the largest
 SMOOTH = 1e-6  # where a function is smooth, left and right agree this well
 ROUNDING = (
@@ -159,7 +159,7 @@ def numerical_gradient(
     for i, h, begin in zip(coordinates, steps, first, strict=True):
         now = best = begin
         kink = begin is None
-        for _ in range(SHRINK):
+        for _ in range(MAX_SHRINKS):
             # If rounding is the larger part of the doubt, a smaller step makes it worse.
             if best and (smooth(best) or best.noise > best.gap + best.spread):
                 kink = False
