@@ -1,11 +1,11 @@
-"""Break the mathematics one line at a time, and see whether the tests notice.
+"""Break one expression of the library at a time, and see whether the tests notice.
 
 python tests/mutants.py            # all; about ten minutes
 python tests/mutants.py losses     # one module
 
 Each mutant changes one expression of a copy of the library: a sign, a factor, a transpose, a
-dropped term, a comparison, a constant, an in-place operator. A mutant that no test catches is
-printed; some of them change no value (x > 0 and x >= 0 differ at a kink alone).
+dropped term, a comparison, a constant, an in-place operator. The mutants that no test catches are
+printed. Some of them change no value (x > 0 and x >= 0 differ only at a kink).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Which tests stand for which module, the quickest first.
+# The tests of each module, the fastest first.
 MODULES = {
     "layers/linear.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
     "layers/activations.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
@@ -30,10 +30,15 @@ MODULES = {
     "losses/bce.py": ["test_losses.py", "test_gradients.py"],
     "losses/objectives.py": ["test_objectives.py", "test_gan.py"],
     "optim.py": ["test_optim.py"],
-    "network/sequential.py": ["test_network.py", "test_layers.py", "test_penalties.py"],
-    "network/tangents.py": ["test_penalties.py"],
-    "gan/steps.py": ["test_gan.py", "test_training.py", "test_penalties.py", "test_conditional.py"],
-    "gan/inputs.py": ["test_conditional.py", "test_packing.py"],
+    "network.py": ["test_network.py", "test_layers.py", "test_penalties.py"],
+    "game/rules.py": ["test_gan.py", "test_conditional.py", "test_simultaneous.py"],
+    "game/steps.py": [
+        "test_gan.py",
+        "test_training.py",
+        "test_penalties.py",
+        "test_conditional.py",
+    ],
+    "game/inputs.py": ["test_conditional.py", "test_packing.py", "test_latent.py"],
     "metrics/scores.py": ["test_metrics.py"],
 }
 SWAPS = {
@@ -50,7 +55,7 @@ SWAPS = {
 
 
 def variants(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what `node` may be broken into."""
+    """Yield the broken forms of `node`."""
     if isinstance(node, ast.BinOp):
         if type(node.op) in SWAPS:
             yield ast.BinOp(node.left, SWAPS[type(node.op)](), node.right)
@@ -102,7 +107,7 @@ def mutants(source: str) -> Iterator[tuple[str, str]]:
 
 
 def caught(folder: str, tests: list[str]) -> bool:
-    """Return whether one of the tests fails on the copy of the library, or does not end."""
+    """Return whether one of the tests fails on the copy of the library or takes too long."""
     environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not gpu and not slow"]
     command += ["-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
@@ -116,7 +121,7 @@ def caught(folder: str, tests: list[str]) -> bool:
 
 
 def main() -> int:
-    """Try every mutant of the modules that the command line names; return how many survived."""
+    """Try every mutant of the modules named on the command line; return how many survived."""
     wanted = sys.argv[1:]
     tried, survived = 0, []
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +132,7 @@ def main() -> int:
         for module, tests in MODULES.items():
             if wanted and not any(word in module for word in wanted):
                 continue
-            if caught(folder, tests):  # they would seem to catch every mutant
+            if caught(folder, tests):  # or they seem to catch every mutant
                 sys.exit(f"{', '.join(tests)}: must pass on the library as it is")
             path = copy_root / "nngan" / module
             original = path.read_text()

@@ -1,10 +1,10 @@
-"""A plain numerical derivative for the tests: central differences, one element at a time."""
+"""A numerical derivative in its shortest form: central differences, one element at a time."""
 
 import numpy as np
 
 
 def numerical_gradient(f, a, h=1e-6):
-    """Return df/da of the number f(), where `f` reads the float64 array `a`."""
+    """Return df/da of the number f(); `f` reads the float64 array `a`."""
     assert a.dtype == np.float64
     gradient = np.zeros_like(a)
     flat, out = a.reshape(-1), gradient.reshape(-1)
@@ -20,5 +20,5 @@ def numerical_gradient(f, a, h=1e-6):
 
 
 def relative_error(a, b):
-    """Return the largest difference of two arrays, relative to their largest element."""
+    """Return the largest difference between two arrays, relative to their largest element."""
     return np.abs(a - b).max() / max(np.abs(a).max(), np.abs(b).max(), 1e-300)

@@ -1,4 +1,4 @@
-"""The gradient checker: each wrong layer gets its diagnosis, and no right one an alarm."""
+"""The gradient checker names every mistake in the zoo, and finds none in right layers."""
 
 import copy
 import re
@@ -16,11 +16,9 @@ from nngan.gradcheck import Finding, Report, assert_gradients, check_gradients
 from nngan.gradcheck.report import gradient_name
 from nngan.losses import OBJECTIVES
 
-# -- the zoo ---------------------------------------------------------------------------------------
+PAGE = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text(encoding="utf-8")
 
-NO_TABLE = {
-    "contract", "not_finite", "raises", "not_repeatable", "shape", "transpose", "bias_not_summed"
-}  # fmt: skip
+# -- the zoo ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +40,16 @@ def test_the_zoo_is_large_and_covers_every_mistake():
 
 
 def test_the_table_in_the_documentation_is_what_the_checker_prints():
-    page = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text()
-    assert table() in page, "put the output of `python tests/zoo.py` there"
+    assert table() in PAGE, "put the output of `python tests/zoo.py` there"
+
+
+def test_the_shortest_form_in_the_documentation_is_that_of_the_tests_and_runs():
+    first, second = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)[:2]
+    source = (Path(__file__).parent / "numerical.py").read_text()
+    assert source.endswith("\n\n" + first)
+    exec(first + second, {})
+    with pytest.raises(AssertionError):
+        exec(first + second.replace("backward(dy", "backward(-dy"), {})
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -53,7 +59,7 @@ def test_each_mistake_gets_its_diagnosis(reports, name):
     assert tuple(f.kind for f in report.findings if not f.mistake) == entry.notes, str(report)
     assert report.ok == (not entry.kinds)
     assert all(f.sentence.endswith(".") for f in report.findings)
-    # What could not even be read needs no evidence beside the sentence.
+    # For these two kinds the sentence says everything.
     assert all(f.evidence for f in report.findings if f.kind not in ("contract", "not_finite"))
 
 
@@ -107,7 +113,7 @@ def test_the_complex_step_confirms_and_says_so(reports):
     assert report.arrays[0].complex_error < 1e-15
     assert "complex step confirms dx" in str(report)
     assert "complex step confirms dx" in report._repr_html_()
-    # The wrong array is not among those that it confirms.
+    # It confirms only the right arrays.
     assert "confirms dx, db to" in str(reports["dW off by 1e-10"])
 
 
@@ -149,11 +155,11 @@ def test_the_target_and_its_inputs_are_left_alone():
 @pytest.mark.parametrize(
     ("target", "inputs", "error", "message"),
     [
-        (nn.Tanh, (X,), TypeError, "make one, Tanh(...)"),
+        (nn.Tanh, (X,), TypeError, "not its class: Tanh(...)"),
         (3, (X,), TypeError, "a pair of such functions"),
         (nn.Tanh(), (), TypeError, "takes one input, got 0"),
         (nn.Tanh(), ("text",), TypeError, "arrays of numbers"),
-        ((leaky, leaky), (), TypeError, "needs inputs"),
+        ((leaky, leaky), (), TypeError, "needs at least one input"),
         (nn.Tanh(), (np.zeros((0, 5)),), ValueError, "empty, its shape is (0, 5)"),
         (nn.Tanh(), (X * np.nan,), ValueError, "NaN"),
     ],
@@ -232,7 +238,7 @@ def test_attributes_that_only_look_like_parameters():
     class Busy(Linear):
         def __init__(self):
             super().__init__()
-            self.x, self.dx = np.zeros((2, 5)), np.zeros((2, 5))  # what the last call left
+            self.x, self.dx = np.zeros((2, 5)), np.zeros((2, 5))  # the values of the last call
             self.im, self.dim = np.ones(3), 3
             self.t, self.dt = 0.5, 0.01
 
@@ -283,7 +289,7 @@ def test_empty_parameters_and_scalars():
     assert report.arrays[0].shape == ()
 
 
-def test_layers_inside_a_students_layer_are_checked_too():
+def test_layers_inside_a_layer_are_checked_too():
     class Block:
         def __init__(self, layers):
             self.first, self.rest = nn.Linear(5, 4), layers
@@ -313,7 +319,7 @@ def test_layers_inside_a_students_layer_are_checked_too():
     assert kinds(report) == ["sign"]
 
 
-def test_a_layer_of_the_librarys_kind_that_no_network_has_bound():
+def test_a_library_layer_that_belongs_to_no_network():
     class Gain(nn.Layer):
         shapes = {"g": (5,)}  # noqa: RUF012
 
@@ -329,7 +335,7 @@ def test_a_layer_of_the_librarys_kind_that_no_network_has_bound():
     assert [a.name for a in report.arrays] == ["x", "g"]
 
 
-def test_what_cannot_be_copied_gets_a_report():
+def test_an_object_that_cannot_be_copied_gets_a_report():
     class Stuck(Linear):
         def __deepcopy__(self, memo):
             raise TypeError("no copies")
@@ -339,14 +345,14 @@ def test_what_cannot_be_copied_gets_a_report():
     assert "cannot be copied" in str(report)
 
 
-def test_every_coordinate_on_a_kink_is_said():
+def test_the_report_says_when_every_element_is_at_a_kink():
     report = check_gradients(nn.ReLU(), np.zeros((2, 3)))
     assert report.ok
     assert kinds(report) == ["kink"]
     assert "nothing could be compared" in str(report)
 
 
-def test_a_kink_hides_no_mistake_beside_it():
+def test_a_kink_hides_no_mistake_next_to_it():
     x = np.array([[0.0, 0.0, 0.0, 0.0, 1.5]])
     report = check_gradients((lambda x: (leaky(x), x), lambda dy, x: dy * 0.5), x)
     assert not report.ok
@@ -360,7 +366,7 @@ def test_a_network_of_another_backend(strict):
     assert report.ok, str(report)
 
 
-# -- large arrays, of which only a part is compared element by element -----------------------------
+# -- large arrays: only a part is compared element by element --------------------------------------
 
 
 def large(index, by=2.0, W=(90, 90)):
@@ -384,7 +390,7 @@ def large(index, by=2.0, W=(90, 90)):
 def test_one_wrong_row_of_many_is_found(shape):
     report = check_gradients(*large(37, W=shape))
     assert kinds(report) == ["rows_or_columns"], str(report)
-    assert "dW is wrong in row 37 only" in str(report)
+    assert "dW is wrong only in row 37" in str(report)
 
 
 def test_one_wrong_element_of_many_is_found():
@@ -431,7 +437,7 @@ def test_backward_may_not_change_its_shapes():
 def test_gradients_too_small_for_the_format_are_no_mistake(x):
     report = check_gradients(nn.Sigmoid(), np.array([[x], [-x]]))
     assert report.ok, str(report)
-    assert "complex" not in str(report)  # which would confirm nothing here
+    assert "complex" not in str(report)  # the complex step confirms nothing here
 
 
 @pytest.mark.parametrize("x", [[3.78106764, -10.45496883], [6.31404612, -16.53786658]])
@@ -443,7 +449,7 @@ def test_a_loss_near_zero_has_lost_digits_and_no_mistake(x):
 
 
 def draws(n):
-    """Draw n examples, the same ones each time, however long one of them takes."""
+    """Draw n examples, always the same, without a time limit."""
     checks = list(HealthCheck)
     return settings(
         max_examples=n, derandomize=True, deadline=None, database=None, suppress_health_check=checks
@@ -452,7 +458,7 @@ def draws(n):
 
 @st.composite
 def batches(draw, width=None, largest=1e6):
-    """Draw an input: any shape from (1, 1) on, any dtype and scale, often exactly zero."""
+    """Draw an input of any shape, dtype and scale, with many zeros."""
     n, width = draw(st.integers(1, 6)), width or draw(st.integers(1, 7))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     x = rng.standard_normal((n, width))

@@ -1,4 +1,4 @@
-"""The gradient checker's command line, as students and graders use it: whatever a file does."""
+"""The command line of the gradient checker, on files that do anything."""
 
 import multiprocessing
 import os
@@ -61,7 +61,7 @@ def check(tmp_path, monkeypatch, capfd):
 
 
 def command(*arguments, **options):
-    """Return what ``python -m nngan.gradcheck`` says in a process of its own."""
+    """Run ``python -m nngan.gradcheck`` in a process of its own."""
     line = [sys.executable, "-W", "error", "-m", "nngan.gradcheck", *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, **options)
 
@@ -72,10 +72,10 @@ def command(*arguments, **options):
 def test_a_right_class_in_a_path_with_spaces_that_imports_a_neighbour(tmp_path):
     folder = tmp_path / "home work"
     folder.mkdir()
-    (folder / "beside.py").write_text("import nngan\n" + WRONG)
+    (folder / "neighbour.py").write_text("import nngan\n" + WRONG)
     (folder / "my layer.py").write_text(
         "import abc\nfrom dataclasses import dataclass\n"
-        "from beside import Linear\n"  # wrong, but not defined here
+        "from neighbour import Linear\n"  # wrong, but not defined in this file
         "from nngan import Tanh\n" + TWICE + "class Helper:\n    def backward(self): pass\n"
         "class Base(abc.ABC):\n    backward = None\n"
         "    @abc.abstractmethod\n    def forward(self, x): pass\n"
@@ -92,7 +92,7 @@ def test_a_right_class_in_a_path_with_spaces_that_imports_a_neighbour(tmp_path):
         ("Thrice", "agree"),
     ]
     assert done.stdout.endswith("\n\n2 classes checked: 2 right, 0 wrong.\n")
-    assert sorted(p.name for p in folder.iterdir()) == ["beside.py", "my layer.py"]
+    assert sorted(p.name for p in folder.iterdir()) == ["my layer.py", "neighbour.py"]
 
 
 def test_a_wrong_class_on_a_terminal_without_its_alphabet(tmp_path):
@@ -137,7 +137,7 @@ def test_n_in_goes_before_W_and_width_before_both(check):
     transposed = transposed.replace("x.T @ dy", "dy.T @ x").replace("self.W.T\n", "self.W\n")
     status, out, _ = check(transposed)
     assert status == 1
-    assert "x had shape (5, 2), its width from W.shape[0]; --width N sets another" in out
+    assert "x has shape (5, 2); its width comes from W.shape[0]. --width N changes it." in out
     assert check(transposed, "--width", 3)[0] == 0
     assert check(transposed.replace("self.b =", "self.n_in = np.int64(n_in); self.b ="))[0] == 0
 
@@ -149,12 +149,12 @@ def test_overwriting_is_wrong_unless_it_is_asked_for(check):
     assert check(RIGHT, "--overwrite")[0] == 1
 
 
-def test_a_gradient_that_nobody_wrote_is_wrong(check):
+def test_a_gradient_never_written_counts_as_wrong(check):
     forgets = RIGHT.replace("self.dW +=", "self.gradient_of_W =")
     status, out, _ = check(forgets.replace("self.dW,", "_,"))
     assert status == 1
     assert re.search(r"-> W .*\bdW\b", out)
-    twos = "import numpy\nclass Twice:\n    twos = numpy.full(4, 2.0)"  # the class's: a constant
+    twos = "import numpy\nclass Twice:\n    twos = numpy.full(4, 2.0)"  # a constant of the class
     assert check(TWICE.replace("2 *", "self.twos *").replace("class Twice:", twos))[0] == 0
 
 
@@ -166,7 +166,7 @@ def test_the_seed_decides_everything_and_thorough_compares_elements(check):
     assert check(RIGHT, "--thorough")[1] != first
 
 
-def test_parameters_that_begin_at_one_hide_nothing(check):
+def test_parameters_that_start_at_one_hide_nothing(check):
     scale = """
 import numpy as np
 
@@ -183,7 +183,7 @@ class Scale:
 """
     status, out, _ = check(scale)
     assert status == 1
-    assert "Seen at random values of g only: those that it begins with hide it." in out
+    assert "Seen only at random values of g: the initial values hide it." in out
     assert check(scale.replace("return dy", "return dy * self.g"))[0] == 0
 
 
@@ -223,7 +223,7 @@ MISBEHAVING = {
     "RaisesInBackward": ("def backward(self, dy, x): return dy / [], x", ["backward", "Error"]),
     "Exits": ("def __init__(self): raise SystemExit(0)", ["sys.exit", "SystemExit: 0"]),
     "ExitsInForward": ("def forward(self, x): raise SystemExit(0)", ["SystemExit"]),
-    "Dies": ("def forward(self, x): os._exit(0)", ["os._exit", "it ended with status 0"]),
+    "Dies": ("def forward(self, x): os._exit(0)", ["os._exit", "its exit status was 0"]),
     "Asks": ("def forward(self, x): input()", ["EOFError"]),
     "Speechless": ("def __init__(self): raise Mute", ["Mute"]),
     "Nothing": ("def forward(self, x): pass", ["None"]),
@@ -281,7 +281,7 @@ def test_a_class_that_hangs_is_ended(check, body, place):
     status, out, err = check(source + TWICE, "--timeout", 0.5)
     assert time.monotonic() - begin < 10
     assert (status, err) == (1, "")
-    assert "Loop: gradients are WRONG\n  -> It did not end within 0.5 s" in out
+    assert "Loop: gradients are WRONG\n  -> Timed out after 0.5 s" in out
     assert f"after 0.5 s it was {place}" in out
     assert "Twice: gradients agree" in out
 
@@ -315,7 +315,7 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path):
          "indented block after 'if' statement on line 2, at layer.py, line 3"),
         ("import os\n1 / 0\n", {}, "layer.py cannot be imported: ZeroDivisionError: division by "
          "zero, at layer.py, line 2, in <module>: 1 / 0"),
-        ("import os\nos._exit(3)", {}, "layer.py cannot be imported: it ended with status 3"),
+        ("import os\nos._exit(3)", {}, "layer.py cannot be imported: its exit status was 3"),
         ("import time\ntime.sleep(99)", {"--timeout": "0.5"}, "layer.py cannot be imported: after "
          "0.5 s it was at layer.py, line 2, in <module>: time.sleep(99)"),
         ("from nngan import Tanh\nclass A:\n  def forward(self, x): pass", {},
@@ -344,7 +344,7 @@ def test_what_cannot_be_used_is_said_in_one_sentence(check, source, options, sen
 
 
 def test_the_session_in_the_documentation_is_what_happens(check):
-    """Every transcript of the page, in order, with the numbers left out: they differ by machine."""
+    """Every transcript of the page, in order, without the numbers, which differ by machine."""
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     source, statuses = "", []
 

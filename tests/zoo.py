@@ -1,7 +1,7 @@
-"""Wrong layers, losses and pairs, as students write them, each with the diagnosis that it must get.
+"""Wrong layers, losses and pairs, as students write them, each with its diagnosis.
 
-`ZOO` maps a name to an `Entry`. Most differ from a right layer in one line, which is what the
-factories `linear` and `activation` are for; the classes below them behave wrongly.
+`ZOO` maps a name to an `Entry`. Most entries differ from a right layer in one line: the factories
+`linear` and `activation` make them. The classes below break the contract.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ T = (np.arange(6)[:, None] % 2).astype(float)
 
 @dataclass
 class Entry:
-    """A target, what it is called with, and what must be said of it."""
+    """A target, its inputs, and the findings that the checker must report."""
 
     target: Any
     inputs: tuple
-    kinds: tuple[str, ...]  # of the mistakes in the order found; () for none
+    kinds: tuple[str, ...]  # kinds of the mistakes, in order; () for none
     notes: tuple[str, ...] = ()
     options: dict = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ def add(name, target, inputs, *kinds, notes=(), **options):
 
 
 def wrong(*kinds, on=X, notes=(), **options) -> Callable:
-    """Put a class into the zoo, under its docstring."""
+    """Add a class to the zoo; its docstring is the name of the entry."""
 
     def register(cls):
         add(cls.__doc__, cls(), (on,), *kinds, notes=notes, **options)
@@ -81,7 +81,7 @@ class Linear:
 
 
 def linear(name, *kinds, W=W53, x=None, options=(), **formulas):
-    """Make a Linear with some formulas replaced: dx, dW, db = f(layer, dy, x)."""
+    """Add a Linear with some formulas replaced: dx, dW, db = f(layer, dy, x)."""
     methods = {"dx": "input_gradient", "dW": "weight_gradient", "db": "bias_gradient"}
     cls = type("Linear", (Linear,), {methods[d]: f for d, f in formulas.items()})
     add(name, cls(W), (X[:, : len(W)] if x is None else x,), *kinds, **dict(options))
@@ -183,7 +183,7 @@ linear(
     db=lambda self, dy, x: dy,
     dx=lambda self, dy, x: -dy @ self.W.T,
 )
-# The in-place += of a buffer raises where shapes differ; put in place, the shape is what is wrong.
+# With += on the buffer numpy raises; with an assignment the wrong shape reaches the checker.
 for entry in ("db not summed and dx sign",):
     cls = type(ZOO[entry].target)
 
@@ -207,7 +207,7 @@ def leaky(x, slope=0.2):
 
 
 def activation(name, *kinds, f, slope, x=X):
-    """Make a pair forward(x) = f(x), backward = slope(dy, x, y)."""
+    """Add a pair forward(x) = f(x), backward = slope(dy, x, y)."""
 
     def forward(x):
         y = f(x)
@@ -389,7 +389,7 @@ add("penalty lacks a division", penalty_forgets_the_square, (X,), "unknown")
 add("loss without a gradient", only_the_loss, (P, T), "contract")
 
 
-# -- wrong behaviour -------------------------------------------------------------------------------
+# -- mistakes against the contract -----------------------------------------------------------------
 
 
 @wrong("overwrites")
@@ -716,7 +716,7 @@ add(
 
 
 def table():
-    """Return the table of mistakes for the documentation: what is wrong, what the report prints."""
+    """Return the table of mistakes for the documentation."""
     rows = ["| mistake | what the report prints |", "|---|---|"]
     for name, e in ZOO.items():
         findings = nn.check_gradients(e.target, *e.inputs, **e.options).findings

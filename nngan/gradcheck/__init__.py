@@ -1,7 +1,7 @@
-"""Find out whether a backward pass is right, and if not, what is wrong with it.
+"""Check a backward pass, and name its mistakes.
 
-`check_gradients` answers for a layer, a network, a loss, or a pair of functions; the report names
-the mistake. ``python -m nngan.gradcheck file.py`` does the same for the classes in a file.
+`check_gradients` checks a layer, a network, a loss, or a pair of functions; the report names the
+mistake. ``python -m nngan.gradcheck file.py`` does the same for the classes in a file.
 """
 
 from .check import assert_gradients, check_gradients

@@ -1,31 +1,142 @@
-"""Compare the gradient of one array with the differences, and with the complex step."""
+"""Compare the gradient of one array with finite differences and with the complex step."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..backend import Array
-from .case import Case, disagreement, upstream
-from .numerical import DOUBLE, ROUNDING, SHRINK, SINGLE, TINY, Precision, difference
-from .report import ArrayResult
+from .numerical import (
+    DOUBLE,
+    FLOOR,
+    MAX_SHRINKS,
+    ROUNDING,
+    SINGLE,
+    TINY,
+    Difference,
+    Gradient,
+    Precision,
+    difference,
+    numerical_gradient,
+)
+from .report import ArrayResult, gradient_name
 from .subject import Broken, Subject
 
-EXACT = 1e-11  # what the complex step, which is exact to rounding, must agree to
+EXACT = 1e-11  # the largest error against the complex step, which is exact to rounding
 
 
-def passes(subject: Subject, dy: Array) -> tuple[Array, dict[str, Array]]:
-    """Return the output, a copy that backward cannot write into, and the gradients."""
-    y, cache = subject.forward()
-    y = np.array(y, np.float64)
-    return y, subject.backward(dy.copy(), cache)
+@dataclass
+class Comparison:
+    """One array of a subject, its gradient by backward, and ways to check it."""
+
+    subject: Subject
+    label: str  # name of the array
+    analytic: Array  # its gradient by backward
+    y: Array  # output
+    dy: Array  # upstream gradient
+    precision: Precision
+    jitter: Array  # rounding error of the output
+
+    @property
+    def a(self) -> Array:
+        """The array itself."""
+        return self.subject.arrays[self.label]
+
+    @property
+    def d(self) -> str:
+        """The name of its gradient."""
+        return gradient_name(self.label)
+
+    @cached_property
+    def direction(self) -> Array:
+        """A random direction to move the array along."""
+        return random_upstream(self.a, np.random.default_rng(self.a.size))
+
+    def difference(self, direction: Array, h: float) -> Difference | None:
+        """Differentiate along `direction`, with the step h."""
+        return difference(self.subject.output, self.y, self.dy, self.a, direction, h, self.jitter)
+
+    def numerical_gradient(self, coordinates: Array) -> Gradient:
+        """Differentiate at the given flat indices, one by one."""
+        return numerical_gradient(
+            self.subject.output, self.y, self.dy, self.a, self.precision, self.jitter, coordinates
+        )
+
+    def project(self) -> ArrayResult:
+        """Compare along one random direction, with smaller steps in case a kink is near."""
+        a, direction = self.a, self.direction
+        analytic = float((self.analytic * direction).sum())
+        largest = float(np.abs(self.analytic).max(initial=0.0)) * math.sqrt(a.size)
+        # One element in a thousand may be wrong, so the sum must agree better than each element.
+        tolerance = self.precision.tolerance / 20
+        h = self.precision.step * max(1.0, float(np.sqrt((a**2).mean())) if a.size else 1.0)
+        best = ArrayResult(self.label, a.shape, "projection", 1.0, tolerance, analytic, math.nan)
+        before = 0.0
+        for _ in range(MAX_SHRINKS):
+            d = self.difference(direction, h)
+            h /= 10
+            if d is None:
+                continue
+            size = max(abs(analytic), abs(d.value), largest, TINY)
+            allowed = tolerance + d.noise / size
+            error = abs(analytic - d.value) / size
+            if math.isnan(best.numerical) or error / allowed < best.error / best.tolerance:
+                best = replace(
+                    best, error=error, tolerance=allowed, numerical=d.value, checked=a.size
+                )
+            # A smaller step crosses fewer kinks; the error of a mistake stays the same.
+            if error <= allowed or abs(error - before) < 0.1 * before + 2 * d.noise / size:
+                break
+            before = error
+        if self.precision is DOUBLE and not math.isnan(best.numerical):
+            best = self._with_complex_step(best, largest)
+        return best
+
+    def _with_complex_step(self, result: ArrayResult, largest: float) -> ArrayResult:
+        """Add the error against the complex step, if it applies."""
+        exact, analytic, numerical = self._complex_step(), result.analytic, result.numerical
+        size = max(abs(analytic), abs(numerical), largest, TINY)
+        if exact is None or abs(exact - numerical) > max(1e-6, 2 * result.tolerance) * size:
+            return result  # forward is not analytic, so the complex step gives no derivative
+        terms = np.abs(self.dy * self.y).sum() / max(1.0, np.abs(self.a).max(initial=0.0))
+        terms += np.abs(self.dy).max()
+        return replace(
+            result,
+            complex_error=abs(analytic - exact) / size,
+            complex_tolerance=EXACT + 20 * ROUNDING * float(terms) / size,
+        )
+
+    def _complex_step(self) -> float | None:
+        """Return the derivative by the complex step, if forward accepts complex numbers."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                twin = self.subject.to_complex()
+                twin.arrays[self.label][...] += 1j * TINY * self.direction
+                y, _ = twin.forward()
+            except Exception:  # forward need not accept complex numbers
+                return None
+        return float((self.dy * y.imag).sum() / TINY) if y.dtype.kind == "c" else None
+
+    def suspects(self, axis: int) -> list[int]:
+        """Return the rows or columns of a matrix, the largest disagreement first."""
+        mistakes = []
+        for i in range(self.a.shape[axis]):
+            one = np.zeros(self.a.shape)
+            at = (i, slice(None)) if axis == 0 else (slice(None), i)
+            one[at] = self.direction[at]
+            d = self.difference(one, DOUBLE.step / 10)
+            mistakes.append(abs(float((self.analytic * one).sum()) - d.value) if d else math.inf)
+        return [int(i) for i in np.argsort(mistakes)[::-1]]
 
 
 def precision_of(subject: Subject, y: Array, rng: np.random.Generator) -> Precision:
-    """Find out whether forward computes in float32, openly or inside."""
+    """Find out whether forward computes in float32, openly or internally."""
     if y.dtype == np.float32:
         return SINGLE
     try:
@@ -36,102 +147,51 @@ def precision_of(subject: Subject, y: Array, rng: np.random.Generator) -> Precis
 
 
 def is_float32(a: Array) -> bool:
-    """Whether float32 can hold every element, those aside that few digits can (0.5, 3)."""
+    """Whether float32 holds every element exactly; those with few digits (0.5, 3) do not count."""
     few = np.ldexp(np.frexp(a)[0], 12)
     telling = a[few != np.rint(few)]
     with np.errstate(over="ignore"):
         return bool(telling.size and np.array_equal(telling, telling.astype(np.float32)))
 
 
-def along(
-    subject: Subject,
-    label: str,
-    y: Array,
-    dy: Array,
-    gradient: Array,
-    precision: Precision,
-    jitter: Array,
-) -> ArrayResult:
-    """Compare along one random direction, with smaller steps where a kink may be near."""
-    a = subject.arrays[label]
-    direction = upstream(a, np.random.default_rng(a.size))
-    analytic = float((gradient * direction).sum())
-    largest = float(np.abs(gradient).max(initial=0.0)) * math.sqrt(a.size)
-    # One element in a thousand may be wrong, so a sum has to agree better than each element.
-    tolerance = precision.tolerance / 20
-    h = precision.step * max(1.0, float(np.sqrt((a**2).mean())) if a.size else 1.0)
-    best = ArrayResult(label, a.shape, "projection", 1.0, tolerance, analytic, math.nan)
-    before = 0.0
-    for _ in range(SHRINK):
-        d = difference(subject.output, y, dy, a, direction, h, jitter)
-        h /= 10
-        if d is None:
-            continue
-        size = max(abs(analytic), abs(d.value), largest, TINY)
-        allowed = tolerance + d.noise / size
-        error = abs(analytic - d.value) / size
-        if math.isnan(best.numerical) or error / allowed < best.error / best.tolerance:
-            best = ArrayResult(
-                label, a.shape, "projection", error, allowed, analytic, d.value, checked=a.size
-            )
-        # Kinks that are crossed are fewer with a smaller step; a mistake stays what it is.
-        if error <= allowed or abs(error - before) < 0.1 * before + 2 * d.noise / size:
-            break
-        before = error
-    if precision is not DOUBLE or math.isnan(best.numerical):
-        return best
-    exact = _complex(subject, label, dy, direction)
-    size = max(abs(analytic), abs(best.numerical), largest, TINY)
-    if exact is None or abs(exact - best.numerical) > max(1e-6, 2 * best.tolerance) * size:
-        return best  # forward is not analytic: the imaginary part is no derivative
-    terms = float(np.abs(dy * y).sum() / max(1.0, np.abs(a).max(initial=0.0)) + np.abs(dy).max())
-    return replace(
-        best,
-        complex_error=abs(analytic - exact) / size,
-        complex_tolerance=EXACT + 20 * ROUNDING * terms / size,
-    )
+def disagreement(analytic: Array, numerical: Gradient, precision: Precision) -> tuple[Array, Array]:
+    """Return the relative error of each element, and the limit for it."""
+    known = ~np.isnan(numerical.value) & ~numerical.kink
+    value = np.where(known, numerical.value, 0.0)
+    largest = max(np.abs(value).max(initial=0.0), np.abs(analytic).max(initial=0.0, where=known))
+    size = np.maximum(np.maximum(np.abs(value), np.abs(analytic)), FLOOR * largest + TINY)
+    error = np.where(known, np.abs(analytic - value), 0.0) / size
+    return error, precision.tolerance + numerical.noise / size
 
 
-def suspects(
-    subject: Subject, label: str, y: Array, dy: Array, gradient: Array, jitter: Array, axis: int
-) -> list[int]:
-    """Return the rows or columns of a matrix, those that disagree most first."""
-    a = subject.arrays[label]
-    direction, mistakes = upstream(a, np.random.default_rng(a.size)), []
-    for i in range(a.shape[axis]):
-        one = direction * (np.arange(a.shape[axis]) == i).reshape((-1, 1) if axis == 0 else (1, -1))
-        d = difference(subject.output, y, dy, a, one, DOUBLE.step / 10, jitter)
-        mistakes.append(abs(float((gradient * one).sum()) - d.value) if d else math.inf)
-    return [int(i) for i in np.argsort(mistakes)[::-1]]
+def random_upstream(y: Array, rng: np.random.Generator) -> Array:
+    """Draw dy: not all ones, and no element so small that it hides a mistake."""
+    return np.asarray(rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape))
 
 
-def worst(case: Case, checked: int, along: ArrayResult) -> ArrayResult:
-    """Find the element that disagrees most."""
-    gradient, g = case.analytic, case.numerical
-    error, tolerance = disagreement(gradient, g, case.precision)
-    index = tuple(map(int, np.unravel_index(int((error / tolerance).argmax()), error.shape)))
-    return replace(
-        along,
-        method="elements",
-        error=float(error[index]),
-        tolerance=float(tolerance[index]),
-        analytic=float(gradient[index]),
-        numerical=float(g.value[index]),
-        index=index,
-        kinks=int(g.kink.sum()),
-        checked=checked,
-        wrong=case.wrong,
-    )
+def sample(
+    shape: tuple[int, ...],
+    most: int,
+    rng: np.random.Generator,
+    first: Sequence[Sequence[int]] = ((), ()),
+) -> Array:
+    """Choose at most `most` flat indices of an array.
+
+    In a matrix they form some rows and columns, among them the first, the last and those in
+    `first`. In a square matrix rows and columns are the same, so that its transpose is known too.
+    """
+    size = math.prod(shape)
+    if size <= most:
+        return np.arange(size)
+    if len(shape) != 2:
+        return np.sort(rng.choice(size, most, replace=False))
+    n, m = shape
+    height = min(n, max(math.isqrt(most), most // m))
+    rows = _some(n, height, rng, first[0] if n != m else [*first[0][:9], *first[1][:9]])
+    columns = _some(m, most // height, rng, first[1]) if n != m else rows
+    return (rows[:, None] * m + columns).ravel()
 
 
-def _complex(subject: Subject, label: str, dy: Array, direction: Array) -> float | None:
-    """Return the derivative by the complex step, where forward takes complex numbers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            twin = subject.to_complex()
-            twin.arrays[label][...] += 1j * TINY * direction
-            y, _ = twin.forward()
-        except Exception:  # a forward that cannot take complex numbers is no mistake
-            return None
-    return float((dy * y.imag).sum() / TINY) if y.dtype.kind == "c" else None
+def _some(n: int, k: int, rng: np.random.Generator, first: Sequence[int]) -> Array:
+    order = dict.fromkeys([*first[: k // 2], 0, n - 1, *map(int, rng.permutation(n))])
+    return np.sort(list(order)[:k])

@@ -1,20 +1,21 @@
-"""What a mismatch means: hypotheses, each tried against the numbers.
+"""The meaning of a mismatch: hypotheses, each compared with the numbers.
 
-A wrong gradient is seldom random: it is the right one times a constant, transposed, taken at the
-output in place of the input, summed over too little. Each hypothesis predicts all elements from
-one idea. One that predicts them to five digits, and does so again with twice the batch and other
-numbers, is the diagnosis; where none does, the report says that it does not know.
+A wrong gradient is seldom random. It is the right one times a constant, transposed, evaluated at
+the output instead of the input, or summed over too little. Each hypothesis predicts all elements
+from one idea. It is the diagnosis if it predicts them to five digits, and does so again on twice
+the batch with other numbers. If none does, the report says that no known mistake explains it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from ..backend import Array
 from .activations import activation
-from .case import ENOUGH, SECOND, Case
+from .case import MIN_ELEMENTS, SECOND_LOOK_ELEMENTS, Case
 from .numerical import difference
 from .report import Finding
 from .shapes import TRANSPOSE, UNSUMMED
@@ -23,82 +24,80 @@ Hypothesis = Callable[[Case], Iterator[Finding]]
 
 
 def diagnose(case: Case) -> list[Finding]:
-    """Return what explains the mismatch: one finding, or two mistakes that multiply."""
-    second = case.again()
+    """Return the explanation of the mismatch: one finding, or two mistakes that multiply."""
+    second = case.second_look()
     for hypothesis in (zero, activation, constant, transposed, operands, paths):
         if finding := _confirmed(hypothesis, case, second):
             return [finding]
     # Two mistakes in one array: a wrong constant, and one of the above.
-    for text, of in CONSTANTS.items():
+    for name, value in CONSTANTS.items():
+        c = value(case)
+        if c == 1:
+            continue
+        rest, second_rest = case.divided(c), second.divided(value(second)) if second else None
         for hypothesis in (constant, activation, transposed, operands, paths):
-            if of(case) == 1 or (hypothesis is constant and text != "sign"):
+            if hypothesis is constant and name != "sign":
                 continue
-            smaller = second.divided(of(second)) if second else None
-            finding = _confirmed(hypothesis, case.divided(of(case)), smaller)
+            finding = _confirmed(hypothesis, rest, second_rest)
             if finding and finding.kind != "sign":
-                return [_named(text, case, of(case)), finding]
-    for hypothesis in (factor, region, parts):
+                return [_constant_finding(name, case, c), finding]
+    for hypothesis in (factor, region, rows_or_columns):
         if finding := _confirmed(hypothesis, case, second):
             return [finding]
     return [_unknown(case, second)]
 
 
 def _confirmed(hypothesis: Hypothesis, case: Case, second: Case | None) -> Finding | None:
-    """Return what fits the case, and the second look at it as well."""
-    if second is None and np.count_nonzero(case.right) < ENOUGH and hypothesis is not zero:
-        return None
-    again = list(hypothesis(second)) if second else []
+    """Return a finding that fits the case and, if there is one, the second look."""
+    if second is None:
+        # Nothing confirms it, so a few elements are not enough.
+        is_enough = np.count_nonzero(case.right) >= MIN_ELEMENTS or hypothesis is zero
+        return next(hypothesis(case), None) if is_enough else None
+    others = list(hypothesis(second))
     for f in hypothesis(case):
-        if second is None:
-            return f
-        for other in again:
+        for other in others:
             if f.kind == other.kind and (f.kind != "factor" or f.sentence == other.sentence):
-                evidence = f"{f.evidence}; so it is with other numbers (N = {second.rows})"
-                return Finding(f.kind, f.sentence, evidence)
+                evidence = f"{f.evidence}; confirmed on a second batch (N = {second.rows})"
+                return replace(f, evidence=evidence)
     return None
 
 
 def zero(case: Case) -> Iterator[Finding]:
-    """Try nothing."""
+    """Try a gradient of zeros."""
     if not case.analytic.any():
         yield Finding(
             "zero",
-            f"{case.d} is zero everywhere, but the output depends on {case.label}: the gradient "
-            "of this path is missing.",
+            f"{case.d} is zero everywhere, but the output depends on {case.label}.",
             f"the numerical derivative reaches {np.abs(case.right).max():.3g}",
         )
 
 
-def _samples(case: Case) -> float:
-    return float(case.rows)
+def _outputs(case: Case) -> int:
+    return case.a.size if case.subject.is_loss else case.y.size
 
 
-def _outputs(case: Case) -> float:
-    return float(case.a.size if case.subject.is_loss else case.y.size)
-
-
-# Constants that have a name, as functions of the case.
+# Constant factors that have a name, as functions of the case.
 CONSTANTS: dict[str, Callable[[Case], float]] = {
     "sign": lambda case: -1.0,
-    "averaged": lambda case: 1 / _samples(case),
-    "doubled 1/N": lambda case: 1 / _samples(case),
+    "averaged": lambda case: 1 / case.rows,
+    "doubled 1/N": lambda case: 1 / case.rows,
     "doubled 1/size": lambda case: 1 / _outputs(case),
-    "missing 1/N": _samples,
-    "missing 1/size": _outputs,
+    "missing 1/N": lambda case: float(case.rows),
+    "missing 1/size": lambda case: float(_outputs(case)),
 }
 
 
 def constant(case: Case) -> Iterator[Finding]:
-    """Try the right gradient times a number that has a name."""
-    for text, of in CONSTANTS.items():
+    """Try the right gradient times a constant that has a name."""
+    for name, value in CONSTANTS.items():
         is_bias = not case.is_data and case.a.ndim == 1
-        c = of(case)
-        if c != 1 and (text != "averaged" or is_bias) and case.predicts(c * case.right):
-            yield _named(text, case, c)
+        c = value(case)
+        if c != 1 and (name != "averaged" or is_bias) and case.predicts(c * case.right):
+            yield _constant_finding(name, case, c)
 
 
 def factor(case: Case) -> Iterator[Finding]:
-    """Try the right gradient times any number."""
+    """Try the right gradient times any constant."""
     c = case.multiple
     if c is not None:
         shown = f"{c:.4g}" if abs(c - 1) > 1e-3 else f"1 {'+' if c > 1 else '-'} {abs(c - 1):.1g}"
@@ -109,108 +108,105 @@ def factor(case: Case) -> Iterator[Finding]:
         )
 
 
-def _named(text: str, case: Case, c: float) -> Finding:
+def _constant_finding(name: str, case: Case, c: float) -> Finding:
     d, evidence = case.d, f"{case.d} is {c:.6g} times the numerical derivative everywhere"
-    if text == "sign":
+    if name == "sign":
         return Finding("sign", f"{d} has the wrong sign.", evidence)
-    if text == "averaged":
-        name = d.removeprefix("d")
-        said = f"{d} is averaged over the rows. All of them share {name}: their gradients add up."
-        return Finding("bias_averaged", said, evidence)
-    mean = "the loss is a mean, so its gradient has the same 1/N, once"
-    rest = mean if case.subject.is_loss else "the 1/N belongs to the loss, which applies it once"
-    if text.startswith("missing"):
-        return Finding("missing_mean", f"{d} lacks a 1/N (N = {c:.0f}): {mean}.", evidence)
-    return Finding("doubled_mean", f"{d} has a 1/N too many (N = {1 / c:.0f}): {rest}.", evidence)
+    if name == "averaged":
+        sentence = f"{d} is averaged over the rows. Sum over them: every row uses {case.label}."
+        return Finding("bias_averaged", sentence, evidence)
+    mean = "the loss is a mean, so its gradient contains 1/N once"
+    if name.startswith("missing"):
+        return Finding("missing_mean", f"{d} lacks a factor 1/N (N = {c:.0f}): {mean}.", evidence)
+    reason = mean if case.subject.is_loss else "only the gradient of the loss contains 1/N"
+    sentence = f"{d} has one factor 1/N too many (N = {1 / c:.0f}): {reason}."
+    return Finding("doubled_mean", sentence, evidence)
 
 
 def transposed(case: Case) -> Iterator[Finding]:
-    """Try the right gradient transposed, and a product with a matrix turned round."""
-    right = case.right
+    """Try the transpose of the right gradient, and a product with a matrix not transposed."""
+    right, d = case.right, case.d
     if right.ndim != 2:
         return
-    # Where some elements were left out: a symmetric choice of them knows its transpose.
+    # If elements were left out, their choice must be symmetric.
     is_square = right.shape[0] == right.shape[1] > 1 and bool((case.known == case.known.T).all())
     if is_square and case.predicts(right.T):
-        evidence = f"{case.d} is the transpose of the numerical derivative"
-        yield Finding("transpose", f"{TRANSPOSE}, in {case.d}.", evidence)
-    whole = bool(case.known.all())
-    if min(right.shape) > 1 and whole and case.predicts(right.T.reshape(right.shape)):
+        evidence = f"{d} is the transpose of the numerical derivative"
+        yield Finding("transpose", f"{TRANSPOSE}, in {d}.", evidence)
+    is_complete = bool(case.known.all())
+    if min(right.shape) > 1 and is_complete and case.predicts(right.T.reshape(right.shape)):
         yield Finding(
             "transpose",
-            f"{case.d} is reshaped where it should be transposed: reshape keeps the order of the "
-            "elements in memory, .T does not.",
-            f"{case.d} is the transposed derivative, read row by row into the other shape",
+            f"{d} is reshaped instead of transposed: reshape keeps the order of the elements in "
+            "memory, .T does not.",
+            f"{d} is the transposed derivative, read row by row into the other shape",
         )
     for name, W in case.subject.arrays.items():
         fits = W.ndim == 2 and case.dy.ndim == 2 and case.dy.shape[1] == W.shape[0]
         if fits and name != case.label and case.is_data and case.predicts(case.dy @ W):
-            evidence = f"{case.d} equals dy @ {name}, which dy @ {name}.T is confused with"
-            yield Finding("transpose", f"{TRANSPOSE}, in {case.d}.", evidence)
+            evidence = f"{d} equals dy @ {name}, but should be dy @ {name}.T"
+            yield Finding("transpose", f"{TRANSPOSE}, in {d}.", evidence)
 
 
 def operands(case: Case) -> Iterator[Finding]:
-    """Try products in which the output stands for the input, and wrong sums for a bias."""
-    x, y, dy = next(iter(case.subject.inputs.values())), case.y, case.dy
+    """Try a product with the output instead of the input, and wrong sums for a bias."""
+    x, y, dy, d = next(iter(case.subject.inputs.values())), case.y, case.dy, case.d
     if case.is_data or x.ndim != 2 or y.ndim != 2:
         return
-    d = case.d
     if case.a.ndim == 2 and case.predicts(y.T @ dy):
         yield Finding(
             "output_for_input",
-            f"{d} uses the output y where the input x belongs.",
-            f"{d} equals y.T @ dy; it should be x.T @ dy",
+            f"{d} uses the output y instead of the input x.",
+            f"{d} equals y.T @ dy, but should be x.T @ dy",
         )
     if case.a.ndim != 1:
         return
     if any(case.predicts(row) for row in dy):
         yield Finding("bias_not_summed", f"{UNSUMMED}.", f"{d} equals one row of dy")
-    for wrong, name in ((dy.sum(), "dy.sum()"), (dy.sum(axis=1), "dy.sum(axis=1)")):
-        if case.a.size > 1 and case.predicts(
-            np.broadcast_to(wrong, case.a.shape).copy()
-            if (wrong.shape in ((), case.a.shape))
-            else np.zeros(0)
-        ):
-            yield Finding("bias_axis", f"{d} sums over too much. {UNSUMMED}.", f"{d} is {name}")
+    everything, over_columns = np.full(case.a.shape, dy.sum()), dy.sum(axis=1)
+    for wrong, name in ((everything, "dy.sum()"), (over_columns, "dy.sum(axis=1)")):
+        if case.a.size > 1 and case.predicts(wrong):
+            sentence = f"{d} is summed over the wrong axes. {UNSUMMED}."
+            yield Finding("bias_axis", sentence, f"{d} equals {name}")
 
 
 def paths(case: Case) -> Iterator[Finding]:
-    """Try one of several ways from an input to the output, where backward goes only that one."""
+    """Try the gradient along one of several paths from an input to the output."""
     x, y, dy, d = case.a, case.y, case.dy, case.d
     if not case.is_data or x.shape != y.shape or case.is_elementwise:
         return
     if case.predicts(case.right - dy):
         yield Finding(
             "path",
-            f"{d} lacks the path on which x is passed on unchanged (y = x + ...): add dy.",
+            f"{d} lacks the identity path (y = x + ...): add dy.",
             f"{d} is the numerical derivative minus dy",
         )
     if case.predicts(dy):
         yield Finding(
             "path",
-            f"{d} passes dy on as it is: the gradient of all that forward does is missing.",
+            f"{d} is dy unchanged: the gradient of the rest of forward is missing.",
             f"{d} equals dy",
         )
     for axis in range(x.ndim):
-        slope = _affine(x, y, axis)
+        slope = _linear_slope(x, y, axis)
         if slope is not None and case.predicts(dy * slope):
             yield Finding(
                 "path",
                 f"{d} treats the mean and the scale as constants, but they depend on x: the "
-                "gradient of these paths is missing.",
-                f"along axis {axis} y is a straight line in x, and {d} is dy times its slope",
+                "gradient through them is missing.",
+                f"along axis {axis} y is linear in x, and {d} is dy times the slope",
             )
-    if x.size <= SECOND and case.predicts(dy * _diagonal(case)):
+    if x.size <= SECOND_LOOK_ELEMENTS and case.predicts(dy * _jacobian_diagonal(case)):
         yield Finding(
             "path",
-            f"{d} uses only how each output depends on its own input, but it depends on others "
-            "too: the gradient of these paths is missing.",
+            f"{d} contains only the effect of each input on its own output, but it affects other "
+            "outputs too: their terms are missing.",
             f"{d} is dy times the diagonal of the Jacobian",
         )
 
 
-def _affine(x: Array, y: Array, axis: int) -> Array | None:
-    """Return the slope of y in x along an axis where they lie on straight lines, else None."""
+def _linear_slope(x: Array, y: Array, axis: int) -> Array | None:
+    """Return the slope of y in x along an axis if y is linear in x, else None."""
     if x.shape[axis] < 3:
         return None
     mx, my = x - x.mean(axis, keepdims=True), y - y.mean(axis, keepdims=True)
@@ -219,8 +215,8 @@ def _affine(x: Array, y: Array, axis: int) -> Array | None:
     return slope if np.allclose(my, slope * mx, rtol=1e-9, atol=1e-9) else None
 
 
-def _diagonal(case: Case) -> Array:
-    """Return dy_i/dx_i of each element."""
+def _jacobian_diagonal(case: Case) -> Array:
+    """Return dy_i/dx_i for each element."""
     x, diagonal = case.a, np.zeros(case.a.shape)
     for i in np.ndindex(*x.shape):
         unit = np.zeros(x.shape)
@@ -231,7 +227,7 @@ def _diagonal(case: Case) -> Array:
 
 
 def region(case: Case) -> Iterator[Finding]:
-    """See whether an elementwise gradient is wrong on one side of a threshold only."""
+    """See whether an elementwise gradient is wrong only on one side of a threshold."""
     good = case.known & ~case.wrong & (case.right != 0)
     if not case.is_elementwise or not good.any() or not case.wrong.any():
         return
@@ -240,16 +236,16 @@ def region(case: Case) -> Iterator[Finding]:
         if low.max() < high.min() and min(len(x_good), len(x_wrong)) > 1:
             yield Finding(
                 "region",
-                f"{case.d} is wrong only where x lies {side} a threshold, between "
-                f"{low.max():.2g} and {high.min():.2g}: look at that branch.",
-                f"{len(x_wrong)} elements lie {side} it, {len(x_good)} do not and agree",
+                f"{case.d} is wrong only for x {side} a threshold between {low.max():.2g} and "
+                f"{high.min():.2g}: check the code for this range.",
+                f"{len(x_wrong)} elements {side} it disagree, the other {len(x_good)} agree",
             )
 
 
-def parts(case: Case) -> Iterator[Finding]:
+def rows_or_columns(case: Case) -> Iterator[Finding]:
     """See whether only some rows or columns are wrong."""
     wrong, right = case.wrong, case.known & ~case.wrong & (case.right != 0)
-    for axis, one in enumerate(("row", "column")[: wrong.ndim]):
+    for axis, unit in enumerate(("row", "column")[: wrong.ndim]):
         others = tuple(i for i in range(wrong.ndim) if i != axis)
         bad: Array = np.asarray(wrong.any(axis=others))
         good = np.asarray(right.any(axis=others)) & ~bad
@@ -258,38 +254,33 @@ def parts(case: Case) -> Iterator[Finding]:
         inside = wrong[case.known & np.expand_dims(bad, others)]
         if inside.mean() <= 0.5:
             continue
-        one = one if wrong.ndim > 1 else "element"
+        unit = unit if wrong.ndim > 1 else "element"
         yield Finding(
             "rows_or_columns",
-            f"{case.d} is wrong in {_which(one, np.flatnonzero(bad), len(bad))} only: look for an "
-            "index, a slice or a loop that leaves something out.",
-            f"{int(good.sum())} of {len(bad)} {one}s were compared and agree",
+            f"{case.d} is wrong only in {_places(unit, np.flatnonzero(bad), len(bad))}: check "
+            "indices, slices and loops.",
+            f"{int(good.sum())} of {len(bad)} {unit}s were compared and agree",
         )
 
 
-def _which(one: str, bad: Array, n: int) -> str:
-    places = [int(i) for i in bad]
-    if len(places) == 1:
-        special = {0: f"the first {one}", n - 1: f"the last {one}"}
-        return special.get(places[0], f"{one} {places[0]}")
-    if n > 3 and places in (list(range(0, n, 2)), list(range(1, n, 2))):
-        return f"every second {one}, from {one} {places[0]} on,"
-    more = f" and {len(places) - 6} more" if len(places) > 6 else ""
-    return f"{one}s {', '.join(map(str, places[:6]))}{more}"
+def _places(unit: str, bad: Array, n: int) -> str:
+    indices = [int(i) for i in bad]
+    if len(indices) == 1:
+        special = {0: f"the first {unit}", n - 1: f"the last {unit}"}
+        return special.get(indices[0], f"{unit} {indices[0]}")
+    if n > 3 and indices in (list(range(0, n, 2)), list(range(1, n, 2))):
+        return f"every second {unit}, starting with {unit} {indices[0]}"
+    more = f" and {len(indices) - 6} more" if len(indices) > 6 else ""
+    return f"{unit}s {', '.join(map(str, indices[:6]))}{more}"
 
 
 def _unknown(case: Case, second: Case | None) -> Finding:
     telling = case.known & (np.abs(case.right) > 1e-3 * np.abs(case.right).max())
     ratio = (case.analytic / np.where(telling, case.right, 1.0))[telling]
-    share = float(case.wrong[case.known].mean())
-    evidence = f"{share:.0%} of the elements disagree"
+    evidence = f"{float(case.wrong[case.known].mean()):.0%} of the elements disagree"
     if ratio.size:
         low, middle, high = np.quantile(ratio, [0, 0.5, 1])
-        evidence += f"; {case.d} / numerical runs from {low:.3g} to {high:.3g}, median {middle:.3g}"
+        evidence += f"; {case.d} / numerical: {low:.3g} to {high:.3g}, median {middle:.3g}"
     if second and second.known.all() and not second.wrong.any():
-        evidence += f"; with other numbers (N = {second.rows}) it is right"
-    return Finding(
-        "unknown",
-        f"{case.d} is wrong in a way that none of the known mistakes explains.",
-        evidence,
-    )
+        evidence += f"; on a second batch (N = {second.rows}) {case.d} is right"
+    return Finding("unknown", f"{case.d} is wrong, and no known mistake explains it.", evidence)

@@ -1,12 +1,12 @@
-"""Numerical derivatives: what backpropagation is compared with.
+"""Numerical derivatives, with which backpropagation is compared.
 
-With L = sum(dy * f(a)), the central difference (L(a + h) - L(a - h)) / 2h errs by a multiple of
-h**2; two of them, with h and h/2, combine to (4 D(h/2) - D(h)) / 3, which errs by h**4
-(Richardson). With h = 1e-4 that is about 1e-16 of the function's own size, and what remains is
-rounding, 1e-16 / h = 1e-12.
+With L = sum(dy * f(a)), the central difference D(h) = (L(a + h) - L(a - h)) / 2h has an error of
+order h**2. Two of them combine to (4 D(h/2) - D(h)) / 3, whose error is of order h**4 (Richardson).
+With h = 1e-4 that is about 1e-16 times the size of the function; the rest of the error is rounding,
+1e-16 / h = 1e-12.
 
-The complex step needs no difference: for an analytic f, f(a + ih) = f(a) + ih f'(a) + O(h**2), so
-that the imaginary part over h is the derivative, exact to rounding with h = 1e-30.
+The complex step subtracts nothing. For an analytic f, f(a + ih) = f(a) + ih f'(a) + O(h**2), so the
+imaginary part over h is the derivative, exact to rounding with h = 1e-30.
 """
 
 from __future__ import annotations
@@ -19,88 +19,58 @@ import numpy as np
 from ..backend import Array
 
 Forward = Callable[[], "Array | None"]
-SHRINK = 5  # how many times the step may become ten times smaller
+MAX_SHRINKS = 5  # how often the step may become ten times smaller
 FLOOR = 1e-4  # an element this much smaller than the largest is measured against the largest
-SMOOTH = 1e-6  # left and right agree this well where a function is smooth
-ROUNDING = 4e-15  # what backward may lose where it subtracts numbers of size 1 (sigmoid(x) - 1)
-TINY = 1e-30  # the imaginary step; any will do, because nothing is subtracted
+SMOOTH = 1e-6  # where a function is smooth, left and right agree this well
+ROUNDING = (
+    4e-15  # backward may lose this much where it subtracts numbers of size 1 (sigmoid(x) - 1)
+)
+TINY = 1e-30  # the imaginary step; any tiny number works, because nothing is subtracted
 
 
 class Precision(NamedTuple):
-    """The step of the differences, and what may differ from them for no fault of backward.
+    """The step of the differences, and the error that is allowed."""
 
-    Attributes
-    ----------
-    step : float
-        h for an array of size up to 1; for larger values, relative to them.
-    eps : float
-        Relative spacing of the floats that forward computes in.
-    tolerance : float
-        Largest relative error that passes; rounding in the differences is added to it.
-    reason : str
-        Why this much.
-    """
-
-    step: float
-    eps: float
-    tolerance: float
-    reason: str
+    step: float  # h for an array of size up to 1; it grows in proportion to larger values
+    eps: float  # relative spacing of the floats in which forward computes
+    tolerance: float  # largest relative error that passes; rounding in the differences is added
+    reason: str  # the source of the tolerance
 
 
-DOUBLE = Precision(1e-4, 2.2e-16, 2e-8, "in float64 the differences themselves err by 1e-9 or less")
-ROUNDED = Precision(1e-4, 2.2e-16, 1e-5, "backward computes in float32, which rounds by 1e-7")
-SINGLE = Precision(2e-2, 1.2e-7, 5e-3, "forward computes in float32: the differences err by 1e-4")
+DOUBLE = Precision(1e-4, 2.2e-16, 2e-8, "finite differences in float64 are accurate to about 1e-9")
+ROUNDED = Precision(1e-4, 2.2e-16, 1e-5, "backward computes in float32, which rounds to about 1e-7")
+SINGLE = Precision(
+    2e-2, 1.2e-7, 5e-3, "forward computes in float32: finite differences are accurate to about 1e-4"
+)
 
 
 class Gradient(NamedTuple):
-    """A numerical gradient.
+    """A numerical gradient, element by element."""
 
-    Attributes
-    ----------
-    value : float64 array
-        dL/da, NaN where it was not computed.
-    noise : float64 array
-        How far the truth may be from it.
-    kink : bool array
-        True where the derivatives from the left and from the right differ: there is none.
-    """
-
-    value: Array
-    noise: Array
-    kink: Array
+    value: Array  # dL/da, NaN where it was not computed
+    noise: Array  # bound on its error
+    kink: Array  # True where the derivatives from the left and from the right differ
 
 
 class Difference(NamedTuple):
-    """What two steps to the left and two to the right say of one derivative.
-
-    Attributes
-    ----------
-    value : float
-        The derivative.
-    gap : float
-        How far right minus left is from shrinking with h: at a kink it does not shrink.
-    spread : float
-        How far the estimates with h and h/2 are apart.
-    noise : float
-        What rounding may have added.
-    """
+    """One derivative, from two steps to the left and two to the right."""
 
     value: float
-    gap: float
-    spread: float
-    noise: float
+    gap: float  # |2 (right - left) - (far right - far left)|: near 0 if smooth, not at a kink
+    spread: float  # distance between the estimates with h and h/2
+    noise: float  # bound on the effect of rounding
 
     @property
     def doubt(self) -> float:
-        """How far the derivative may be off."""
+        """Bound on the error of the derivative."""
         return self.gap + self.spread + self.noise
 
 
 def rounding(forward: Forward, y: Array, arrays: Iterable[Array], eps: float) -> Array:
-    """Return how far rounding may take each element of the output.
+    """Return a bound on the rounding error of each element of the output.
 
-    That is eps |y|, eps at least for a loss, or more where large numbers cancel inside: then the
-    output jitters from point to point. Third differences over tiny steps are the jitter alone.
+    That is eps |y|, and at least eps for a loss. It is more where large numbers cancel inside: then
+    the output jitters from point to point. Third differences over tiny steps show only the jitter.
 
     References
     ----------
@@ -115,11 +85,11 @@ def rounding(forward: Forward, y: Array, arrays: Iterable[Array], eps: float) ->
         outputs.append(forward())
     for a, start, _ in kept:
         a[...] = start
-    # A loss of 1e-10 is the logarithm of a number near 1, which has rounded to 1e-16.
+    # A loss of 1e-10 is the logarithm of a number near 1, which was rounded to 1e-16.
     jitter: Array = eps * np.maximum(np.abs(y), 1.0 if np.ndim(y) == 0 else 0.0)
-    there = [other for other in outputs if other is not None and other.shape == np.shape(y)]
-    if len(there) == len(outputs):
-        jitter = np.maximum(jitter, np.abs(np.diff(there, 3, axis=0)).max(axis=0) / 4)
+    valid = [other for other in outputs if other is not None and other.shape == np.shape(y)]
+    if len(valid) == len(outputs):
+        jitter = np.maximum(jitter, np.abs(np.diff(valid, 3, axis=0)).max(axis=0) / 4)
     return jitter
 
 
@@ -128,33 +98,19 @@ def difference(
 ) -> Difference | None:
     """Differentiate sum(dy * forward()) as the array `a` moves along `direction`.
 
-    Parameters
-    ----------
-    forward : callable
-        Reads `a` and returns an output, or None where it has none.
-    y, dy : array
-        Output at `a`, and what multiplies it.
-    a : float64 array
-        Moved in place and put back.
-    direction : array of the same shape
-    h : float
-        Step.
-    jitter : array of the output's shape
-        Its rounding.
-
-    Returns
-    -------
-    Difference, or None where the function is not defined on both sides.
+    `forward` reads `a`, which is moved in place by steps of h and put back, and returns the output,
+    or None if it has none. `y` is the output at `a`, `dy` its upstream gradient and `jitter` its
+    rounding error. The result is None if the function is not defined on both sides.
     """
     kept, slopes, moved = a.copy(), [], np.zeros(np.shape(y), bool)
     for step in (-h, -h / 2, h / 2, h):
         a[...] = kept + step * direction
-        there = forward()
+        output = forward()
         a[...] = kept
-        if there is None or there.shape != np.shape(y):
+        if output is None or output.shape != np.shape(y):
             return None
         # Outputs are subtracted before they are summed: those that do not move add no rounding.
-        move = there - y
+        move = output - y
         moved |= move != 0
         slopes.append(float((dy * move).sum()) / step)
     far_left, left, right, far_right = slopes
@@ -166,7 +122,7 @@ def difference(
     return Difference((4 * fine - coarse) / 3, gap, abs(fine - coarse), noise)
 
 
-def elementwise(
+def numerical_gradient(
     forward: Forward,
     y: Array,
     dy: Array,
@@ -175,21 +131,12 @@ def elementwise(
     jitter: Array,
     coordinates: Array,
 ) -> Gradient:
-    """Return dL/da at some coordinates, one by one, and recognise kinks.
+    """Return dL/da at the given coordinates, one by one, and recognise kinks.
 
-    Where left and right do not agree the step shrinks. A kink that is merely near is outside then;
-    so is whatever makes a function rough at a coarse scale. What has the same gap between left and
-    right at every step is a kink.
-
-    Parameters
-    ----------
-    forward, y, dy, a
-        As in `difference`.
-    precision : Precision
-    jitter : array of the output's shape
-        Its rounding.
-    coordinates : int array of shape (n,)
-        Flat indices.
+    Where left and right disagree, the step shrinks. That excludes a kink nearby, and a function
+    that is rough only at a coarse scale. If the gap between left and right is the same at every
+    step, the coordinate is at a kink. `coordinates` are flat indices; the other arguments are those
+    of `difference`.
     """
     unit = np.zeros(a.shape)
 
@@ -212,8 +159,8 @@ def elementwise(
     for i, h, begin in zip(coordinates, steps, first, strict=True):
         now = best = begin
         kink = begin is None
-        for _ in range(SHRINK):
-            # Where rounding is all the doubt there is, a smaller step makes it worse.
+        for _ in range(MAX_SHRINKS):
+            # If rounding is the larger part of the doubt, a smaller step makes it worse.
             if best and (smooth(best) or best.noise > best.gap + best.spread):
                 kink = False
                 break
@@ -227,16 +174,16 @@ def elementwise(
         kinks.flat[i] = kink
         if best:
             values.flat[i] = best.value
-            # Richardson has removed most of what the two estimates are apart.
+            # Richardson removes most of the distance between the two estimates.
             noises.flat[i] = best.noise + best.gap + best.spread * (1e-3 if smooth(best) else 1)
     return Gradient(values, noises, kinks)
 
 
 class ComplexStep(np.ndarray[Any, Any]):
-    """A complex array for the complex step, in which |x| is x or -x, as the real part says.
+    """A complex array for the complex step: |x| is x or -x, by the sign of the real part.
 
-    NumPy's own |z| is a length and forgets the direction. Comparisons, maximum and minimum look at
-    the real part first, which is what is wanted.
+    NumPy's own |z| is a length and loses the direction. Comparisons, maximum and minimum already
+    compare the real part first.
     """
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -245,17 +192,17 @@ class ComplexStep(np.ndarray[Any, Any]):
             options["out"] = tuple(_plain(a) for a in options["out"])
         if ufunc in (np.absolute, np.fabs) and method == "__call__":
             ufunc, plain = np.multiply, [plain[0], np.where(plain[0].real < 0, -1.0, 1.0)]
-        return _marked(getattr(ufunc, method)(*plain, **options))
+        return _wrapped(getattr(ufunc, method)(*plain, **options))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return _marked(super().__array_function__(function, types, args, kwargs))
+        return _wrapped(super().__array_function__(function, types, args, kwargs))
 
 
 def _plain(a: Any) -> Any:
     return a.view(np.ndarray) if isinstance(a, ComplexStep) else a
 
 
-def _marked(result: Any) -> Any:
+def _wrapped(result: Any) -> Any:
     if isinstance(result, np.complexfloating):
         result = np.asarray(result)
     is_complex = isinstance(result, np.ndarray) and result.dtype.kind == "c"

@@ -1,29 +1,32 @@
-"""What a check found: per array the largest error, and in words what is wrong."""
+"""The result of a check: the error of each array, and the mistakes in words."""
 
 from __future__ import annotations
 
-import html
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 
 from ..backend import Array
 
+RED, GREEN, GREY = "#b42318", "#1a7f37", "#d0d7de"
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One diagnosis.
+    """One diagnosis, or a note.
 
     Attributes
     ----------
     kind : str
-        Its short name, a row of the table of mistakes in the documentation.
+        Its short name, as in the table of mistakes in the documentation.
     sentence : str
-        What is wrong and what to do.
+        What is wrong and how to correct it.
     evidence : str
-        What was seen that says so.
+        The observation that shows it.
     mistake : bool
-        False for what is worth knowing but no mistake (a kink, float32).
+        False for a note (a kink, float32): the check still passes.
     """
 
     kind: str
@@ -37,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ArrayResult:
-    """The comparison for one array: an input or a parameter.
+    """The comparison for one array, an input or a parameter.
 
     Attributes
     ----------
@@ -46,19 +49,21 @@ class ArrayResult:
     shape : tuple of int
     method : str
         "projection" (one random direction) or "elements".
-    error : float
-        Largest relative error; `tolerance` is what may be.
+    error, tolerance : float
+        Largest relative error, and the limit for it.
+    analytic, numerical : float
+        The derivative by backward and the numerical one, where the error is largest.
     index : tuple of int, optional
-        Where it is, and there `analytic`, what backward says, and `numerical`.
+        The element with the largest error; None for a projection.
     kinks : int
-        Coordinates left out because no derivative exists there.
+        Elements that were skipped, because no derivative exists there.
     checked : int
-        Coordinates that were compared.
+        Elements that were compared.
     wrong : bool array, optional
-        Where a matrix disagrees.
+        True where an element disagrees.
     complex_error, complex_tolerance : float
-        The relative error against the complex step, where forward takes complex numbers (else
-        None), and what it may be.
+        Relative error against the complex step, and the limit for it. The error is None if forward
+        does not accept complex numbers.
     """
 
     name: str
@@ -82,24 +87,24 @@ class ArrayResult:
 
     @property
     def is_inexact(self) -> bool:
-        """Whether the complex step, where there is one, disagrees."""
+        """Whether backward disagrees with the complex step."""
         return self.complex_error is not None and self.complex_error > self.complex_tolerance
 
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of `check_gradients`.
+    """The result of `check_gradients`.
 
     Attributes
     ----------
     name : str
-        What was checked.
+        Name of the checked object.
     arrays : list of ArrayResult
         One for each input and each parameter array.
     findings : list of Finding
-        Diagnoses, most telling first.
+        Mistakes, then notes.
     precision : str
-        Where the tolerance comes from.
+        The source of the tolerance.
     """
 
     name: str
@@ -109,100 +114,103 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether no mistake was found."""
         return all(a.ok for a in self.arrays) and not any(f.mistake for f in self.findings)
 
     def __bool__(self) -> bool:
         return self.ok
 
     def footnotes(self) -> list[str]:
-        """Return what stands below the table: where the tolerance is from, a second opinion."""
+        """Return the lines below the table: the tolerance, and what the complex step confirms."""
         if not self.arrays:
             return []
         notes = [f"tolerance: {self.precision}"]
-        sure = [
-            a
+        confirmed = {
+            gradient_name(a.name): a.complex_error
             for a in self.arrays
             if a.ok and a.complex_error is not None and a.complex_tolerance < 1e-6
-        ]
-        if sure:
-            largest = max(a.complex_error or 0.0 for a in sure)
-            names = ", ".join(gradient_name(a.name) for a in sure)
-            notes.append(f"the complex step confirms {names} to {largest:.0e}")
+        }
+        if confirmed:
+            largest = max(confirmed.values())
+            notes.append(f"the complex step confirms {', '.join(confirmed)} to {largest:.0e}")
         return notes
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return the table: a heading, then a row for each array."""
+        """Return the table: a heading, then one row for each array."""
         rows: list[tuple[str, ...]] = [
             ("", "shape", "largest error", "tolerance", "at", "backward", "numerical", "")
         ]
         for a in self.arrays:
             where = "a random direction" if a.index is None else str(list(a.index))
-            numbers = f"{a.error:.1e}", f"{a.tolerance:.0e}"
+            errors = f"{a.error:.1e}", f"{a.tolerance:.0e}"
             values = f"{a.analytic:.6g}", f"{a.numerical:.6g}"
             verdict = "ok" if a.ok else "WRONG"
-            rows.append((gradient_name(a.name), str(a.shape), *numbers, where, *values, verdict))
+            rows.append((gradient_name(a.name), str(a.shape), *errors, where, *values, verdict))
         return rows
 
     def __str__(self) -> str:
         lines = [f"{self.name}: gradients {'agree' if self.ok else 'are WRONG'}"]
-        rows = self.rows()
-        if len(rows) > 1:
-            widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        if self.arrays:
+            rows = self.rows()
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
             for row in rows:
                 cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
                 lines.append(("  " + "  ".join(cells)).rstrip())
         lines += [f"  ({note})" for note in self.footnotes()]
-        for finding in self.findings:
-            lines.append(f"  {'->' if finding.mistake else 'note:'} {finding}")
+        lines += [f"  {'->' if f.mistake else 'note:'} {f}" for f in self.findings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """Return the report for a notebook: a table, and a picture of where a matrix is wrong."""
-        colour = "#1a7f37" if self.ok else "#b42318"
+        """Return the report for a notebook: the table, and a picture of each wrong array."""
+        colour, verdict = (GREEN, "agree") if self.ok else (RED, "are wrong")
         head, *body = self.rows()
-        parts = [
-            f"<p><b>{html.escape(self.name)}</b>: gradients "
-            f"<b style='color:{colour}'>{'agree' if self.ok else 'are wrong'}</b></p>",
-            "<table><tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>",
-        ]
-        for row in body:
-            parts.append(
-                "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            )
-        parts.append("</table>")
-        parts += [f"<p><small>{html.escape(note)}</small></p>" for note in self.footnotes()]
-        parts.append("<ul>")
-        for f in self.findings:
-            parts.append(
-                f"<li>{html.escape(f.sentence)} <code>{html.escape(f.kind)}</code>"
-                f"<br/><small>{html.escape(f.evidence)}</small></li>"
-            )
-        parts.append("</ul>")
-        parts += [_picture(a) for a in self.arrays if not a.ok and a.wrong is not None]
-        return "".join(parts)
+        return "".join(
+            [
+                f"<p><b>{escape(self.name)}</b>: gradients "
+                f"<b style='color:{colour}'>{verdict}</b></p>",
+                f"<table>{_html_row('th', head)}",
+                *(_html_row("td", row) for row in body),
+                "</table>",
+                *(f"<p><small>{escape(note)}</small></p>" for note in self.footnotes()),
+                "<ul>",
+                *(
+                    f"<li>{escape(f.sentence)} <code>{escape(f.kind)}</code>"
+                    f"<br/><small>{escape(f.evidence)}</small></li>"
+                    for f in self.findings
+                ),
+                "</ul>",
+                *(
+                    _picture(a.name, a.wrong)
+                    for a in self.arrays
+                    if not a.ok and a.wrong is not None
+                ),
+            ]
+        )
 
 
 def gradient_name(label: str) -> str:
-    """Return what the gradient of an array is called: layers[0].W -> layers[0].dW."""
+    """Return the name of an array's gradient: layers[0].W -> layers[0].dW."""
     owner, dot, name = label.rpartition(".")
     return f"{owner}{dot}d{name}"
 
 
-def _picture(result: ArrayResult) -> str:
-    """Return an SVG of a matrix, a cell for each element, red where it is wrong."""
-    assert result.wrong is not None
-    wrong, name = np.atleast_2d(result.wrong), gradient_name(result.name)
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
+def _picture(label: str, wrong: Array) -> str:
+    """Return an SVG of a matrix, one cell for each element, red where it is wrong."""
+    name, size = escape(gradient_name(label)), 8
+    wrong = np.atleast_2d(wrong)
     wrong = wrong.reshape(-1, wrong.shape[-1])[:64, :64]
-    size = 8
     cells = "".join(
         f"<rect x='{j * size}' y='{i * size}' width='{size - 1}' height='{size - 1}' "
-        f"fill='{'#b42318' if wrong[i, j] else '#d0d7de'}'/>"
+        f"fill='{RED if wrong[i, j] else GREY}'/>"
         for i, j in np.ndindex(*wrong.shape)
     )
     height, width = (n * size for n in wrong.shape)
     return (
         f"<figure><svg width='{width}' height='{height}' role='img' "
-        f"aria-label='where {html.escape(name)} is wrong'>{cells}</svg>"
-        f"<figcaption>{html.escape(name)}: red where it is wrong</figcaption></figure>"
+        f"aria-label='where {name} is wrong'>{cells}</svg>"
+        f"<figcaption>{name}: red where it is wrong</figcaption></figure>"
     )

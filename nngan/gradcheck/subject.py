@@ -1,12 +1,13 @@
-"""What is checked: anything with a forward and a backward, brought into one shape.
+"""The subject of a check: anything with a forward and a backward, behind one interface.
 
-A subject holds float64 copies, on the host, of its inputs and parameters; whoever moves one of
-them and calls `forward` again sees the output move. What it wraps may live on any backend.
+A subject holds its inputs and parameters as float64 copies on the host. After a change to one of
+them, `forward` returns the changed output. The wrapped object may live on any backend.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,30 +16,43 @@ import numpy as np
 
 from ..backend import Array, NumpyBackend
 from .numerical import ComplexStep
-from .parameters import Owner, adopt, find_owners, without_partner
+from .parameters import ParameterRef, arrays_without_gradient, find_parameters, set_dtype
 from .report import gradient_name
+
+Gradients = dict[str, Array]
 
 
 class Broken(Exception):
-    """The subject cannot be called, or returns what the contract does not allow.
+    """The subject cannot be called, or returns something that the contract forbids.
 
-    Its arguments: where ("forward", "backward", "contract", "not_finite"), what, and the line of
-    code that it comes from, if there is one.
+    Attributes
+    ----------
+    where : str
+        "forward" or "backward" for an exception in that pass, "contract" or "not_finite" for a
+        forbidden value.
+    detail : str
+        The exception or the value.
+    place : str
+        The line of the checked code that raised the exception, if known.
     """
+
+    def __init__(self, where: str, detail: str, place: str = "") -> None:
+        super().__init__(where, detail, place)
+        self.where, self.detail, self.place = where, detail, place
 
 
 class Subject:
-    """Forward and backward of one thing.
+    """Forward and backward of one object.
 
     Attributes
     ----------
     name : str
     inputs, parameters : dict of str to float64 array
-        What is differentiated, by name.
+        The differentiated arrays, by name.
     is_loss : bool
-        True when the output is a number and the gradients come with it.
-    unpartnered : list of str
-        Arrays that look like parameters but have no gradient.
+        True when the output is a number and forward returns the gradients with it.
+    without_gradient : list of str
+        Arrays that affect the output but have no gradient.
     """
 
     is_loss = False
@@ -47,43 +61,49 @@ class Subject:
         self.name = name
         self.inputs = inputs
         self.parameters: dict[str, Array] = {}
-        self.unpartnered: list[str] = []
-        self.fitting: set[str] = set()  # arrays whose gradient had the right shape once
+        self.without_gradient: list[str] = []
+        self.fitting: set[str] = set()  # arrays whose gradient had the right shape in some call
         self.backend = NumpyBackend()
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Everything that is differentiated."""
+        """All differentiated arrays."""
         return {**self.inputs, **self.parameters}
 
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
-        """Return output and cache, for copies of the subject's own inputs or for others."""
+        """Return output and cache, for `inputs` or for copies of the subject's own."""
         raise NotImplementedError
 
-    def backward(self, dy: Array, cache: Any, start: dict[str, Array] | None = None) -> Any:
-        """Return what backward leaves: dx of each input, and the buffers of the parameters.
+    def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
+        """Return the gradients of the inputs and of the parameters.
 
-        The buffers begin at `start`, or at zero.
+        Before the pass, the gradients of the parameters are set to `start`, or to zero.
         """
         raise NotImplementedError
 
     def output(self) -> Array | None:
-        """Return the output in float64, or None where there is none at these values."""
+        """Return the output in float64, or None if forward fails at these values."""
         try:
             return np.asarray(self.forward()[0], np.float64)
         except Broken:
             return None
 
+    def passes(self, dy: Array) -> tuple[Array, Gradients]:
+        """Return the output, as a copy that backward cannot change, and the gradients."""
+        y, cache = self.forward()
+        y = np.array(y, np.float64)
+        return y, self.backward(dy.copy(), cache)
+
     def with_inputs(self, inputs: dict[str, Array]) -> Subject:
-        """Return a copy that is called with other inputs."""
+        """Return a copy with other inputs."""
         twin = copy.deepcopy(self)
         twin.inputs = inputs
         return twin
 
     def doubled(self, values: Callable[[Array], Array]) -> Subject:
-        """Return a copy with two batches, the second made from the first by `values`."""
+        """Return a copy with a second batch appended, which `values` makes from the first."""
         n = len(next(iter(self.inputs.values())))
-        return self.with_inputs({k: double(a, n, values) for k, a in self.inputs.items()})
+        return self.with_inputs({k: doubled(a, n, values) for k, a in self.inputs.items()})
 
     def to_complex(self) -> Subject:
         """Return a copy that computes with complex numbers."""
@@ -92,26 +112,28 @@ class Subject:
         twin.parameters = {k: a.astype(complex) for k, a in self.parameters.items()}
         return twin
 
+    def _copies(self, inputs: Sequence[Array] | None) -> Sequence[Array]:
+        """Return `inputs`, or copies of the subject's own, which a pass may overwrite."""
+        return [a.copy(order="K") for a in self.inputs.values()] if inputs is None else inputs
+
     def _call(self, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            with np.errstate(all="ignore"):  # what comes of it, NaN or infinity, is reported
+            with np.errstate(all="ignore"):  # NaN and infinity are reported later
                 return function(*arguments)
         except (Exception, SystemExit) as error:
             raise Broken(where, f"{type(error).__name__}: {error}", _place(error)) from error
 
     def _pair(self, result: Any) -> tuple[Array, Any]:
         if not isinstance(result, tuple) or len(result) != 2:
-            raise Broken(
-                "contract", f"forward must return (y, cache), it returned {describe(result)}"
-            )
-        y = self._array("forward's y", result[0])
+            raise Broken("contract", f"forward must return (y, cache), got {describe(result)}")
+        y = self._array("The y of forward", result[0])
         if not y.size:
-            raise Broken("contract", f"forward's y is empty, it has shape {y.shape}")
+            raise Broken("contract", f"The y of forward is empty, it has shape {y.shape}")
         return y, result[1]
 
     def _gradient(self, label: str, value: Any) -> Array:
-        # A copy: the object may use its buffer again.
-        name, shape = f"backward's {gradient_name(label)}", self.arrays[label].shape
+        # A copy, because the object may reuse its buffer.
+        name, shape = f"The {gradient_name(label)} of backward", self.arrays[label].shape
         gradient: Array = self._array(name, value).copy()
         if gradient.shape == shape:
             self.fitting.add(label)
@@ -121,12 +143,12 @@ class Subject:
 
     def _array(self, name: str, value: Any) -> Array:
         if not hasattr(value, "dtype") or not hasattr(value, "shape"):
-            raise Broken("contract", f"{name} must be an array, it is {describe(value)}")
+            raise Broken("contract", f"{name} must be an array, got {describe(value)}")
         host: Array = self.backend.to_numpy(value)
         if host.dtype.kind not in "fc":
-            raise Broken("contract", f"{name} must hold floats, it holds {host.dtype}")
+            raise Broken("contract", f"{name} must hold floats, got {host.dtype}")
         if not np.isfinite(host).all():
-            raise Broken("not_finite", f"{name} holds NaN or infinity, though the input is finite")
+            raise Broken("not_finite", f"{name} holds NaN or infinity, but the input is finite")
         return host
 
 
@@ -140,30 +162,32 @@ class LayerSubject(Subject):
         try:
             self.target = copy.deepcopy(target)
         except Exception as error:
-            raise Broken("contract", f"it cannot be copied: {error}") from error
+            raise Broken("contract", f"The object cannot be copied: {error}") from error
         self.backend = getattr(target, "backend", self.backend)
-        self.owners: dict[str, Owner] = {}
-        self.owners = find_owners(self.target, self._rehearse)
+        self.refs: dict[str, ParameterRef] = {}
+        self.refs = find_parameters(self.target, self._rehearse)
         rng = np.random.default_rng(0)
-        for label, owner in self.owners.items():
-            value = np.array(self.backend.to_numpy(owner.value), np.float64)
+        for label, ref in self.refs.items():
+            value = np.array(self.backend.to_numpy(ref.value), np.float64)
             # A parameter that is zero everywhere hides mistakes: W = 0 makes any dx zero.
             self.parameters[label] = value if value.any() else rng.uniform(-0.5, 0.5, value.shape)
-        adopt(self.target, self.owners, np.float64)
-        self.unpartnered = [
-            label for label, array in without_partner(self.target) if self._moves(array)
+        set_dtype(self.target, self.refs, np.float64)
+        self.without_gradient = [
+            label
+            for label, array in arrays_without_gradient(self.target)
+            if self._depends_on(array)
         ]
 
     def _rehearse(self, target: Any) -> None:
-        """Run both passes once, so that attributes which only they make are there."""
-        x = next(iter(self.inputs.values()))
+        """Run both passes once, to create the attributes that only they create."""
+        (x,) = self._copies(None)
         try:
-            y, cache = self._pair(self._call("forward", target.forward, x.copy()))
+            y, cache = self._pair(self._call("forward", target.forward, x))
             self._call("backward", target.backward, np.ones_like(y), cache)
         except Broken:
-            pass  # it will be met again, and reported
+            pass  # the check meets it again and reports it
 
-    def _moves(self, array: Array) -> bool:
+    def _depends_on(self, array: Array) -> bool:
         """Whether the output depends on `array`."""
         before, kept = self.output(), array.copy()
         array += 0.1 * (1 + np.abs(kept))
@@ -172,45 +196,46 @@ class LayerSubject(Subject):
         return before is not None and after is not None and not np.array_equal(before, after)
 
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
-        (x,) = [copied(a) for a in self.inputs.values()] if inputs is None else inputs
-        for label, owner in self.owners.items():
-            owner.value[...] = self.backend.asarray(self.parameters[label])
-        # A strided input is part of the test: a copy on the host would make it contiguous.
-        x = x if type(self.backend) is NumpyBackend else self.backend.asarray(x)
-        return self._pair(self._call("forward", self.target.forward, x))
+        (x,) = self._copies(inputs)
+        for label, ref in self.refs.items():
+            ref.value[...] = self.backend.asarray(self.parameters[label])
+        return self._pair(self._call("forward", self.target.forward, self._on_device(x)))
 
-    def backward(self, dy: Array, cache: Any, start: dict[str, Array] | None = None) -> Any:
-        for label, owner in self.owners.items():
+    def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
+        for label, ref in self.refs.items():
             value = np.zeros(self.parameters[label].shape) if start is None else start[label]
-            owner.begin(value.astype(owner.value.dtype), self.backend)
-        dy = dy if type(self.backend) is NumpyBackend else self.backend.asarray(dy)
-        dx = self._call("backward", self.target.backward, dy, cache)
+            ref.set_gradient(value.astype(ref.value.dtype), self.backend)
+        dx = self._call("backward", self.target.backward, self._on_device(dy), cache)
         gradients = {"x": self._gradient("x", dx)}
-        for label, owner in self.owners.items():
-            gradients[label] = self._gradient(label, owner.gradient)
+        for label, ref in self.refs.items():
+            gradients[label] = self._gradient(label, ref.gradient)
         return gradients
 
-    def written(self) -> str | None:
-        """Return the name of a parameter that the last call has changed, if there is one."""
-        for label, owner in self.owners.items():
-            now = self.backend.to_numpy(owner.value)
-            if not np.array_equal(now, self.parameters[label]):
+    def _on_device(self, a: Array) -> Array:
+        # On the host nothing is copied: a copy would make a strided input contiguous.
+        return a if type(self.backend) is NumpyBackend else self.backend.asarray(a)
+
+    def changed_parameter(self) -> str | None:
+        """Return the name of a parameter that the last passes changed, if any."""
+        for label, ref in self.refs.items():
+            if not np.array_equal(self.backend.to_numpy(ref.value), self.parameters[label]):
                 return label
         return None
 
-    def replaced(self) -> str | None:
-        """Return the name of a gradient of a library layer that is no longer a view."""
-        return next((label for label, owner in self.owners.items() if owner.replaced), None)
+    def replaced_gradient(self) -> str | None:
+        """Return the name of a library layer's gradient that is no longer a view, if any."""
+        replaced = (label for label, ref in self.refs.items() if ref.is_replaced)
+        return next(map(gradient_name, replaced), None)
 
     def to_complex(self) -> Subject:
         twin = super().to_complex()
         assert isinstance(twin, LayerSubject)
-        adopt(twin.target, twin.owners, np.complex128)
+        set_dtype(twin.target, twin.refs, np.complex128)
         return twin
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what a value is."""
+    """Describe a value in a few words."""
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
@@ -218,21 +243,15 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {str(value)[:40]!r}" if value is not None else "None"
 
 
-def copied(a: Array) -> Array:
-    """Copy an input: a pass that writes into it must not spoil the comparison."""
-    copy: Array = a.copy(order="K")
-    return copy
-
-
-def double(a: Any, n: int, values: Callable[[Array], Array]) -> Any:
-    """Append to a batch of n a second one, made from it by `values`."""
+def doubled(a: Any, n: int, values: Callable[[Array], Array]) -> Any:
+    """Append a second batch, which `values` makes from the first, to an array of n rows."""
     is_batch = isinstance(a, np.ndarray) and a.ndim > 0 and len(a) == n
     return np.concatenate([a, values(a)]) if is_batch else a
 
 
 def _place(error: BaseException) -> str:
-    """Return the line of the checked code in which an exception began."""
-    here = __file__.rpartition("/")[0]
+    """Return the line of the checked code that raised an exception."""
+    here = os.path.dirname(__file__)
     frames = [
         f
         for f in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The two ways to hand over functions, and `make_subject`, which tells all targets apart."""
+"""The subjects made of functions, and `make_subject`, which recognises every kind of target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .subject import Broken, LayerSubject, Subject, copied, describe, double
+from .subject import Broken, Gradients, LayerSubject, Subject, describe, doubled
 
 
 class PairSubject(Subject):
@@ -19,21 +19,20 @@ class PairSubject(Subject):
         self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Array]
     ) -> None:
         names = _argument_names(forward, len(inputs))
-        super().__init__(_name(forward), dict(zip(names, inputs, strict=True)))
+        super().__init__(target_name(forward), dict(zip(names, inputs, strict=True)))
         self.functions = forward, backward
 
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
-        inputs = [copied(a) for a in self.inputs.values()] if inputs is None else inputs
-        return self._pair(self._call("forward", self.functions[0], *inputs))
+        return self._pair(self._call("forward", self.functions[0], *self._copies(inputs)))
 
-    def backward(self, dy: Array, cache: Any, start: dict[str, Array] | None = None) -> Any:
+    def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
         result = self._call("backward", self.functions[1], dy, cache)
         result = tuple(result) if isinstance(result, tuple | list) else (result,)
         if len(result) != len(self.inputs):
             raise Broken(
                 "contract",
                 f"backward must return a gradient for each of the {len(self.inputs)} inputs, "
-                f"it returned {len(result)}",
+                f"got {len(result)}",
             )
         return {n: self._gradient(n, g) for n, g in zip(self.inputs, result, strict=True)}
 
@@ -45,54 +44,49 @@ class LossSubject(Subject):
 
     def __init__(self, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
         names = _argument_names(function, len(inputs))
-        super().__init__(_name(function), {})
+        super().__init__(target_name(function), {names[0]: float64(inputs[0])})
         self.function, self.others = function, list(inputs[1:])
-        self.inputs = {names[0]: float64(inputs[0])}
         try:
             n = len(self.forward()[1])
-        except Broken:  # perhaps a formula for floats that was handed whole numbers
+        except Broken:  # perhaps a formula for floats, called with whole numbers
             self.others = [float64(a) if hasattr(a, "dtype") else a for a in inputs[1:]]
             n = len(self.forward()[1])
-        # What is not differentiated stays as it is: class labels are whole numbers.
+        # Inputs without a gradient keep their dtype: class labels are whole numbers.
         self.inputs = {k: float64(a) for k, a in zip(names[:n], inputs[:n], strict=True)}
         self.others = list(inputs[n:])
 
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
-        inputs = [copied(a) for a in self.inputs.values()] if inputs is None else inputs
-        result = self._call("forward", self.function, *inputs, *self.others)
+        result = self._call("forward", self.function, *self._copies(inputs), *self.others)
         if not isinstance(result, tuple | list) or len(result) < 2:
-            raise Broken(
-                "contract",
-                f"a loss must return (loss, gradient), it returned {describe(result)}",
-            )
-        loss = self._array("the loss", np.asarray(result[0]))
+            raise Broken("contract", f"A loss must return (loss, gradient), got {describe(result)}")
+        loss = self._array("The loss", np.asarray(result[0]))
         if loss.size != 1:
-            raise Broken("contract", f"the loss must be one number, it has shape {loss.shape}")
+            raise Broken("contract", f"The loss must be one number, got shape {loss.shape}")
         return loss.reshape(()), list(result[1:])
 
-    def backward(self, dy: Array, cache: Any, start: dict[str, Array] | None = None) -> Any:
+    def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
         return {n: self._gradient(n, g) for n, g in zip(self.inputs, cache, strict=True)}
 
     def doubled(self, values: Callable[[Array], Array]) -> Subject:
-        # Targets must stay what they are (classes, probabilities), so inputs are repeated too.
+        # Targets must stay valid (classes, probabilities), so the whole batch is repeated.
         twin = super().doubled(np.copy)
         assert isinstance(twin, LossSubject)
         n = len(next(iter(self.inputs.values())))
-        twin.others = [double(a, n, np.copy) for a in self.others]
+        twin.others = [doubled(a, n, np.copy) for a in self.others]
         return twin
 
 
 def make_subject(target: Any, inputs: Sequence[Any]) -> Subject:
-    """Bring `target` and its inputs into one shape, float64 arrays all."""
+    """Wrap `target` and float64 copies of its inputs in a subject."""
     if inspect.isclass(target):
-        raise TypeError(f"check an object, not its class: make one, {target.__name__}(...)")
+        raise TypeError(f"check an object, not its class: {target.__name__}(...)")
     if hasattr(target, "forward") and hasattr(target, "backward"):
         if len(inputs) != 1:
             raise TypeError(f"a layer takes one input, got {len(inputs)}")
         return LayerSubject(target, float64(inputs[0]))
     if isinstance(target, tuple | list) and len(target) == 2 and all(map(callable, target)):
         if not inputs:
-            raise TypeError("a pair of functions needs inputs to be called with")
+            raise TypeError("a pair of functions needs at least one input, got 0")
         return PairSubject(target[0], target[1], [float64(a) for a in inputs])
     if callable(target) and inputs:
         return LossSubject(target, [_host(a) for a in inputs])
@@ -102,8 +96,14 @@ def make_subject(target: Any, inputs: Sequence[Any]) -> Subject:
     )
 
 
+def target_name(target: Any) -> str:
+    """Return the name of a function, or of an object's class."""
+    name: str = getattr(target, "__name__", type(target).__name__)
+    return name
+
+
 def float64(a: Any) -> Array:
-    """Return a float64 copy on the host of an input that is differentiated."""
+    """Return a float64 copy, on the host, of an input that is differentiated."""
     array = np.asarray(_host(a))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"inputs must be arrays of numbers, got {describe(a)}")
@@ -115,17 +115,9 @@ def float64(a: Any) -> Array:
 
 
 def _host(a: Any) -> Any:
-    host = a.get() if hasattr(a, "get") and hasattr(a, "dtype") else a  # CuPy's way to the host
-    is_float = (
-        hasattr(host, "shape") and not isinstance(host, np.generic) and host.dtype.kind == "f"
-    )
-    host64: Any = np.array(host, np.float64) if is_float else host
-    return host64
-
-
-def _name(function: Any) -> str:
-    name: str = getattr(function, "__name__", type(function).__name__)
-    return name
+    host = a.get() if hasattr(a, "get") and hasattr(a, "dtype") else a  # from a GPU
+    is_float = isinstance(host, np.ndarray) and host.dtype.kind == "f"
+    return np.array(host, np.float64) if is_float else host
 
 
 def _argument_names(function: Any, n: int) -> list[str]:
