@@ -336,9 +336,7 @@ def test_mistakes_get_one_clear_sentence(mistake, message):
 def test_an_optimizer_of_another_game_is_refused():
     options = {"g_optimizer": nn.Adam(), "d_optimizer": nn.Adam()}
     make(**options)
-    with pytest.raises(
-        ValueError, match=r"g_optimizer is already bound .*create a new Adam"
-    ):
+    with pytest.raises(ValueError, match=r"g_optimizer is already bound .*create a new Adam"):
         make(**options)
 
 

@@ -1,10 +1,10 @@
-"""What all layers share."""
+"""The contract that all layers share."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,36 +13,39 @@ from ..backend import Array, Backend, Key, NumpyBackend
 
 
 class Layer:
-    """What all layers share: the contract of both passes, and parameters that are views.
+    """The base of all layers: two passes, and parameters that are views of flat buffers.
 
-    A layer with parameters lists their `shapes`; `bind` then makes an attribute of each (``W``) and
-    of its gradient (``dW``), both views of two flat buffers that a `Sequential` owns. A layer of
-    your own needs `forward` and `backward`; it stores its constructor's arguments under their own
-    names, so that it can be written to a checkpoint.
+    A layer of your own needs `forward` and `backward`. If it has parameters, it names them in
+    `shapes`; `bind` then makes an attribute of each (``W``) and of its gradient (``dW``), views of
+    two flat buffers that a `Sequential` owns. It keeps its constructor's arguments under their own
+    names, so that a checkpoint can describe it.
 
     Attributes
     ----------
     shapes : dict of str to tuple of int
         Shape of each parameter, by name.
     state_shapes : dict of str to tuple of int
-        Shape of each array that `forward` changes in place while learning and no gradient does, by
-        name: running averages. A `Sequential` keeps them as it keeps the parameters.
+        Shape of each array that `forward` changes in training and no gradient does, by name:
+        running averages.
     couples_samples : bool
-        Whether what comes out for a sample depends on the others of its minibatch. True unless a
-        layer says that it does not, because then minibatches must not be joined.
-    draws : bool
+        Whether the output of a sample depends on the other samples of its minibatch. True unless a
+        layer declares that it does not.
+    is_random : bool
         Whether `forward` draws random numbers: two minibatches then need two keys.
+    overwrites, weighs_samples : bool
+        Whether `backward`, and `backward_tangent` if there is one, take the option `accumulate`,
+        and `sample_weight`. A subclass that redefines one of these passes declares both anew.
     backend : Backend
-        Where the parameters live and the products are computed.
+        Where the parameters are and the products are computed.
     """
 
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
     state_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
-    backend: Backend = NumpyBackend()
     couples_samples = True
     is_random = False
     overwrites = False
     weighs_samples = False
+    backend: Backend = NumpyBackend()
 
     def forward(self, x: Array, training: bool = True, key: Key | None = None) -> tuple[Array, Any]:
         """Return the output for input `x` and the cache that `backward` needs.
@@ -50,79 +53,57 @@ class Layer:
         Parameters
         ----------
         x : array of shape (N, features)
-            Input.
         training : bool
-            True while learning: Dropout drops only then, BatchNorm looks at the minibatch.
+            Dropout drops, and BatchNorm uses the minibatch's statistics, only if True.
         key : Key, optional
-            Address of the random numbers of this call, for layers that draw some.
+            Address of this call's random numbers.
         """
         raise NotImplementedError
 
     def backward(
         self, dy: Array, cache: Any, *, input_grad: bool = True, param_grads: bool = True
     ) -> Array | None:
-        """Add the gradients of the parameters to ``dW, db, ...`` and return that of the input.
+        """Add the gradients of the parameters to ``dW, db, ...`` and return dL/dx.
 
         Parameters
         ----------
         dy : array of the output's shape
             dL/dy.
         cache : object
-            What the `forward` call in question returned.
-        input_grad : bool
-            Whether dL/dx is wanted; None is returned instead where it is not.
-        param_grads : bool
-            Whether the gradients of the parameters are wanted.
+            The cache of the same `forward` call.
+        input_grad, param_grads : bool
+            Whether dL/dx, and the gradients of the parameters, are wanted. Without the first, None
+            is returned.
 
         Notes
         -----
-        A layer with parameters may declare two more options, as `Linear` does. They affect speed,
-        not results:
+        Two more options, which a layer with parameters may declare, affect speed and not results:
 
-        accumulate : bool (if the layer `overwrites`)
-            True to add to ``dW, db, ...``; False to overwrite them, which saves zeroing them.
-        sample_weight : array of shape (N, 1), optional (if the layer `weighs_samples`)
+        accumulate : bool, if it `overwrites`
+            False to overwrite ``dW, db, ...`` instead of adding to them.
+        sample_weight : array of shape (N, 1), optional, if it `weighs_samples`
             The weight of each sample's part of ``dW, db, ...``. dL/dx does not change.
         """
         raise NotImplementedError
 
     def input_gradient(self, dy: Array, cache: Any) -> Array:
-        """Return dL/dx alone: `backward` without the gradients of the parameters.
-
-        Raises
-        ------
-        TypeError
-            If the layer's `backward` returns None although dL/dx was asked for.
-        """
+        """Return dL/dx alone: `backward` without the gradients of the parameters."""
         dx = self.backward(dy, cache, param_grads=False)
         if dx is None:
             raise TypeError(f"{type(self).__name__}.backward must return dL/dx, got None")
         return dx
 
     def tangent(self, x_dot: Array, cache: Any) -> Array:
-        """Return the derivative of the output along `x_dot`, at the input of that `forward`.
+        """Return y_dot, the derivative of the output as the input moves along `x_dot`.
 
-        With J = dy/dx, ``backward`` is the product with J', and this is the product with J: the
-        same derivative, read from the input to the output (forward mode). Hence
-        <dy, tangent(x_dot)> = <backward(dy), x_dot> for any two arrays. Only a gradient penalty
-        asks for it (`nngan.penalties`).
-
-        Parameters
-        ----------
-        x_dot : array of the input's shape
-            The direction in which the input moves.
-        cache : object
-            What the `forward` call in question returned.
-
-        Returns
-        -------
-        y_dot : array of the output's shape
-            How fast the output moves then.
+        With J = dy/dx, `backward` multiplies by J', and this by J: the same derivative in forward
+        mode, so <dy, tangent(x_dot)> = <backward(dy), x_dot> for any two arrays. Only a gradient
+        penalty needs it (`nngan.penalties`).
 
         Raises
         ------
         NotImplementedError
-            When the layer has no such pass.
+            If the layer has no such pass.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no tangent pass, and a gradient penalty needs one: give it "
@@ -130,41 +111,21 @@ class Layer:
         )
 
     def backward_tangent(self, dy_dot: Array, x_dot: Array, cache: Any) -> Array | None:
-        """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
+        """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>`` in the parameters and in x.
 
-        What s is as a function of x_dot needs no formula of its own: it is linear, and its gradient
-        is ``backward(dy_dot, cache)``. What is left is how s changes with J: through the
-        parameters, and through x where the layer is curved.
-
-        Parameters
-        ----------
-        dy_dot : array of the output's shape
-            ds/dy_dot.
-        x_dot : array of the input's shape
-            What `tangent` was given.
-        cache : object
-            What `forward` returned.
-
-        Returns
-        -------
-        dx : array of the input's shape, or None
-            ds/dx; None where J does not depend on x, as in this method's default. The gradients of
-            the parameters are added to ``dW, ...``.
+        (In x_dot s is linear, with the gradient ``backward(dy_dot, cache)``.) The gradients of the
+        parameters are added to ``dW, ...``. ds/dx is returned; None if J does not depend on x.
 
         Raises
         ------
         NotImplementedError
-            When the layer has parameters, and thus needs a formula of its own.
+            If the layer has parameters and no such pass of its own.
 
         Notes
         -----
-        A layer with parameters may declare two more options, as `Linear` does:
-
-        sample_weight : array of shape (N, 1), optional (if the layer `weighs_samples`)
-            Also add what ``backward(dy_dot, cache, sample_weight=sample_weight)`` adds: a loss and
-            its penalty in one.
-        accumulate : bool (if the layer `overwrites`)
-            As in `backward`.
+        A layer that `overwrites` and `weighs_samples` takes `accumulate` and `sample_weight` here
+        too. The latter also adds ``backward(dy_dot, cache, sample_weight=sample_weight)``: the
+        gradients of a loss and of its penalty in one.
         """
         if self.shapes:
             raise NotImplementedError(
@@ -176,22 +137,22 @@ class Layer:
         return None
 
     def __call__(self, x: Array) -> Array:
-        """Return the output in inference: no dropout, nothing kept alive."""
+        """Return the output in inference: no dropout, and no cache."""
         return self.forward(x, training=False)[0]
 
     def leaves(self) -> Iterator[Layer]:
-        """Yield the layers that this one is made of: itself, or those of a network inside it."""
+        """Yield the layers in this one: itself, or those of a network."""
         yield self
 
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
+        return sum(map(math.prod, self.shapes.values()))
 
     @property
     def state_size(self) -> int:
         """Number of elements of the arrays in `state_shapes`."""
-        return sum(math.prod(shape) for shape in self.state_shapes.values())
+        return sum(map(math.prod, self.state_shapes.values()))
 
     def bind(self, params: Array, grads: Array, backend: Backend) -> None:
         """Make the parameters and their gradients views of flat buffers of `size` elements."""
@@ -206,7 +167,7 @@ class Layer:
             setattr(self, name, values)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Reset the flags of a subclass that defines anew a pass which the flags describe."""
+        """Reset the flags of a subclass that redefines a pass which the flags describe."""
         super().__init_subclass__(**options)
         own, inherited = vars(cls), super(cls, cls).forward  # type: ignore[misc]
         if "forward" in own and inherited is not Layer.forward:
@@ -226,7 +187,7 @@ class Layer:
         """Return a copy of the arrays of `state_shapes`, likewise."""
         return self._copied(self.state_shapes)
 
-    def _copied(self, names: Iterable[str]) -> Array:
+    def _copied(self, names: dict[str, tuple[int, ...]]) -> Array:
         arrays = [self.backend.to_numpy(getattr(self, name)).reshape(-1) for name in names]
         return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
 
@@ -236,7 +197,7 @@ class Layer:
         Raises
         ------
         AttributeError
-            When the layer does not keep one of them under its name.
+            If the layer does not keep one of them under its name.
         """
         names = list(inspect.signature(type(self)).parameters)
         if missing := [name for name in names if not hasattr(self, name)]:
@@ -260,8 +221,8 @@ class Layer:
 class Elementwise(Layer):
     """A layer whose y_i depends on x_i alone: J is diagonal.
 
-    A diagonal matrix is its own transpose, so that `tangent` and `backward` are one formula. Where
-    that formula depends on x, its derivative belongs into `backward_tangent`.
+    J is its own transpose, so `tangent` and `backward` are one formula. If this formula depends on
+    x, its derivative belongs in `backward_tangent`.
     """
 
     couples_samples = False
@@ -271,7 +232,7 @@ class Elementwise(Layer):
 
 
 def check_like(layer: Layer, dy: Array, cached: Array) -> None:
-    """Refuse a `dy` of another shape than its output's: (N, 1) would be broadcast in silence."""
+    """Refuse a `dy` that has not the output's shape: NumPy would broadcast (N, 1) in silence."""
     if dy.shape != cached.shape:
         raise ValueError(f"{layer!r} wants dy of its output's shape {cached.shape}, got {dy.shape}")
 

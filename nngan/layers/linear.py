@@ -22,8 +22,8 @@ class Linear(Layer):
     - dL/db_j = sum_n dL/dy_nj, that is ``db = dy.sum(axis=0)``.
 
     Along x_dot the output moves by ``y_dot = x_dot @ W``, wherever x is. So <dy_dot, y_dot> has the
-    gradient ``x_dot.T @ dy_dot`` in W, and none in b and x. With a loss whose samples have the
-    weights w, that is two products with dy_dot, and they are one: ``(x_dot + w * x).T @ dy_dot``.
+    gradient ``x_dot.T @ dy_dot`` in W, and none in b and x. A loss whose samples have the weights w
+    adds ``(w * x).T @ dy_dot``, and the two are one product: ``(x_dot + w * x).T @ dy_dot``.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Linear(Layer):
         How W begins: "glorot", "he", "fan_in", ("normal", std) or ("uniform", limit); see
         `nngan.layers.init`. b begins at zero.
     dtype : str
-        Of a layer used alone; in a network the network decides.
+        Dtype of a layer used alone; in a network the network decides.
 
     Attributes
     ----------
