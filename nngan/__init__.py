@@ -1,6 +1,6 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
 
-from . import datasets, metrics, penalties
+from . import datasets, metrics, penalties, runs, training
 from .backend import BackendUnavailable, CupyBackend, MklBackend, NumbaBackend, NumpyBackend
 from .gan import GAN
 from .gradcheck import assert_gradients, check_gradients
@@ -48,3 +48,5 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+training.RunFolder = runs.RunFolder  # where users look for it

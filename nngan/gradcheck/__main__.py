@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cli import OneSentenceParser, between
+from ..command_line import OneSentenceParser, between
 from .check import check_gradients
 from .report import Finding, Report
 

@@ -1,8 +1,10 @@
-"""The loop around the game, what is shown of it, and the folder that a run leaves behind."""
+"""The loop around the game, and what a person sees of it."""
 
-from .folder import RunFolder
+from typing import Any
+
 from .loop import fit
-from .measure import Measure
 from .progress import TrainingDiverged
 
-__all__ = ["Measure", "RunFolder", "TrainingDiverged", "fit"]
+__all__ = ["TrainingDiverged", "fit"]
+
+RunFolder: Any  # `nngan.runs.RunFolder`, put here by the package, for it is above this folder
