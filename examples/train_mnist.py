@@ -1,4 +1,4 @@
-"""Train a GAN on handwritten digits: the command ``nngan train``, without an installed nngan.
+"""Train a GAN on handwritten digits: the command ``nngan train`` as a script.
 
 python examples/train_mnist.py --help
 """
@@ -9,4 +9,4 @@ from nngan.command_line import run_main
 from nngan.commands import train
 
 if __name__ == "__main__":
-    run_main(lambda: train.main(sys.argv[1:], "train_mnist.py"))
+    run_main(lambda: train.main(sys.argv[1:], "python examples/train_mnist.py"))

@@ -1,32 +1,88 @@
 """Look into a trained generator and its discriminator: walks, an atlas, gradients.
 
-python examples/latent.py runs/x                    # three pictures into the folder of the run
-python examples/latent.py runs/x/checkpoint.npz --out pictures --seed 7
+nngan latent runs/x                    # three pictures into the folder of the run
+nngan latent runs/x/checkpoint.npz --out pictures --seed 7
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-import nngan as nn
-from nngan import checkpoint, cli, plotting
-from nngan.backend import BACKENDS, Array, Key, Stream, get_backend
-from nngan.datasets import DatasetError
-from nngan.files import atomic_write
-from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
+from .. import plotting
+from ..backend import Array, BackendUnavailable, Key, Stream, get_backend
+from ..command_line import OneSentenceParser, between
+from ..datasets import DatasetError
+from ..files import atomic_write
+from ..gan import GAN
+from ..latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
+from ..runs import RunSettings, load_run
+from .data import DATA, first_images
+from .options import add_backend, add_latent_seed, folder, in_options
 
 ATLAS = 20  # images along each side
 JUDGED = 8  # images of each kind whose gradients are drawn
 Walk: TypeAlias = "Callable[[Array, Array, int], Array]"
-DATA = {"mnist": nn.datasets.mnist, "fashion": nn.datasets.fashion_mnist}
 
 
-def kinds(gan: nn.GAN) -> dict[str, Walk]:
+def parser(program: str) -> OneSentenceParser:
+    """Return the parser of the command."""
+    p = OneSentenceParser(program, description=__doc__)
+    p.add_argument("run", type=folder, help="folder of a run, or checkpoint of GAN.save")
+    p.add_argument("--out", type=folder, metavar="DIR", help="default: the run's folder")
+    p.add_argument(
+        "--pairs", type=between(1, 50), default=8, metavar="N", help="number of walks; default: 8"
+    )
+    p.add_argument(
+        "--steps", type=between(2, 50), default=11, metavar="N", help="images per walk; default: 11"
+    )
+    add_latent_seed(p)
+    add_backend(p)
+    return p
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "nngan latent") -> int:
+    """Run the command; return the exit status."""
+    command = parser(program)
+    options = command.parse_args(arguments)
+    path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
+    try:
+        draw(path, options.out or path.parent, options)
+    except (ValueError, OSError, DatasetError, BackendUnavailable) as error:
+        command.error(in_options(error, command))
+    return 0
+
+
+def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
+    """Draw the pictures of the game in a checkpoint into the folder `out`."""
+    gan, settings = load_run(path, get_backend(options.backend))
+    features, seed = gan.G.n_out or 0, options.seed
+    if math.isqrt(features) ** 2 != features:
+        raise ValueError(f"the samples of {path} are {features} numbers, not square images")
+    out.mkdir(parents=True, exist_ok=True)
+
+    def write(name: str, plot: Callable[..., object], arguments: dict[str, Any]) -> None:
+        with atomic_write(out / name) as file:
+            plot(path=file, **arguments)
+        print(f"Written: {out / name}")
+
+    write("walks.png", plotting.plot_walks, walks(gan, options.pairs, options.steps, seed))
+    if gan.latent_dim > 1:
+        write("atlas.png", plotting.plot_atlas, atlas(gan, seed))
+    else:
+        print("No atlas.png: a map needs two latent dimensions, this game has one")
+    if gan.D.n_in == features:
+        write("gradients.png", plotting.plot_gradients, gradients(gan, settings, seed))
+    else:
+        print("No gradients.png: D sees more than the pixels of one sample")
+
+
+def kinds(gan: GAN) -> dict[str, Walk]:
     """Return the walks that stay in the prior, or nearly, the best one last."""
     linear, spherical = (within(gan, walk) for walk in (linear_walk, spherical_walk))
     if gan.latent == "normal" and gan.latent_dim - gan.categories > 1:
@@ -34,26 +90,27 @@ def kinds(gan: nn.GAN) -> dict[str, Walk]:
     return {"linear": linear}  # a cube has no sphere to stay on, a line has no angles
 
 
-def within(gan: nn.GAN, walk: Walk) -> Walk:
-    """Return the walk in what of z is continuous: in the category of its beginning all the way."""
+def within(gan: GAN, walk: Walk) -> Walk:
+    """Return the walk in the continuous part of z, which keeps the category of its beginning."""
     if not gan.categories:
         return walk
 
     def walk_within(a: Array, b: Array, steps: int) -> Array:
         category, rest = a[: gan.categories], walk(a[gan.categories :], b[gan.categories :], steps)
-        return gan.backend.xp.hstack([gan.backend.xp.tile(category, (steps, 1)), rest])
+        z: Array = gan.backend.xp.hstack([gan.backend.xp.tile(category, (steps, 1)), rest])
+        return z
 
     return walk_within
 
 
-def generate(gan: nn.GAN, z: Array, labels: Array) -> Array:
-    """Return G(z); a game with classes has to be told which."""
-    labels = labels % gan.classes if gan.classes else None
-    return gan.generate(z.reshape(-1, gan.latent_dim), labels=labels)
+def generate(gan: GAN, z: Array, labels: Array) -> Array:
+    """Return G(z); a conditional game also gets the labels, modulo its number of classes."""
+    asked = labels % gan.classes if gan.classes else None
+    return gan.generate(z.reshape(-1, gan.latent_dim), labels=asked)
 
 
-def walks(gan: nn.GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
-    """Return what `plot_walks` draws: walks between draws of the prior; a class for each."""
+def walks(gan: GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
+    """Return the arguments of `plot_walks`: walks between draws of the prior, a class for each."""
     xp, to_numpy = gan.backend.xp, gan.backend.to_numpy
     ends = gan.latents(2 * pairs, seed)
     z = {
@@ -74,12 +131,12 @@ def walks(gan: nn.GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
     return {"walks": images, "norms": norms, "shell": shell, "title": title}
 
 
-def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
-    """Return what `plot_atlas` draws: the plane of z, or walks between four draws of it.
+def atlas(gan: GAN, seed: int) -> dict[str, Any]:
+    """Return the arguments of `plot_atlas`: the plane of z, or walks between four draws of it.
 
-    A plane through the origin of many dimensions would be nearly all outside the shell of the
-    prior. Walks between walks stay near it, and each corner is a draw (in the category of the
-    first, where there are categories).
+    In many dimensions nearly all of a plane through the origin is outside the shell of the prior.
+    Walks between walks stay near it, and each corner is a draw. In a game with categories all of
+    them have the category of the first.
     """
     if gan.latent_dim == 2:  # and so no categories
         q = prior_quantiles(ATLAS, gan.latent)
@@ -100,13 +157,11 @@ def atlas(gan: nn.GAN, seed: int) -> dict[str, Any]:
     return {"images": images, "x": q, "y": q, "labels": labels, "title": title}
 
 
-def gradients(gan: nn.GAN, settings: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return what `plot_gradients` draws, of generated images and of those that D learned from."""
+def gradients(gan: GAN, settings: RunSettings | None, seed: int) -> dict[str, Any]:
+    """Return the arguments of `plot_gradients`, for generated images and for training images."""
     images = {"generated": gan.sample(JUDGED, seed=seed)}
-    if (data := settings.get("data")) in (*DATA, "digits"):
-        where = {"data_dir": settings.get("data_dir"), "dtype": "uint8"}
-        x = nn.datasets.digits()[0] if data == "digits" else DATA[data](**where)[0]
-        x = x[: settings.get("images")]  # the first ones, that it was trained on
+    if settings is not None and settings.data in DATA:
+        data, x, _ = first_images(settings.data, settings.data_dir, settings.images)
         order = get_backend("numpy").permutation(Key(seed).fold_in(Stream.DATA), len(x))
         if x.shape[1] != gan.G.n_out:
             raise ValueError(f"the images of {data} have {x.shape[1]} pixels, not {gan.G.n_out}")
@@ -117,48 +172,3 @@ def gradients(gan: nn.GAN, settings: dict[str, Any], seed: int) -> dict[str, Any
     title = "What D looks at: the gradient of its logit in the pixels"
     title += "\nblue: brighter would look more real to D; vermilion: darker would"
     return {"groups": groups, "title": title}
-
-
-def main() -> None:
-    """Load the run, draw, write."""
-    parser = cli.OneSentenceParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("run", type=cli.folder, help="folder of a run, or checkpoint of GAN.save")
-    parser.add_argument("--out", type=cli.folder, metavar="DIR", help="default: the run's folder")
-    parser.add_argument("--pairs", type=cli.between(1, 50), default=8, help="walks, default: 8")
-    parser.add_argument("--steps", type=cli.between(2, 50), default=11, help="of one, default: 11")
-    parser.add_argument(
-        "--seed", type=cli.between(0, 2**64 - 1), default=0, help="of the latent vectors"
-    )
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
-    options = parser.parse_args()
-    path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
-    out, seed = options.out or path.parent, options.seed
-    try:
-        gan, settings = checkpoint.load(path, get_backend(options.backend))
-        features = gan.G.n_out or 0
-        if math.isqrt(features) ** 2 != features:
-            raise ValueError(f"the samples of {path} are {features} numbers, not square images")
-        out.mkdir(parents=True, exist_ok=True)
-
-        def write(name: str, plot: Callable[..., object], arguments: dict[str, Any]) -> None:
-            with atomic_write(out / name) as file:
-                plot(path=file, **arguments)
-            print(f"Written: {out / name}")
-
-        write("walks.png", plotting.plot_walks, walks(gan, options.pairs, options.steps, seed))
-        if gan.latent_dim > 1:
-            write("atlas.png", plotting.plot_atlas, atlas(gan, seed))
-        else:
-            print("No atlas.png: a map needs two latent dimensions, this game has one")
-        if gan.D.n_in == features:
-            write("gradients.png", plotting.plot_gradients, gradients(gan, settings, seed))
-        else:
-            print("No gradients.png: D sees more than the pixels of one sample")
-    except (ValueError, OSError, DatasetError, nn.BackendUnavailable) as error:
-        parser.error(cli.one_sentence(error))
-
-
-if __name__ == "__main__":
-    cli.run_main(main)

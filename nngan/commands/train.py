@@ -14,15 +14,15 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nngan
 
-from ..backend import BACKENDS, Array, BackendUnavailable, get_backend
-from ..command_line import OneSentenceParser, one_sentence, positive
+from ..backend import Array, BackendUnavailable, get_backend
+from ..command_line import OneSentenceParser, between, one_sentence, positive
 from ..datasets import DatasetError
 from ..game import UPDATES
 from ..gan import GAN
@@ -33,7 +33,7 @@ from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repe
 from ..training import TrainingDiverged
 from ..training.loop import deferred_interrupt
 from .data import DATA, first_images, mnist_and_judge
-from .options import add_backend, add_data_dir, between, folder, in_options, option, seed
+from .options import add_backend, add_data_dir, folder, in_options, option, seed
 from .recipes import list_recipes
 
 # The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
@@ -100,7 +100,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         return 0
     try:
         run, gan, x, labels = old_run(options) if options.resume else new_run(options)
-        callbacks = [*measures(run, gan), run]  # in this order: the run saves the scores
+        # In this order: the run saves the scores.
+        callbacks: list[Callable[[GAN], None]] = [*measures(run, gan), run]
         if not options.resume:
             create(run, gan)
         run.write_config(gan)
@@ -171,7 +172,9 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
     gan = recipe.build(x.shape[1], options.seed or 0, backend, steps)
     # `fit` checks these as well, but only after the folder was made.
     if recipe.batch_size % gan.pack:
-        raise ValueError(f"batch_size must be a multiple of pack={gan.pack}, got {recipe.batch_size}")
+        raise ValueError(
+            f"batch_size must be a multiple of pack={gan.pack}, got {recipe.batch_size}"
+        )
     if recipe.batch_size == 1 and (gan.G.couples_samples or gan.D.couples_samples):
         raise ValueError(
             f"batch_size must be 2 or more with --recipe {recipe_name}, whose BatchNorm takes the "
