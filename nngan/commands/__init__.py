@@ -17,7 +17,7 @@ from ..command_line import OneSentenceParser, run_main
 
 # The name of each command, its module in this folder, and one line for the overview.
 COMMANDS = {
-    "train": ("train", "train a GAN on handwritten digits; pictures and checkpoints in a folder"),
+    "train": ("train", "train a GAN on handwritten digits and keep the pictures"),
     "recipes": ("recipes", "list the games that can be trained"),
     "evaluate": ("evaluate", "measure the samples of a run on MNIST"),
     "latent": ("latent", "draw walks between latent vectors, and what D looks at"),
@@ -26,9 +26,9 @@ COMMANDS = {
 }
 EXAMPLES = """\
 for example:
-  nngan train                        train on MNIST, or on scikit-learn's 8x8 digits if offline
-  nngan train --out runs/first       keep everything in the folder runs/first
-  nngan evaluate runs/first          score its samples
+  nngan train                     train on MNIST; offline on scikit-learn's digits
+  nngan train --out runs/first    keep everything in the folder runs/first
+  nngan evaluate runs/first       score its samples
 """
 
 

@@ -88,8 +88,8 @@ def in_options(error: BaseException, parser: argparse.ArgumentParser) -> str:
         name, words = action.dest, option(action.dest)
         if words not in action.option_strings:
             continue
-        text = re.sub(rf"(?<![\w-]){name}=([\"']?)([\w.+-]*\w)\1", rf"{words} \2", text)
+        text = re.sub(rf"(?<![\w/\\-]){name}=([\"']?)([\w.+-]*\w)\1", rf"{words} \2", text)
         text = re.sub(rf"^{name}(?= must )", words, text)
         if "_" in name:
-            text = re.sub(rf"(?<![\w-]){name}(?!\w)", words, text)
+            text = re.sub(rf"(?<![\w/\\-]){name}(?!\w)", words, text)
     return text

@@ -1,8 +1,8 @@
 """Train a GAN on handwritten digits and keep the pictures.
 
-nngan train                        # MNIST, or scikit-learn's 8x8 digits if it cannot be had
-nngan train --backend numba        # compiled; mkl: faster, on all cores; cupy: on a GPU
-nngan train --measure-every 2      # and score the digits every second epoch
+nngan train                      # MNIST; offline scikit-learn's 8x8 digits
+nngan train --backend numba      # compiled; mkl: faster; cupy: on a GPU
+nngan train --measure-every 2    # also score the digits every second epoch
 nngan train --out runs/first --resume --epochs 40
 """
 
@@ -66,7 +66,8 @@ GAME: dict[str, dict[str, Any]] = {
 
 def parser(program: str) -> OneSentenceParser:
     """Return the parser of the command."""
-    p = OneSentenceParser(program, description=(__doc__ or "").replace("nngan train", program))
+    description = (__doc__ or "").replace("nngan train", program)
+    p = OneSentenceParser(program, usage=f"{program} [options]", description=description)
     p.add_argument("--data", choices=DATA, help="default: auto, MNIST or else the 8x8 digits")
     add_data_dir(p)
     add_backend(p)
