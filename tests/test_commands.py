@@ -51,11 +51,13 @@ def test_the_version(call, capsys):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help(call, capsys, name):
+def test_every_command_has_help(call, capsys, name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert call(name, "--help") == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: nngan {name} ")
     assert f"nngan {name}" in out.partition("options:")[0]
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

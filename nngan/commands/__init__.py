@@ -22,11 +22,11 @@ COMMANDS = {
     "evaluate": ("evaluate", "measure the samples of a run on MNIST"),
     "latent": ("latent", "draw walks between latent vectors, and what D looks at"),
     "table": ("table", "train and measure recipes over several seeds; print one table"),
-    "mixtures": ("mixtures", "count the modes that a game finds in a mixture of Gaussians"),
+    "mixtures": ("mixtures", "count the modes of a 2-D mixture that a game finds"),
 }
 EXAMPLES = """\
 for example:
-  nngan train                     train on MNIST; offline on scikit-learn's digits
+  nngan train                     train on MNIST; offline on small digits
   nngan train --out runs/first    keep everything in the folder runs/first
   nngan evaluate runs/first       score its samples
 """

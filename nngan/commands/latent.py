@@ -1,4 +1,4 @@
-"""Look into a trained generator and its discriminator: walks, an atlas, gradients.
+"""Look into a trained game: walks between latent vectors, an atlas, gradients.
 
 nngan latent runs/x                    # three pictures into the folder of the run
 nngan latent runs/x/checkpoint.npz --out pictures --seed 7

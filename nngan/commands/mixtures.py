@@ -1,11 +1,12 @@
-"""Count the modes that a game finds in a 2-D mixture, over many seeds, as the PacGAN paper does.
+"""Count the modes of a 2-D mixture that a game finds, as the PacGAN paper does.
 
 nngan mixtures ring                   # ten seeds, eight modes
 nngan mixtures grid --plot grid.png   # ten seeds, 25 modes, and a picture
 nngan mixtures ring --plain           # a game that may collapse
 
-Every run learns from the same 100,000 points and is judged by 2,500 samples. When it is done, it
-prints its line and adds its numbers to the file of --json. The game is `nngan.recipes.MIXTURES`.
+Every run learns from the same 100,000 points and is judged by 2,500 samples.
+When it is done, it prints its line and adds its numbers to the file of --json.
+The game is `nngan.recipes.MIXTURES`.
 """
 
 from __future__ import annotations

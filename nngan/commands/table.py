@@ -4,10 +4,11 @@ nngan table default                        # three seeds, first 50,000 images
 nngan table tf_basic r1 --seeds 5 --out runs/table
 nngan table default --epochs 10            # shorter than the recipe says
 
-Every run has a folder of its own in --out, made by `nngan train` and measured by `nngan evaluate`.
-A run that is there already is not made again. One that was cut off goes on, as does one of fewer
-epochs; another call adds more seeds or recipes. A folder with a run of other settings is named and
-left alone. Runs go side by side, one per core.
+Every run has a folder of its own in --out, made by `nngan train` and measured
+by `nngan evaluate`. A run that is there already is not made again. One that was
+cut off goes on, as does one of fewer epochs; another call adds more seeds or
+recipes. A folder with a run of other settings is named and left alone. Runs go
+side by side, one per core.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from .recipes import list_recipes
 
 # The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
 GAME: dict[str, dict[str, Any]] = {
-    "loss": {"choices": OBJECTIVES, "help": "the losses of both networks"},
+    "loss": {"choices": OBJECTIVES, "metavar": "NAME", "help": ", ".join(OBJECTIVES)},
     "update": {"choices": UPDATES, "help": "simultaneous: one pass through D per step"},
     "k": {"type": positive(int), "metavar": "N", "help": "steps of D per step of G"},
     "pack": {"type": positive(int), "metavar": "N", "help": "samples that D judges at once"},
@@ -71,7 +71,9 @@ def parser(program: str) -> OneSentenceParser:
     p.add_argument("--data", choices=DATA, help="default: auto, MNIST or else the 8x8 digits")
     add_data_dir(p)
     add_backend(p)
-    p.add_argument("--recipe", choices=RECIPES, help="default: default; see --list-recipes")
+    p.add_argument(
+        "--recipe", choices=RECIPES, metavar="NAME", help="default: default; see --list-recipes"
+    )
     p.add_argument("--list-recipes", action="store_true", help="list them and exit")
     p.add_argument("--images", type=positive(int), metavar="N", help="train on the first N only")
     p.add_argument(
