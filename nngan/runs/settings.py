@@ -115,7 +115,7 @@ def read_extra(
     try:
         return RunSettings.from_json(extra["run"]), list(extra["measured"])
     except (LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        raise CheckpointError(f"{path} is damaged: {_reason(error)}") from error
 
 
 def config_text(settings: RunSettings, gan: GAN) -> str:
@@ -138,9 +138,8 @@ def read_config(path: Path) -> tuple[RunSettings, dict[str, Any]]:
         game = dict(stored.pop("gan"))
         return RunSettings.from_json(stored), game
     except (LookupError, TypeError, ValueError) as error:
-        reason = f"it has no {error}" if isinstance(error, LookupError) else error
         raise ValueError(
-            f"{path} is damaged ({reason}): delete it, it is written anew when the run goes on"
+            f"{path} is damaged ({_reason(error)}): delete it, it is written anew when the run goes on"
         ) from error
 
 
@@ -157,3 +156,7 @@ def repeats_of(images: int) -> int:
 def steps_of(epochs: int, images: int, batch_size: int, k: int) -> int:
     """Return the number of training steps of a whole run."""
     return epochs * (images // (batch_size * k))
+
+
+def _reason(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, LookupError) else str(error)
