@@ -1,6 +1,6 @@
 """Look into a trained game: walks between latent vectors, an atlas, gradients.
 
-nngan latent runs/x                    # three pictures into the folder of the run
+nngan latent runs/x                    # three pictures into the run's folder
 nngan latent runs/x/checkpoint.npz --out pictures --seed 7
 """
 

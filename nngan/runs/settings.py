@@ -139,7 +139,8 @@ def read_config(path: Path) -> tuple[RunSettings, dict[str, Any]]:
         return RunSettings.from_json(stored), game
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is damaged ({_reason(error)}): delete it, it is written anew when the run goes on"
+            f"{path} is damaged ({_reason(error)}): delete it, "
+            "it is written anew when the run goes on"
         ) from error
 
 
