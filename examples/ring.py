@@ -1,10 +1,10 @@
-"""Eight Gaussians on a circle, of which a generator may find all or collapse onto a few.
+"""Eight Gaussians on a circle: a generator finds all of them, or collapses onto a few.
 
 python examples/ring.py               # a minute or two; writes ring.png
 python examples/ring.py --steps 5000 --out early.png
 
-The picture shows D(x) as a heat map, real and generated points, and for some generated points the
-direction in which D's gradient pushes them.
+The picture shows D(x) as a heat map, real and generated points, and arrows: the direction in which
+D's gradient pushes some of the generated points.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import math
 import time
 
 import nngan as nn
-from nngan.backend import BACKENDS, get_backend
-from nngan.cli import PICTURES, OneSentenceParser, output, positive, run_main, seed
+from nngan.backend import get_backend
+from nngan.command_line import OneSentenceParser, positive, run_main
+from nngan.commands.options import PICTURES, add_backend, in_options, output, seed
 from nngan.datasets import RING
 from nngan.layers import sigmoid
 from nngan.metrics import count_modes
@@ -24,19 +25,23 @@ BATCH = 256
 
 
 def main() -> None:
-    """Train, print what was found, draw."""
-    parser = OneSentenceParser(description="A GAN on a ring of eight Gaussians.")
+    """Train, count the modes, draw."""
+    parser = OneSentenceParser(description=__doc__)
     parser.add_argument(
-        "--steps", type=positive(int), default=15_000, help="in hundreds, rounded up"
-    )
-    parser.add_argument("--seed", type=seed, default=0)
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
-    parser.add_argument("--out", type=output(*PICTURES), default="ring.png", metavar="FILE")
+        "--steps", type=positive(int), default=15_000, metavar="N",
+        help="rounded up to hundreds; default: 15000",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="default: 0")
+    add_backend(parser)
+    parser.add_argument(
+        "--out", type=output(*PICTURES), default="ring.png", metavar="FILE",
+        help="the picture; default: ring.png",
+    )  # fmt: skip
     options = parser.parse_args()
     try:
         backend = get_backend(options.backend)
     except nn.BackendUnavailable as error:
-        parser.error(str(error))
+        parser.error(in_options(error, parser))
 
     x, _ = nn.datasets.ring(BATCH * 100, seed=options.seed)  # 100 steps an epoch
     G = nn.Sequential(
@@ -62,8 +67,8 @@ def main() -> None:
     fake = gan.sample(2500)
     found = count_modes(fake, RING)
     counts = found.counts.astype(int).tolist()
-    print(f"modes found: {found.covered} of 8, {counts} points within 3 std each")
-    print(f"of all points {found.high_quality:.1%} are that close (of real ones 98.9 %)")
+    print(f"modes found: {found.covered} of 8; generated points within 3 std of each: {counts}")
+    print(f"share of points within 3 std of a mode: {found.high_quality:.1%} (real points: 98.9%)")
 
     to_numpy, asarray = gan.backend.to_numpy, gan.backend.asarray
     logits, cache = D.forward(asarray(fake))

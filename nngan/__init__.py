@@ -29,6 +29,7 @@ from .layers import (
 from .losses import bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         metrics,
         plotting,
         recipes,
+        runs,
     )
     from .gradcheck import assert_gradients, check_gradients
 
@@ -79,10 +81,9 @@ __all__ = [
     "penalties",
     "plotting",
     "recipes",
+    "runs",
     "training",
 ]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
@@ -96,3 +97,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _run_folder(name: str) -> Any:
+    """Find `nngan.runs.RunFolder` as ``nngan.training.RunFolder`` too, where users look for it."""
+    if name == "RunFolder":
+        return import_module(".runs", __name__).RunFolder
+    raise AttributeError(f"module {training.__name__!r} has no attribute {name!r}")
+
+
+vars(training)["__getattr__"] = _run_folder  # from here, because `runs` is above `training`

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ CORRUPT_FILE = (
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file beside `path` to write, and give it that name once it is safely on the disk."""
     # A name that no other writer of the same file has at this moment.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
         with part.open("xb") as file:
             yield file

@@ -18,14 +18,15 @@ import nngan as nn
 from nngan.backend import BackendUnavailable, CupyBackend, Key, NumpyBackend
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "examples"))
+BENCHMARK = ROOT / "examples" / "benchmark"
+sys.path.insert(0, str(BENCHMARK))
 
-import benchmark  # noqa: E402
-from benchmark_games import CONTESTANTS, IMAGES, Case, images  # noqa: E402
+import race  # noqa: E402
+from contestants import CONTESTANTS, IMAGES, Case, images  # noqa: E402
 
 
 def run(*options, cwd=None):
-    command = [sys.executable, "-W", "error", str(ROOT / "examples" / "benchmark.py"), *options]
+    command = [sys.executable, "-W", "error", str(BENCHMARK / "race.py"), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120
@@ -72,9 +73,9 @@ def test_the_fastest_backend_that_is_installed_is_timed(missing, fastest, monkey
             raise BackendUnavailable(name)
         return argparse.Namespace(name=name)
 
-    monkeypatch.setattr(benchmark, "get_backend", get_backend)
-    monkeypatch.setattr(sys, "argv", ["benchmark.py"])
-    assert benchmark.parse_options().backend == fastest
+    monkeypatch.setattr(race, "get_backend", get_backend)
+    monkeypatch.setattr(sys, "argv", ["race.py"])
+    assert race.parse_options().backend == fastest
 
 
 def test_a_gpu_that_is_not_there():
@@ -147,18 +148,18 @@ def test_a_contestant_that_fails_leaves_the_race(broken, capsys, monkeypatch, in
     """It is said, the others go on, and nothing waits for ever."""
     monkeypatch.setitem(CONTESTANTS, "broken", broken)
     options = argparse.Namespace(threads=1, seconds=0.01, rounds=2)
-    times = benchmark.race(Case("tf_basic", 4, width=4), ["broken", "nngan"], options)
+    times = race.race(Case("tf_basic", 4, width=4), ["broken", "nngan"], options)
     assert list(times) == ["nngan"]
     assert len(times["nngan"]) == 2
     assert "broken cannot run here" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="nngan itself cannot run here"):
-        benchmark.race(Case("tf_basic", 4, width=4), ["broken"], options)
+        race.race(Case("tf_basic", 4, width=4), ["broken"], options)
 
 
 def test_a_race_is_run_in_turns(monkeypatch, in_threads):
     """What is measured is a step's time once it has settled, and nobody always begins."""
     turns, clock = [], [0.0]  # a clock of the test's own: no machine is too slow for it
-    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(race.time, "perf_counter", lambda: clock[0])
 
     def sleeper(name, ms):
         def contestant(case):
@@ -177,7 +178,7 @@ def test_a_race_is_run_in_turns(monkeypatch, in_threads):
     monkeypatch.setitem(CONTESTANTS, "nngan", sleeper("nngan", 5))
     monkeypatch.setitem(CONTESTANTS, "slow", sleeper("slow", 20))
     options = argparse.Namespace(threads=3, seconds=0.1, rounds=4)
-    times = benchmark.race(Case("tf_basic", 4), ["nngan", "slow"], options)
+    times = race.race(Case("tf_basic", 4), ["nngan", "slow"], options)
     np.testing.assert_allclose(times["nngan"], [5] * 4)
     np.testing.assert_allclose(times["slow"], [20] * 4)
     # A turn of 0.1 s is run twice, once to settle: 40 steps and 10, in two orders.
@@ -263,7 +264,7 @@ def test_the_same_game_in_pytorch(name, case, torch, monkeypatch):
 
 
 SETTINGS = """
-from benchmark_games import CONTESTANTS, Case
+from contestants import CONTESTANTS, Case
 CONTESTANTS[{name!r}](Case("tf_basic", 4, threads=3, flush_denormals={flush}))
 import torch
 bits = torch.ones(1_000_000, dtype=torch.int32)  # the smallest number; a float is flushed
@@ -278,7 +279,7 @@ def test_pytorchs_threads_and_subnormal_numbers(name, flush, left):
     """In a process of its own, as in a race: threads keep what they were started with."""
     pytest.importorskip("torch")
     code = SETTINGS.format(name=name, flush=flush)
-    path = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
+    path = os.pathsep.join([str(ROOT), str(BENCHMARK)])
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
         env={**os.environ, "PYTHONPATH": path},
@@ -310,7 +311,7 @@ def test_pytorchs_limit_has_the_products_of_a_step_and_one_adam(torch, monkeypat
 
 def test_ratios_are_taken_round_by_round():
     times = {"nngan": [1.0, 10.0, 2.0], "torch eager": [2.0, 20.0, 8.0]}
-    assert benchmark.ratios(times, "torch eager") == (2, 2, 3)
+    assert race.ratios(times, "torch eager") == (2, 2, 3)
 
 
 @pytest.mark.parametrize("case", [Case("tf_basic", 4), Case("pytorch_mlp", 4)])

@@ -24,7 +24,8 @@ ARITY = {"msup": 2, "msub": 2, "mfrac": 2, "mover": 2, "munder": 2, "msubsup": 3
 MODULES = [
     "nngan",
     "nngan.checkpoint",
-    "nngan.cli",
+    "nngan.command_line",
+    "nngan.commands",
     "nngan.datasets",
     "nngan.files",
     "nngan.gan",
@@ -37,6 +38,7 @@ MODULES = [
     "nngan.penalties",
     "nngan.plotting",
     "nngan.recipes",
+    "nngan.runs",
     "nngan.training",
 ]
 

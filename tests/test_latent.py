@@ -1,9 +1,6 @@
 """Looking into a game: walks stay where they should, gradients are right, pictures are whole."""
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -13,11 +10,11 @@ from numerical import numerical_gradient, relative_error
 from PIL import Image
 
 import nngan as nn
-from nngan.latent import input_gradient, linear_walk, prior_quantiles, spherical_walk
+from nngan.game import Prior
+from nngan.latent import input_gradient, linear_walk, spherical_walk
 from nngan.plotting import plot_atlas, plot_gradients, plot_walks, tile
 from nngan.plotting.colours import BLUE, VERMILION
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "latent.py"
 WALKS = pytest.mark.parametrize("walk", [linear_walk, spherical_walk])
 
 
@@ -124,9 +121,9 @@ def test_what_is_no_walk(walk, a, b, steps, message):
 
 def test_quantiles_are_equally_likely():
     np.testing.assert_allclose(
-        [NormalDist().cdf(q) for q in prior_quantiles(20)], np.arange(0.025, 1, 0.05)
+        [NormalDist().cdf(q) for q in Prior("normal", 2).quantiles(20)], np.arange(0.025, 1, 0.05)
     )
-    np.testing.assert_allclose(prior_quantiles(20, "uniform"), np.arange(-0.95, 1, 0.1))
+    np.testing.assert_allclose(Prior("uniform", 2).quantiles(20), np.arange(-0.95, 1, 0.1))
 
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
@@ -143,9 +140,8 @@ def test_the_draws_are_those_of_sample(latent, backend):
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (lambda: prior_quantiles(0), "n must be a positive whole number, got 0"),
-        (lambda: prior_quantiles(2.5), "n must be a positive whole number, got 2.5"),
-        (lambda: prior_quantiles(4, "cube"), "latent must be one of normal, uniform, got 'cube'"),
+        (lambda: Prior("normal", 2).quantiles(0), "n must be a positive whole number, got 0"),
+        (lambda: Prior("normal", 2).quantiles(2.5), "n must be a positive whole number, got 2.5"),
         (lambda: small_game().latents(0), "n must be a positive whole number, got 0"),
         (lambda: small_game().latents(3, -1), "seed must be a whole number"),
     ],
@@ -255,170 +251,3 @@ def test_a_flat_d_can_be_drawn(tmp_path):
 def test_what_cannot_be_drawn(draw_it, message):
     with pytest.raises(ValueError, match=message):
         draw_it()
-
-
-# -- the example -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def look(monkeypatch, tmp_path):
-    """Run ``latent.py`` in this process; return its exit status."""
-    spec = importlib.util.spec_from_file_location("latent_example", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "ATLAS", 3)
-    monkeypatch.setattr(module, "JUDGED", 2)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        small = ["--pairs", "2", "--steps", "3"]
-        monkeypatch.setattr(sys, "argv", ["latent.py", *map(str, arguments), *small])
-        try:
-            return module.main() or 0
-        except SystemExit as stop:
-            return stop.code
-
-    run.module = module
-    return run
-
-
-def saved(gan, **settings):
-    Path("run").mkdir()
-    gan.save("run/checkpoint.npz", settings)
-    return gan
-
-
-def pictures(folder="run"):
-    return sorted(path.name for path in Path(folder).glob("*.png"))
-
-
-@pytest.mark.parametrize("latent_dim", [2, 16])
-def test_a_run_is_drawn(look, latent_dim, capsys):
-    saved(small_game(latent_dim, ema=0.9), data="digits")
-    assert look("run") == 0
-    assert pictures() == ["atlas.png", "gradients.png", "walks.png"]
-    for path in Path("run").glob("*.png"):
-        with Image.open(path) as file:
-            file.load()
-            assert min(file.size) > 200
-    assert capsys.readouterr().out.count("Written: run/") == 3
-    assert not list(Path("run").glob(".*"))
-
-
-def test_a_conditional_game_walks_in_one_class_at_a_time(look, capsys):
-    G = nn.Sequential(nn.Linear(2 + 3, 64), seed=1)
-    D = nn.Sequential(nn.Linear(64 + 3, 1), seed=2)
-    gan = saved(nn.GAN(G, D, classes=3), data="digits")
-    assert look("run") == 0
-    assert pictures() == ["atlas.png", "walks.png"]
-    assert "No gradients.png: D sees more than the pixels" in capsys.readouterr().out
-    drawn = look.module.walks(gan, pairs=2, steps=3, seed=0)["walks"]["linear"]
-    ends = gan.latents(4)
-    np.testing.assert_array_equal(drawn[1, 0], gan.generate(ends[2:3], labels=1)[0])
-
-
-@pytest.mark.parametrize("latent", ["normal", "uniform"])
-def test_a_walk_stays_in_one_category_and_ends_at_the_draw(look, latent):
-    gan = small_game(6, latent=latent, categories=3)
-    a, *others = gan.latents(9)
-    b = next(z for z in others if (z[:3] != a[:3]).any())
-    for walk in look.module.kinds(gan).values():
-        z = walk(a, b, 4)
-        assert z.shape == (4, 6)
-        np.testing.assert_array_equal(z[:, :3], np.tile(a[:3], (4, 1)))
-        np.testing.assert_array_equal(z[[0, -1], 3:], [a[3:], b[3:]])
-
-
-def test_a_file_is_drawn_elsewhere_and_a_seed_is_other_pictures(look):
-    saved(small_game(16), data="digits")
-    for seed, out in ((0, "a"), (1, "b")):
-        assert look("run/checkpoint.npz", "--out", f"deep/{out}", "--seed", seed) == 0
-    assert pictures() == []
-    assert len(pictures("deep/a")) == 3
-    for name in pictures("deep/a"):
-        assert Path("deep/a", name).read_bytes() != Path("deep/b", name).read_bytes()
-
-
-def test_the_corners_of_the_atlas_are_draws(look):
-    gan = small_game(64)
-    drawn = look.module.atlas(gan, seed=3)
-    corners = drawn["images"][[0, 0, -1, -1], [0, -1, 0, -1]]
-    np.testing.assert_allclose(corners, gan.sample(4, seed=3), atol=1e-6)
-
-
-def test_the_atlas_of_a_plane_is_at_the_quantiles(look):
-    gan = small_game(2)
-    drawn = look.module.atlas(gan, seed=3)
-    q = NormalDist().inv_cdf(5 / 6)
-    z = np.array([[q, -q], [0, q]], np.float32)
-    np.testing.assert_allclose(drawn["images"][[0, 2], [2, 1]], gan.generate(z), atol=1e-6)
-
-
-@pytest.mark.parametrize("latent_dim", [2, 3])
-def test_a_uniform_prior_has_linear_walks_only(look, latent_dim):
-    gan = saved(small_game(latent_dim, latent="uniform"), data="digits")
-    assert look("run") == 0
-    drawn = look.module.walks(gan, 2, 3, 0)
-    assert list(drawn["walks"]) == ["linear"]
-    assert "linear only" in drawn["title"]
-
-
-def test_what_a_run_lacks_is_left_out_and_said(look, capsys):
-    saved(small_game(1, pack=2))
-    assert look("run") == 0
-    assert pictures() == ["walks.png"]
-    out = capsys.readouterr().out
-    assert "No atlas.png: a map needs two latent dimensions" in out
-    assert "No gradients.png: D sees more than the pixels of one sample" in out
-
-
-def test_a_run_that_does_not_name_its_data(look, capsys):
-    gan = saved(small_game())
-    assert look("run") == 0
-    assert pictures() == ["atlas.png", "gradients.png", "walks.png"]
-    assert "gradients at generated images only" in capsys.readouterr().out
-    assert list(look.module.gradients(gan, {}, 0)["groups"]) == ["generated"]
-
-
-def test_bytes_are_scaled_to_greys(look, monkeypatch):
-    x = np.random.default_rng(0).integers(0, 256, (300, 64), dtype=np.uint8)
-    asked = {}
-    monkeypatch.setitem(look.module.DATA, "mnist", lambda **options: asked.update(options) or (x,))
-    drawn = look.module.gradients(small_game(), {"data": "mnist", "data_dir": "there"}, 0)
-    real = drawn["groups"]["real"][0]
-    assert asked["data_dir"] == "there"
-    assert real.dtype == np.float32
-    assert {tuple(row) for row in np.rint(255 * real)} <= {tuple(row) for row in x}
-    settings = {"data": "mnist", "data_dir": "there", "images": 2}
-    real = look.module.gradients(small_game(), settings, 0)["groups"]["real"][0]
-    assert {tuple(row) for row in np.rint(255 * real)} == {tuple(row) for row in x[:2]}
-
-
-def damaged():
-    saved(small_game())
-    Path("run/checkpoint.npz").write_bytes(Path("run/checkpoint.npz").read_bytes()[:3000])
-
-
-@pytest.mark.parametrize(
-    ("prepare", "arguments", "message"),
-    [
-        (lambda: None, "nowhere", "nowhere/checkpoint.npz: No such file or directory"),
-        (damaged, "run", "run/checkpoint.npz is not a whole checkpoint of nngan"),
-        (lambda: saved(small_game(features=2)), "run", "are 2 numbers, not square images"),
-        (lambda: saved(small_game()), "run --out run/checkpoint.npz", "File exists"),
-        (lambda: saved(small_game(features=9), data="digits"), "run", "digits"),
-    ],
-)
-def test_bad_input_gets_one_sentence(look, capsys, prepare, arguments, message):
-    prepare()
-    assert look(*arguments.split()) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-    assert not list(Path().rglob("*.part"))
-
-
-@pytest.mark.parametrize("arguments", ["--seed=-1", f"--seed={2**64}"])
-def test_a_seed_out_of_range(look, capsys, arguments):
-    assert look("run", arguments) == 2
-    assert "argument --seed: must be a whole number from 0 to" in capsys.readouterr().err

@@ -1,13 +1,9 @@
 """Metrics: closed forms, tables worked out by hand, another library, what real data score."""
 
-import importlib.util
-import json
 import math
 import statistics
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -619,103 +615,7 @@ def test_the_judge_names_images_of_another_size(tiny_judge):
         tiny_judge(GOOD)
 
 
-# -- the script ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def script(monkeypatch, tmp_path, tiny_judge, recorded_scores):
-    """Run ``evaluate.py`` in this process, with a stand-in for MNIST; return its exit status."""
-    path = Path(__file__).parents[1] / "examples" / "evaluate.py"
-    spec = importlib.util.spec_from_file_location("evaluate_script", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    # Each image is its number in every pixel; a view, as 60,000 of them take 188 MB.
-    numbers = np.arange(60_000, dtype="float32")[:, None]
-    splits = {
-        "train": np.broadcast_to(numbers, (60_000, 784)),
-        "test": np.zeros((10_000, 784), "float32"),
-    }
-    monkeypatch.setattr(nn.datasets, "mnist", lambda split, data_dir: (splits[split], None))
-    monkeypatch.setattr(metrics, "load_judge", lambda data_dir: tiny_judge)
-    monkeypatch.setattr(metrics, "reference_scores", lambda *a: scores_module.all_scores(*a))
-    monkeypatch.setattr(metrics, "all_scores", lambda *a: scores_module.all_scores(*a))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
-        try:
-            module.main()
-        except SystemExit as stop:
-            return stop.code
-        return 0
-
-    return run
-
-
-@pytest.fixture
-def run_folder(tmp_path):
-    """Return the folder of a run; its settings are the test's to choose."""
-
-    def make(pixels=784, **settings):
-        G = nn.Sequential(nn.Linear(2, pixels), nn.Sigmoid(), seed=0)
-        D = nn.Sequential(nn.Linear(pixels, 1), seed=1)
-        nn.GAN(G, D).save(tmp_path / "checkpoint.npz", settings)
-        return tmp_path
-
-    return make
-
-
-def test_the_script_prints_the_table_and_writes_it(script, run_folder, capsys, recorded_scores):
-    folder = run_folder(data="mnist")
-    assert script(folder, "--samples", 50) == 0
-    out = capsys.readouterr().out
-    report = json.loads((folder / "metrics.json").read_text())
-    assert set(report["metrics"]) == set(metrics.TITLES)
-    assert report["metrics"]["frechet"] == {"value": 2.0, "error": 0.5, "real": 2.0}
-    assert report["samples"] == 50
-    assert recorded_scores[1][0].shape == (50, 784)
-    for title in metrics.TITLES.values():
-        assert title in out
-
-
-def test_the_script_measures_each_against_the_right_images(
-    script, run_folder, recorded_scores, tiny_judge
-):
-    folder = run_folder(data="mnist", images=300)
-    assert script(folder, "--samples", 50, "--seed", 3) == 0
-    # The table of real images comes first.
-    (real_train, real_test, real_judge, n), (samples, train, validation, test, judge) = (
-        recorded_scores
-    )
-    assert (real_train.shape, real_test.shape, n) == ((60_000, 784), (10_000, 784), 50)
-    gan = nn.GAN.load(folder / "checkpoint.npz")
-    np.testing.assert_array_equal(samples, gan.sample(50, seed=3))
-    assert train[:, 0].tolist() == list(range(300))
-    assert validation[:, 0].tolist() == list(range(50_000, 51_000))
-    assert test is real_test
-    assert judge is real_judge is tiny_judge
-
-
-@pytest.mark.parametrize(("images", "warned"), [(50_000, False), (50_001, True), (None, True)])
-def test_the_script_knows_what_was_trained_on(
-    script, run_folder, capsys, recorded_scores, images, warned
-):
-    settings = {} if images is None else {"images": images}
-    assert script(run_folder(**settings), "--samples", 50) == 0
-    assert len(recorded_scores[1][1]) == (images or 60_000)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "--images 50000" in line]
-    assert len(lines) == warned
-
-
-def test_the_script_names_what_it_cannot_measure(script, run_folder, tmp_path, capsys):
-    assert script(tmp_path / "nothing") == 2
-    assert "checkpoint.npz" in capsys.readouterr().err
-    assert script(run_folder(data="fashion")) == 2
-    assert "is of fashion: these measures are of MNIST's digits" in capsys.readouterr().err
-    assert script(run_folder(pixels=64)) == 2
-    assert "other data" in capsys.readouterr().err
-    assert script(run_folder(), "--samples", 39) == 2
-    assert "argument --samples: must be a whole number from 40 to 40000" in capsys.readouterr().err
-    assert not (tmp_path / "metrics.json").exists()
+# -- the cache of the judge -----------------------------------------------------------------------
 
 
 def test_what_was_computed_is_not_lost_where_the_cache_cannot_be_written(tmp_path):

@@ -1,15 +1,6 @@
-"""The games on 2-D mixtures, the script that plays them over many seeds, and its picture."""
+"""The games on 2-D mixtures, and their picture."""
 
 import io
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,28 +10,6 @@ from nngan.datasets import GRID, RING
 from nngan.metrics import count_modes
 from nngan.plotting import plot_mixtures
 from nngan.recipes import MIXTURES, RECIPES
-from nngan.training import TrainingDiverged
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-@pytest.fixture
-def script(monkeypatch, tmp_path):
-    """Run ``mixtures.py`` in this process; return its status."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    import mixtures
-
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mixtures.py", *map(str, arguments)])
-        try:
-            return mixtures.main()
-        except SystemExit as stop:
-            return stop.code
-
-    return run
-
 
 # -- the games ---------------------------------------------------------------------------------
 
@@ -55,7 +24,7 @@ def test_the_game_builds_and_takes_steps(name):
     assert np.isfinite(list(history.values())).all()
     assert (gan.sample(20) != before).any()
     assert len(recipe.summary) < 90
-    assert not set(MIXTURES) & set(RECIPES)  # train_mnist.py offers the latter
+    assert not set(MIXTURES) & set(RECIPES)  # nngan train offers the latter
 
 
 @pytest.mark.parametrize("name", MIXTURES)
@@ -77,107 +46,6 @@ def test_the_ring_is_covered_in_a_quarter_of_the_steps():
     assert found.covered == 8
     assert found.high_quality > 0.5
     assert found.reverse_kl < 0.1
-
-
-# -- the script --------------------------------------------------------------------------------
-
-
-def play(folder, *arguments):
-    """Run the script as a person does."""
-    return subprocess.run(
-        [sys.executable, str(EXAMPLES / "mixtures.py"), *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
-def test_a_short_run_prints_draws_and_writes(tmp_path):
-    result = play(
-        tmp_path, "grid", "--seeds", 2, "--steps", 3, "--processes", 2,
-        "--plot", "grid.png", "--json", "grid.json",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert "modes of 25" in lines[0]
-    assert {line.partition(",")[0] for line in lines[1:3]} == {"seed 0", "seed 1"}
-    assert lines[3].startswith("mean of 2 seeds")
-    assert lines[4].startswith("real data, 10 draws")
-    assert "24.80 ± 0.20" in lines[5]
-    assert (tmp_path / "grid.png").read_bytes()[:4] == b"\x89PNG"
-    rows = json.loads((tmp_path / "grid.json").read_text())
-    assert [(row["seed"], row["steps"]) for row in rows] == [(0, 3), (1, 3)]
-    assert sorted(rows[0]) == ["covered", "high_quality", "minutes", "reverse_kl", "seed", "steps"]
-
-
-def test_one_seed_of_the_plain_game_has_no_mean(tmp_path):
-    result = play(tmp_path, "ring", "--plain", "--seeds", 1, "--steps", 2)
-    assert result.returncode == 0, result.stderr
-    assert "seed 0, 2 steps" in result.stdout
-    assert "mean" not in result.stdout
-    assert not list(tmp_path.iterdir())
-
-
-def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path):
-    script = str(EXAMPLES / "mixtures.py")
-    arguments = "ring --seeds 500 --steps 20 --processes 1 --json ring.json --plot ring.png"
-    process = subprocess.Popen(
-        [sys.executable, script, *arguments.split()], cwd=tmp_path, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    while not (tmp_path / "ring.json").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as the terminal does, to all of its processes
-    out, error = process.communicate(timeout=120)
-    assert (process.returncode, error) == (130, "")
-    rows = json.loads((tmp_path / "ring.json").read_text())
-    n = len([line for line in out.splitlines() if line.startswith("seed ")])
-    assert [row["seed"] for row in rows] == list(range(n))
-    assert f"Stopped after {n} of 500 seeds, which ring.json has\n" in out
-    assert (tmp_path / "ring.png").exists()
-
-
-def test_a_seed_that_diverges_is_named_and_the_others_go_on(script, monkeypatch, tmp_path, capsys):
-    import mixtures
-
-    found = count_modes(RING.sample(100, 0)[0], RING)
-
-    def train(seed, **_):
-        if seed == 1:
-            raise TrainingDiverged("the loss is no longer finite at step 7: lower it")
-        return mixtures.Run(seed, 20, 0.1, np.zeros((3, 2)), found)
-
-    monkeypatch.setattr(mixtures, "train", train)
-    monkeypatch.setattr(mixtures, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
-    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
-        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # the script sets it for good
-    assert script("ring", "--seeds", 4, "--processes", 1, "--json", "ring.json") == 1
-    out = capsys.readouterr().out
-    assert "\nseed 1: the loss is no longer finite at step 7: lower it\n" in out
-    assert "mean of 3 seeds" in out
-    rows = json.loads((tmp_path / "ring.json").read_text())
-    assert [row["seed"] for row in rows] == [0, 2, 3]
-
-
-def test_a_run_is_that_of_its_recipe_and_seed(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    from mixtures import train
-
-    a, b = (train(3, "ring", False, 4, "numpy") for _ in range(2))
-    np.testing.assert_array_equal(a.samples, b.samples)
-    recipe = MIXTURES["ring"]
-    optimizer = {**recipe.optimizer, "schedule": ("linear", 4)}
-    gan = replace(recipe, optimizer=optimizer).build(2, seed=3)
-    gan.fit(nn.datasets.ring()[0][:1000], 1, 250, progress=False)
-    np.testing.assert_array_equal(a.samples, gan.sample(2_500, seed=3))
-    assert a.modes.covered == count_modes(a.samples, RING).covered
-    plain = train(3, "ring", True, 4, "numpy")
-    assert (plain.samples != a.samples).any()
-
-
-def test_no_gpu(script, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert script("ring", "--backend", "cupy") == 2
-    assert "pip install 'nngan[cuda13]'" in capsys.readouterr().err
 
 
 # -- the picture -------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ has no such columns, and y is None.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -52,6 +51,8 @@ class Prior(NamedTuple):
 
     def quantiles(self, n: int) -> Array:
         """Return the quantiles (i + 1/2) / n of one column, float64: n equally likely values."""
+        from statistics import NormalDist  # here, so that ``import nngan`` stays light
+
         p = (np.arange(positive_int("n", n)) + 0.5) / n
         return 2 * p - 1 if self.latent == "uniform" else np.array([*map(NormalDist().inv_cdf, p)])
 

@@ -15,7 +15,7 @@ import io
 import sys
 from pathlib import Path
 
-from ..cli import OneSentenceParser, between
+from ..command_line import OneSentenceParser, between
 from .child import ask
 from .report import Finding, Report
 

@@ -1,15 +1,15 @@
 """Time whole training steps of nngan and of the same game in PyTorch, side by side.
 
-python examples/benchmark.py                          # both cases; without PyTorch, nngan alone
-python examples/benchmark.py --sweep batch --plot batch.png
-python examples/benchmark.py --backend numpy           # or numba, mkl; or cupy, on a GPU
+python examples/benchmark/race.py                     # both cases; without PyTorch, nngan alone
+python examples/benchmark/race.py --sweep batch --plot batch.png
+python examples/benchmark/race.py --backend numpy     # or numba, mkl; or cupy, on a GPU
 
-A step is everything that one is in training: minibatch, noise, D's update, G's update, both
-optimizers. Networks, minibatch size, dtype and number of threads are the same; digits of MNIST's
-size stand for MNIST. Each contestant has a process of its own and they take turns, a fraction of a
-second each, and each begins a round in its turn: what disturbs the machine disturbs all of them
-alike. Every ratio is taken within a round; medians and quartiles of the rounds are printed. PyTorch
-is as its users have it, unless an option says otherwise.
+A timed step includes everything that a training step does: minibatch, noise, D's update, G's
+update, both optimizers. Networks, minibatch size, dtype and number of threads are the same. The
+data are digits of MNIST's size. Each contestant has a process of its own. They take turns of a
+fraction of a second, and a different one begins each round: a disturbance of the machine disturbs
+all of them alike. Every ratio is taken within a round; medians and quartiles of the rounds are
+printed. PyTorch has its default settings, unless an option says otherwise.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmark_games import CONTESTANTS, Case
+from contestants import CONTESTANTS, Case
 
 from nngan.backend import BACKENDS, BackendUnavailable, get_backend
-from nngan.cli import PICTURES, OneSentenceParser, output, positive
+from nngan.command_line import OneSentenceParser, positive
+from nngan.commands.options import PICTURES, in_options, output
 
 SWEEPS = {
     "batch": [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
@@ -60,26 +61,34 @@ def main() -> None:
 
 def parse_options() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = OneSentenceParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = OneSentenceParser(description=__doc__)
     parser.add_argument(
         "--backend", choices=BACKENDS, help="default: the fastest for the CPU that is installed"
     )
-    parser.add_argument("--recipe", choices=["tf_basic", "pytorch_mlp"], action="append")
-    parser.add_argument("--sweep", choices=SWEEPS, help="in place of the two cases")
-    parser.add_argument("--threads", type=positive(int), default=cores())
-    parser.add_argument("--rounds", type=positive(int), default=15)
     parser.add_argument(
-        "--seconds", type=positive(float), default=0.4, help="of one turn (default 0.4)"
+        "--recipe", choices=["tf_basic", "pytorch_mlp"], action="append",
+        help="a case to time, may be repeated; default: both",
+    )  # fmt: skip
+    parser.add_argument("--sweep", choices=SWEEPS, help="time a series instead of the two cases")
+    parser.add_argument(
+        "--threads", type=positive(int), default=cores(), metavar="N", help="default: all cores"
     )
+    parser.add_argument("--rounds", type=positive(int), default=15, metavar="N", help="default: 15")
+    parser.add_argument(
+        "--seconds", type=positive(float), default=0.4, metavar="X",
+        help="length of a turn; default: 0.4",
+    )  # fmt: skip
     parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
     parser.add_argument(
         "--flush-denormals", action="store_true",
         help="tell PyTorch to take subnormal numbers for zero (torch.set_flush_denormal)",
     )  # fmt: skip
-    parser.add_argument("--json", type=output(), help="write all figures to this file")
-    parser.add_argument("--plot", type=output(*PICTURES), help="draw them into this file")
+    parser.add_argument(
+        "--json", type=output(), metavar="FILE", help="write all figures to this file"
+    )
+    parser.add_argument(
+        "--plot", type=output(*PICTURES), metavar="FILE", help="draw them into this file"
+    )
     args = parser.parse_args()
     if args.sweep and (args.recipe or args.compile):
         parser.error("--sweep has its own games and contestants: leave --recipe and --compile out")
@@ -87,7 +96,7 @@ def parse_options() -> argparse.Namespace:
         args.backend = args.backend or fastest_backend()
         get_backend(args.backend)
     except BackendUnavailable as error:
-        parser.error(str(error))
+        parser.error(in_options(error, parser))
     return args
 
 
@@ -107,7 +116,7 @@ def cores() -> int:
 
 
 def contestants(args: argparse.Namespace) -> list[str]:
-    """Return who can run here."""
+    """Return the names of the contestants that can run here."""
     names = list(CONTESTANTS)
     if args.sweep:
         for name in ("nngan, simultaneous", "torch eager, same fakes", "torch fused, same fakes"):
@@ -127,7 +136,7 @@ def contestants(args: argparse.Namespace) -> list[str]:
 
 
 def cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
-    """Return the games to time, with a label each."""
+    """Return the games to time, each with a label."""
     common: dict[str, Any] = {
         "backend": args.backend, "threads": args.threads,
         "flush_denormals": args.flush_denormals,
@@ -152,7 +161,7 @@ def cases(args: argparse.Namespace) -> list[tuple[str, Case]]:
 
 
 def serve(name: str, case: Case, pipe: Connection) -> None:
-    """In the contestant's process: run as many steps as the parent asks for, return the seconds."""
+    """Run the steps that the parent asks for and send the seconds; in the contestant's process."""
     try:
         step = CONTESTANTS[name](case)
         synchronize = _synchronizer(case.backend, name)
@@ -167,8 +176,8 @@ def serve(name: str, case: Case, pipe: Connection) -> None:
         seconds(5)
         pipe.send(0.0)
         while steps := pipe.recv():
-            # The threads of the process that has just gone to sleep spin on for a while, and the
-            # kernel takes its time to spread ours over the cores: neither is part of a step.
+            # The threads of the previous process spin for a while after its turn, and the kernel
+            # needs time to spread ours over the cores: neither is part of a step.
             seconds(steps)
             pipe.send(seconds(steps))
     except Exception as error:
@@ -185,11 +194,11 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
     for name in names:
         pipe, end = context.Pipe()
         context.Process(target=serve, args=(name, case, end), daemon=True).start()
-        end.close()  # the child has its own: when it dies, we hear of it
+        end.close()  # the child has its own: recv raises EOFError when it dies
         pipes[name] = pipe
 
     def answer(name: str) -> float | None:
-        """Return what the contestant says, or None and no more turns when it has failed."""
+        """Return the contestant's answer; if it failed, drop it from the race and return None."""
         try:
             said = pipes[name].recv()
         except EOFError:
@@ -220,7 +229,7 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
                 times[name].append(1e3 * seconds / steps[name])
     for pipe in pipes.values():
         pipe.send(0)
-    return {name: times[name] for name in pipes}  # whoever failed on the way is left out
+    return {name: times[name] for name in pipes}  # without those that failed on the way
 
 
 def _synchronizer(backend: str, name: str) -> Any:
@@ -261,7 +270,7 @@ def print_table(result: dict[str, Any]) -> None:
 
 
 def machine_line(backend: str, flush_denormals: bool) -> str:
-    """Return what the figures were taken on, in one line."""
+    """Return the machine and the versions that the figures belong to, in one line."""
     if backend == "cupy":
         import cupy
 
@@ -285,7 +294,7 @@ def machine_line(backend: str, flush_denormals: bool) -> str:
 
 
 def label(name: str, backend: str) -> str:
-    """Return what a contestant is called where it is reported."""
+    """Return the name of a contestant in the report."""
     libraries = {"numpy": "NumPy", "numba": "Numba", "mkl": "MKL", "cupy": "CuPy"}
     return f"nngan, {libraries[backend]}" if name == "nngan" else name
 
@@ -307,7 +316,7 @@ def plot_ratios(report: dict[str, Any], args: argparse.Namespace) -> None:
         1, len(results), figsize=(1 + 3.8 * len(results), 3.8), sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    # One that failed in a case has a line there all the same.
+    # A contestant that failed in a case keeps its empty line there.
     names = list(dict.fromkeys(name for result in results for name in result["contestants"]))
     for ax, result in zip(axes[0], results, strict=True):
         times = result["contestants"]
@@ -334,7 +343,7 @@ def plot_ratios(report: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def plot_sweep(report: dict[str, Any], args: argparse.Namespace) -> None:
-    """Draw the milliseconds of a step against what was swept."""
+    """Draw the milliseconds of a step against the swept size."""
     from matplotlib import pyplot as plt
 
     results = report["results"]

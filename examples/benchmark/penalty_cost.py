@@ -1,16 +1,15 @@
 """Time a discriminator step with R1, by hand and with PyTorch's double backward, side by side.
 
-OPENBLAS_NUM_THREADS=1 python examples/penalty_cost.py     # 25 rounds of 3 steps each
-OPENBLAS_NUM_THREADS=1 python examples/penalty_cost.py 50  # so many rounds
+OPENBLAS_NUM_THREADS=1 python examples/benchmark/penalty_cost.py     # 25 rounds of 3 steps each
+OPENBLAS_NUM_THREADS=1 python examples/benchmark/penalty_cost.py 50  # 50 rounds
 
-D and minibatch size are those of the recipe pytorch_mlp, on samples of MNIST's size. The four take
-turns, with as many threads each, and every ratio is taken within a round; medians of the rounds are
-printed. Without PyTorch nngan runs alone.
+D and minibatch size are those of the recipe pytorch_mlp, on samples of MNIST's size. The four steps
+take turns and use the same number of threads. Every ratio is taken within a round; the medians of
+the rounds are printed. Without PyTorch nngan runs alone.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from nngan.cli import OneSentenceParser, positive
+from nngan.command_line import OneSentenceParser, positive
 from nngan.recipes import RECIPES
 
 FEATURES, GAMMA = 784, 10.0
@@ -26,10 +25,8 @@ RECIPE = RECIPES["pytorch_mlp"]
 
 
 def main() -> None:
-    """Race, and print what each step took."""
-    parser = OneSentenceParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Race, and print the time of each step."""
+    parser = OneSentenceParser(description=__doc__)
     parser.add_argument("rounds", nargs="?", type=positive(int), default=25, help="default: 25")
     rounds = parser.parse_args().rounds
     rng = np.random.default_rng(0)
@@ -57,8 +54,7 @@ def main() -> None:
 
 def nngan_steps(x: np.ndarray, z: np.ndarray) -> dict[str, Callable[[], object]]:
     """Return D's step here, without R1 and with it."""
-    plain, penalised = (RECIPE.build(FEATURES) for _ in range(2))
-    penalised.r1 = GAMMA
+    plain, penalised = RECIPE.build(FEATURES), RECIPE.with_game(r1=GAMMA).build(FEATURES)
     return {
         "nngan": lambda: plain.discriminator_step(x, z),
         "nngan, R1": lambda: penalised.discriminator_step(x, z),
@@ -98,7 +94,7 @@ def torch_steps(x: np.ndarray, z: np.ndarray) -> dict[str, Callable[[], object]]
         if gamma:
             (g,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
             loss = loss + gamma / 2 * g.square().sum(dim=1).mean()
-        loss.backward(inputs=parameters)  # of the data, no gradient is wanted
+        loss.backward(inputs=parameters)  # without the gradient of the data
         optimizer.step()
 
     return {"torch": lambda: step(0.0), "torch, R1": lambda: step(GAMMA)}

@@ -1,4 +1,4 @@
-"""The contestants of benchmark.py: one training step of the same game, written in each framework.
+"""The contestants of race.py: one training step of the same game, written in each framework.
 
 A contestant is a function ``(case) -> step``; calling ``step()`` once trains D and G on one
 minibatch. It runs in a process of its own, so that no library disturbs another one's threads.
@@ -32,18 +32,18 @@ class Case:
     Attributes
     ----------
     name : str
-        The recipe it comes from; dropout and the data's range are left out.
+        Its recipe, without dropout and without a range of the data.
     batch : int
         Samples per minibatch.
     width, depth : int or None
-        Where given, both networks have `depth` hidden layers of `width` in place of the recipe's.
+        If given, both networks have `depth` hidden layers of `width` instead of the recipe's.
     backend : str
         "numpy", "numba", "mkl" or "cupy"; PyTorch runs on the same device.
     threads : int
-        Of the matrix products and of PyTorch.
+        Number of threads of the matrix products and of PyTorch.
     flush_denormals : bool
-        Whether PyTorch is told to take subnormal numbers for zero. nngan's optimizers clear them;
-        where they appear depends on how many steps were played before.
+        Whether PyTorch treats subnormal numbers as zero. nngan's optimizers clear them. They appear
+        after some number of steps.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Case:
 
     @property
     def adam(self) -> dict[str, Any]:
-        """The optimizer of both players, as the recipe has it."""
+        """The recipe's optimizer, for both players."""
         return RECIPES[self.name].optimizer
 
 
@@ -85,8 +85,8 @@ def _perceptron(widths: list[int]) -> list[Any]:
 def images() -> np.ndarray[Any, Any]:
     """Return the 8x8 digits of scikit-learn at MNIST's size: bytes of shape (60000, 784).
 
-    Real images, so that the game stays a game: against noise D wins at once, its gradients vanish,
-    and what is timed is the processor's slow arithmetic with numbers next to zero.
+    The images must be real: against noise D wins at once, its gradients vanish, and the race would
+    time the processor's slow arithmetic with numbers near zero.
     """
     small, _ = nn.datasets.digits()
     enlarged = np.kron(small.reshape(-1, 8, 8), np.ones((1, 3, 3)))
@@ -98,7 +98,7 @@ def images() -> np.ndarray[Any, Any]:
 
 
 def nngan_game(case: Case, update: str = "alternating") -> Step:
-    """Return the step that `GAN.fit` runs, and an epoch that never ends around it."""
+    """Return the step that `GAN.fit` runs, in an epoch that never ends."""
     G, D, _ = case.layers()
     gan = nn.GAN(
         nn.Sequential(*G, seed=1),
@@ -128,8 +128,8 @@ def nngan_game(case: Case, update: str = "alternating") -> Step:
 def step_products(case: Case) -> list[tuple[str, Any, int]]:
     """Return the matrix products of nngan's alternating step, in their order.
 
-    Each is (what it computes, of which Linear layer, for how many samples). Nobody reads the
-    gradient of D's input in D's step, that of z in G's, or D's weight gradients in G's.
+    Each is (result, Linear layer, number of samples). A step leaves out the gradients that nobody
+    reads: of D's input in D's step, of z and of D's weights in G's step.
     """
     G, D = ([layer for layer in net if layer.size] for net in case.layers()[:2])
     n = case.batch
@@ -165,7 +165,7 @@ def operands(
     W: dict[int, Any],
     dW: dict[int, Any],
 ) -> list[tuple[Any, Any, Any]]:
-    """Return the two factors of each product and, of a gradient of weights, where it is written."""
+    """Return the two factors of each product and its output array, if it has one."""
     calls = []
     for what, layer, rows in made:
         x, dy = array(rows, layer.n_in), array(rows, layer.n_out)
@@ -180,14 +180,14 @@ def operands(
 
 
 def products(case: Case) -> Step:
-    """Return the matrix products of the step alone: what a step cannot undercut."""
+    """Return the matrix products of the step alone: a lower bound for its time."""
     backend = get_backend(case.backend)
     made = step_products(case)
     W = {id(layer): backend.asarray(layer.W) for _, layer, _ in made}
     dW = {id(layer): backend.asarray(layer.dW) for _, layer, _ in made}
 
     def array(rows: int, columns: int) -> Any:
-        # Activations lie as they do in training, by columns on NumPy: made by the same product.
+        # Made by the same product as in training, for the same memory order.
         a, b = (backend.xp.full(shape, 0.1, dtype="float32") for shape in ((rows, 2), (2, columns)))
         return backend.matmul(a, b)
 
@@ -208,8 +208,8 @@ def torch_game(
 ) -> Step:
     """Return the step as tutorials write it: two backward passes, `detach`, `optim.Adam`.
 
-    It draws new noise for G, as Algorithm 1 does and nngan. With `same_fakes` G learns from the
-    fakes that D has just seen, as in PyTorch's DCGAN tutorial: a pass of G less, another game.
+    It draws new noise for G, as Algorithm 1 and nngan do. With `same_fakes` G learns from the fakes
+    that D has just seen, as in PyTorch's DCGAN tutorial: one pass of G less, and another game.
     `mode` is "eager", "compile" (`torch.compile` around the whole step) or "graph" (the step
     captured as one CUDA graph).
     """
@@ -262,7 +262,7 @@ def torch_game(
 
 
 def torch_limit(case: Case) -> Step:
-    """Return PyTorch's own floor: the products of nngan's step, the fused Adam, nothing else."""
+    """Return PyTorch's lower bound: the products of nngan's step and the fused Adam."""
     torch, device = _torch(case)
     made = step_products(case)
     W = {id(layer): torch.full((layer.n_in, layer.n_out), 0.1).to(device) for _, layer, _ in made}
@@ -281,16 +281,16 @@ def torch_limit(case: Case) -> Step:
 
 
 def _torch(case: Case) -> tuple[Any, str]:
-    """Return PyTorch, set up, and its name of the device."""
+    """Return PyTorch with these settings, and the device."""
     import torch
 
-    torch.set_flush_denormal(case.flush_denormals)  # first: threads have it from who starts them
+    torch.set_flush_denormal(case.flush_denormals)  # first: threads inherit it
     torch.set_num_threads(case.threads)
     return torch, "cuda" if case.backend == "cupy" else "cpu"
 
 
 def _to_torch(layers: list[Any], seed: int) -> Any:
-    """Return the network with the weights that nngan's begins with."""
+    """Return the network in PyTorch, with the initial weights of nngan's."""
     import torch
 
     def linear(layer: nn.Linear) -> Any:

@@ -1,11 +1,12 @@
-"""Mode collapse on a 2-D mixture, counted over many seeds as PacGAN's authors count it.
+"""Count the modes of a 2-D mixture that a game finds, as the PacGAN paper does.
 
-python examples/mixtures.py ring                   # ten seeds, eight modes
-python examples/mixtures.py grid --plot grid.png   # ten seeds, 25 modes, and a picture
-python examples/mixtures.py ring --plain           # a game without the cure
+nngan mixtures ring                   # ten seeds, eight modes
+nngan mixtures grid --plot grid.png   # ten seeds, 25 modes, and a picture
+nngan mixtures ring --plain           # a game that may collapse
 
-Every run learns from the same 100,000 points, is judged by 2,500 samples, prints its line when it
-is done and is then in the file of --json. The game is `nngan.recipes.MIXTURES`.
+Every run learns from the same 100,000 points and is judged by 2,500 samples.
+When it is done, it prints its line and adds its numbers to the file of --json.
+The game is `nngan.recipes.MIXTURES`.
 """
 
 from __future__ import annotations
@@ -27,21 +28,22 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-import nngan as nn
-from nngan.backend import BACKENDS, Array, get_backend
-from nngan.cli import PICTURES, OneSentenceParser, one_sentence, output, positive, run_main
-from nngan.datasets import GRID, RING, Mixture
-from nngan.files import atomic_write
-from nngan.metrics import Estimate, Modes, count_modes, over_runs
-from nngan.metrics.modes import RADIUS, RUNS, SAMPLES
-from nngan.plotting import plot_mixtures
-from nngan.recipes import MIXTURES, Recipe
-from nngan.training import TrainingDiverged
+from ..backend import Array, BackendUnavailable, get_backend
+from ..command_line import OneSentenceParser, one_sentence, positive
+from ..datasets import GRID, RING, Mixture
+from ..files import atomic_write
+from ..layers import LeakyReLU, Linear
+from ..metrics import Estimate, Modes, count_modes, over_runs
+from ..metrics.modes import RADIUS, RUNS, SAMPLES
+from ..plotting import plot_mixtures
+from ..recipes import MIXTURES, Recipe
+from ..training import TrainingDiverged
+from .options import PICTURES, add_backend, in_options, output
 
 POINTS = 100_000
 DATA: dict[str, Mixture] = {"ring": RING, "grid": GRID}
 NAMES = ("covered", "high_quality", "reverse_kl")
-# Lin et al., NeurIPS 2018, Table 1: the best of each column, each from another game.
+# Lin et al. (PacGAN), NeurIPS 2018, Table 1: the best of each column, from different games.
 PUBLISHED = {
     "ring": (Estimate(7.9, 0.1), Estimate(0.982, 0.002), Estimate(0.07, 0.02)),
     "grid": (Estimate(24.8, 0.2), Estimate(0.957, 0.006), Estimate(0.04, 0.01)),
@@ -51,14 +53,14 @@ PLAIN = Recipe(
     summary="the game of 2014: no penalty, no decay, no average",
     latent_dim=2,
     generator=lambda z, x: (
-        nn.Linear(z, 128, "he"), nn.LeakyReLU(0.2),
-        nn.Linear(128, 128, "he"), nn.LeakyReLU(0.2),
-        nn.Linear(128, x),
+        Linear(z, 128, "he"), LeakyReLU(0.2),
+        Linear(128, 128, "he"), LeakyReLU(0.2),
+        Linear(128, x),
     ),
     discriminator=lambda x: (
-        nn.Linear(x, 128, "he"), nn.LeakyReLU(0.2),
-        nn.Linear(128, 128, "he"), nn.LeakyReLU(0.2),
-        nn.Linear(128, 1),
+        Linear(x, 128, "he"), LeakyReLU(0.2),
+        Linear(128, 128, "he"), LeakyReLU(0.2),
+        Linear(128, 1),
     ),
     optimizer={"type": "Adam", "lr": 1e-3, "beta1": 0.5},
     batch_size=250,
@@ -68,7 +70,7 @@ PLAIN = Recipe(
 
 @dataclass(frozen=True)
 class Run:
-    """What one seed came to."""
+    """The result of one seed."""
 
     seed: int
     steps: int
@@ -83,7 +85,7 @@ def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) ->
     epoch = POINTS // recipe.batch_size
     steps = recipe.epochs * epoch if steps is None else steps
     epochs = math.ceil(steps / epoch)
-    # A run of less than an epoch sees only as many points as it takes.
+    # A run of less than an epoch gets only the points that its steps take.
     x = mixture.sample(POINTS, seed=0)[0][: steps * recipe.batch_size]
     gan = recipe.build(2, seed, backend, steps=epochs * (len(x) // recipe.batch_size))
     started = time.perf_counter()
@@ -105,7 +107,7 @@ def percent(share: Estimate) -> str:
 
 
 def table(runs: Sequence[Run], name: str) -> str:
-    """Return the mean over runs, beside real data's and the best published."""
+    """Return the mean over runs, next to that of real data and the best published."""
     rows = [f"real data, {RUNS} draws", "best of PacGAN's Table 1"]
     real = over_runs(
         [count_modes(DATA[name].sample(SAMPLES, i + 1)[0], DATA[name]) for i in range(RUNS)]
@@ -127,40 +129,52 @@ def report(run: Run) -> dict[str, object]:
     return {"seed": run.seed, "steps": run.steps, "minutes": run.minutes, **numbers}
 
 
-def parse() -> argparse.Namespace:
-    """Read the options; what is wrong with them is said before anything is trained."""
-    parser = OneSentenceParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("mixture", choices=DATA)
-    parser.add_argument("--seeds", type=positive(int), default=RUNS, metavar="N", help="0 to N - 1")
-    parser.add_argument(
-        "--steps", type=positive(int), metavar="N", help="above 400 in epochs of 400, rounded up"
+def parser(program: str) -> OneSentenceParser:
+    """Return the parser of the command."""
+    p = OneSentenceParser(program, description=__doc__)
+    p.add_argument("mixture", choices=DATA)
+    p.add_argument(
+        "--seeds", type=positive(int), default=RUNS, metavar="N",
+        help=f"run the seeds 0 to N - 1; default: {RUNS}",
+    )  # fmt: skip
+    p.add_argument(
+        "--steps", type=positive(int), metavar="N",
+        help="default: the recipe's; above 400 rounded up to epochs of 400",
+    )  # fmt: skip
+    p.add_argument("--plain", action="store_true", help="the game of 2014: no penalty, no decay")
+    add_backend(p)
+    p.add_argument(
+        "--processes", type=positive(int), metavar="N", help="default: one per core; cupy: 1"
     )
-    parser.add_argument("--plain", action="store_true", help="the game of 2014, without the cure")
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy")
-    parser.add_argument(
-        "--processes", type=positive(int), metavar="N", help="default: one a core; cupy: 1"
+    p.add_argument(
+        "--plot", type=output(*PICTURES), metavar="FILE", help="draw all runs into this file"
     )
-    parser.add_argument(
-        "--plot", type=output(*PICTURES), metavar="FILE", help="a picture of all runs"
+    p.add_argument(
+        "--json", type=output(), metavar="FILE", help="write the numbers of all runs to this file"
     )
-    parser.add_argument("--json", type=output(), metavar="FILE", help="the numbers of all runs")
-    options = parser.parse_args()
+    return p
+
+
+def parse(arguments: Sequence[str] | None, program: str) -> argparse.Namespace:
+    """Read the options; refuse a backend that cannot run before anything is trained."""
+    command = parser(program)
+    options = command.parse_args(arguments)
     try:
         get_backend(options.backend)
-    except nn.BackendUnavailable as error:
-        parser.error(str(error))
+    except BackendUnavailable as error:
+        command.error(in_options(error, command))
     if options.processes is None:
         options.processes = 1 if options.backend == "cupy" else os.cpu_count() or 1
     return options
 
 
 def begin() -> None:
-    """Make a process one that can be ended at any moment."""
-    tqdm.set_lock(threading.RLock())  # its default is a semaphore of the system, which would stay
+    """Prepare a process that may be ended at any moment."""
+    tqdm.set_lock(threading.RLock())  # its default, a semaphore of the system, would be left behind
 
 
 def submit(pool: ProcessPoolExecutor, options: argparse.Namespace) -> dict[Future[Run], int]:
-    """Hand out the seeds; the processes that this starts leave Ctrl-C to the one that reports."""
+    """Hand out the seeds to processes that ignore Ctrl-C, which the parent handles."""
     job = functools.partial(
         train, name=options.mixture, plain=options.plain, steps=options.steps,
         backend=options.backend,
@@ -200,10 +214,10 @@ def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
     print(f"picture: {options.plot}")
 
 
-def main() -> int:
-    """Train, print, draw; return the exit status."""
-    options, status = parse(), 0
-    # The matrices are small: a thread each for the processes, which read this as they begin.
+def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures") -> int:
+    """Run the command; return the exit status."""
+    options, status = parse(arguments, program), 0
+    # The matrices are small: one thread per process. Processes read this when they start.
     for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
     runs: list[Run] = []
@@ -229,7 +243,7 @@ def main() -> int:
             for process in multiprocessing.active_children():
                 process.terminate()
             pool.shutdown(cancel_futures=True)
-            keep(runs, options.json)  # perhaps it came while this was under way
+            keep(runs, options.json)  # Ctrl-C may have interrupted the call above
             where = f", which {options.json} has" if runs and options.json else ""
             print(f"\nStopped after {len(runs)} of {options.seeds} seeds{where}")
             status = 130
@@ -237,7 +251,3 @@ def main() -> int:
     if runs and options.plot is not None:
         draw(runs, options)
     return status
-
-
-if __name__ == "__main__":
-    run_main(main)

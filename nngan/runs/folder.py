@@ -1,4 +1,4 @@
-"""The folder of a run: sheets of samples, losses, configuration, checkpoint."""
+"""The folder of a run: sheets of samples, losses, settings, checkpoint."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import io
 import math
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from ..backend import Backend
 from ..files import atomic_write
 from ..game import METRICS
 from ..gan import GAN
+from .settings import RunSettings, config_text, read_extra, write_extra
 
 SHEET = 64  # samples on a sheet
-# By these a run is known; metrics.json is of examples/evaluate.py.
+# A folder that holds one of these holds a run. `nngan evaluate` writes metrics.json.
 FILES = (
     "checkpoint.npz", "config.json", "history.csv", "samples", "losses.png", "progress.gif",
     "metrics.csv", "metrics.png", "metrics.json",
@@ -30,39 +31,33 @@ class RunFolder:
     """A callback for `fit` that keeps a run in a folder.
 
     ========================== =====================================================================
-    ``samples/epoch_0001.png`` samples of one fixed noise, every `sample_every` epochs and the last
+    ``samples/epoch_0001.png`` samples of one fixed noise, as often as the settings say
     ``progress.gif``           those sheets one after the other (at the end)
-    ``losses.png``             losses and D's mean outputs over the epochs
+    ``losses.png``             losses and D's mean outputs over the epochs (at the end)
     ``history.csv``            the same as numbers
-    ``config.json``            everything that the run was made with
-    ``checkpoint.npz``         its full state after each epoch, from which it can go on
-    ``metrics.csv``            what was measured on the way, see `Measure`
-    ``metrics.png``            the same over the epochs
+    ``config.json``            the settings of the run and the description of its game
+    ``checkpoint.npz``         the full state after each epoch, from which the run can go on
+    ``metrics.csv``            the scores that `Measure` took
+    ``metrics.png``            the same over the epochs (at the end)
     ========================== =====================================================================
 
     Parameters
     ----------
     path : path
         The folder; `create` makes it.
-    settings : dict
-        What the run was made with, as JSON can hold it; goes into ``config.json`` and into the
-        checkpoint. ``settings["epochs"]`` is the total.
-    sample_every : int
-        Sheets are drawn at the epochs 1, 1 + sample_every, ... and at the last.
+    settings : RunSettings
+        They go into ``config.json`` and into the checkpoint.
 
     Attributes
     ----------
     measured : list of dict of str to float
-        A row for each epoch that was measured. It is part of the checkpoint, as the history is: a
-        run that goes on from an older epoch has only that epoch's rows.
+        One row per measured epoch. The rows are part of the checkpoint, as the history is: a run
+        that goes on from an older epoch has only the rows up to that epoch.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], settings: dict[str, Any], sample_every: int = 1
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], settings: RunSettings) -> None:
         self.path = Path(path)
         self.settings = settings
-        self.sample_every = sample_every
         self.measured: list[dict[str, float]] = []
 
     @property
@@ -70,13 +65,18 @@ class RunFolder:
         """Path of the checkpoint."""
         return self.path / "checkpoint.npz"
 
+    @property
+    def config(self) -> Path:
+        """Path of ``config.json``."""
+        return self.path / "config.json"
+
     def create(self, gan: GAN) -> None:
         """Make the folder of a new run and save its beginning.
 
         Raises
         ------
         FileExistsError
-            When another run is there.
+            When the folder already holds a run.
         NotADirectoryError
             When the path is a file.
         """
@@ -97,21 +97,34 @@ class RunFolder:
 
         Raises
         ------
-        FileNotFoundError, CheckpointError
-            When there is no checkpoint, or a damaged one.
+        FileNotFoundError
+            When there is no checkpoint.
+        CheckpointError
+            When the checkpoint is damaged.
+        ValueError
+            When the checkpoint is not of a run.
         """
-        folder = cls(path, {})
-        gan, folder.settings = checkpoint.load(folder.checkpoint, backend, kind=GAN)
-        for part in folder.path.rglob(".*.part"):  # of a run that was killed while it wrote
+        file = Path(path) / "checkpoint.npz"
+        gan, extra = checkpoint.load(file, backend, kind=GAN)
+        settings, measured = read_extra(extra, file)
+        if settings is None:
+            raise ValueError(
+                f"{file} is a saved game without the settings of a run: load it with GAN.load"
+            )
+        folder = cls(path, settings)
+        folder.measured = measured
+        for part in folder.path.rglob(".*.part"):  # left by a run that was killed while it wrote
             part.unlink()
-        folder.sample_every = folder.settings.get("sample_every", 1)
-        folder.measured = folder.settings.pop("measured", [])
         return folder, gan
 
+    def change(self, **settings: object) -> None:
+        """Replace some of the settings."""
+        self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]
+
     def __call__(self, gan: GAN) -> None:
-        """Write what belongs to the epoch that has just ended; the checkpoint last."""
-        last = gan.epoch >= self.settings["epochs"]
-        if last or (gan.epoch - 1) % self.sample_every == 0:
+        """Write the files of the epoch that has just ended; the checkpoint last."""
+        last = gan.epoch >= self.settings.epochs
+        if last or (gan.epoch - 1) % self.settings.sample_every == 0:
             sheets = self.path / "samples"
             sheets.mkdir(exist_ok=True)
             with atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
@@ -128,18 +141,21 @@ class RunFolder:
         self.save(gan)
 
     def save(self, gan: GAN) -> None:
-        """Write the checkpoint: the game, the settings, and what was measured."""
-        gan.save(self.checkpoint, {**self.settings, "measured": self.measured})
+        """Write the checkpoint: the game, the settings and the scores."""
+        gan.save(self.checkpoint, write_extra(self.settings, self.measured))
 
     def draw(self, gan: GAN) -> None:
         """Draw the curves and the animation of all sheets so far."""
         if gan.epoch:
-            chance = {"d_chance": gan.objective.d_chance, "g_chance": gan.objective.g_chance}
+            chance = {
+                "d_chance": gan.rules.objective.d_chance,
+                "g_chance": gan.rules.objective.g_chance,
+            }
             with atomic_write(self.path / "losses.png") as file:
                 plotting.plot_losses(gan.history, file, **chance)
         if self.measured:
             with atomic_write(self.path / "metrics.png") as file:
-                plotting.plot_quality(self.measured, file, self.settings.get("real"))
+                plotting.plot_quality(self.measured, file, self.settings.real_scores)
         sheets = sorted((self.path / "samples").glob("epoch_*.png"))
         if sheets:
             captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]
@@ -148,12 +164,19 @@ class RunFolder:
 
     def write_config(self, gan: GAN) -> None:
         """Write ``config.json``: the settings, and the game in full."""
-        config = {**self.settings, "gan": gan.config()}
-        self._write("config.json", checkpoint.as_json(config, indent=2) + "\n")
+        self._write("config.json", config_text(self.settings, gan))
 
     def _write(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
+
+
+def load_run(
+    path: str | os.PathLike[str], backend: str | Backend = "numpy"
+) -> tuple[GAN, RunSettings | None]:
+    """Return the game in a checkpoint and the settings of its run; None if it is not of a run."""
+    gan, extra = checkpoint.load(path, backend, kind=GAN)
+    return gan, read_extra(extra, Path(path))[0]
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Sequence[float]]) -> str:

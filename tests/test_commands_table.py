@@ -1,41 +1,40 @@
-"""examples/recipe_table.py: what it runs, what it leaves alone, the means it prints."""
+"""``nngan table``: the commands it runs, the folders it leaves alone, the means it prints."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nngan.commands import table
 from nngan.recipes import RECIPES
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
+from nngan.runs import RunSettings
 
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
-    """Run the script in this process with a stand-in for the two it calls; return its status."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))  # where it finds train_mnist.py
-    spec = importlib.util.spec_from_file_location("table_script", EXAMPLES / "recipe_table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """Run the command in this process with a stand-in for the two it calls; return its status."""
     calls = []
 
     def play(command, stdout, stderr, env):
-        name, arguments = Path(command[1]).name, command[2:]
+        assert command[:3] == [sys.executable, "-m", "nngan"]
+        name, *arguments = command[3:]
         calls.append((name, *arguments))
         if "--out" in arguments:
             given = dict(zip(arguments[::2], arguments[1::2], strict=False))
             folder = Path(given["--out"])
             folder.mkdir(exist_ok=True)
-            config = {"data": given["--data"], "recipe": given["--recipe"]}
-            config |= {name: int(given[f"--{name}"]) for name in ("seed", "images", "epochs")}
-            recipe = RECIPES[config["recipe"]]
-            config["batch_size"] = recipe.batch_size
-            config["gan"] = recipe.build(784, config["seed"]).config()
+            recipe = RECIPES[given["--recipe"]]
+            numbers = {name: int(given[f"--{name}"]) for name in ("seed", "images", "epochs")}
+            settings = RunSettings(
+                data=given["--data"], recipe=given["--recipe"], batch_size=recipe.batch_size,
+                **numbers,
+            )  # fmt: skip
+            config = {**asdict(settings), "gan": recipe.build(784, settings.seed).config()}
             (folder / "config.json").write_text(json.dumps(config))
             (folder / "checkpoint.npz").write_text("")
         else:
@@ -45,19 +44,18 @@ def script(monkeypatch, tmp_path):
         return subprocess.CompletedProcess(command, int(folder.name == "r1-1"))
 
     def write(folder, epoch, value):
-        metrics = {key: {"value": value, "real": 0.5} for key in module.COLUMNS}
+        metrics = {key: {"value": value, "real": 0.5} for key in table.COLUMNS}
         report = {"epoch": epoch, "samples": 10_000, "seed": 0, "metrics": metrics}
         (folder / "metrics.json").write_text(json.dumps(report))
 
-    monkeypatch.setattr(module.subprocess, "run", play)
+    monkeypatch.setattr(table.subprocess, "run", play)
 
     def run(*arguments):
         calls.clear()
         given = ["--out", str(tmp_path), "--processes", "1", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", ["recipe_table.py", *given])
-        return module.main()
+        return table.main(given)
 
-    run.calls, run.write, run.module = calls, write, module
+    run.calls, run.write = calls, write
     return run
 
 
@@ -65,11 +63,11 @@ def test_runs_of_all_seeds_become_one_row(script, tmp_path, capsys):
     assert script("default", "tf_basic") == 0
     assert len(script.calls) == 2 * 2 * 3
     assert script.calls[0] == (
-        "train_mnist.py", "--out", str(tmp_path / "default-0"), "--backend", "numpy",
+        "train", "--out", str(tmp_path / "default-0"), "--backend", "numpy",
         "--data", "mnist", "--recipe", "default", "--seed", "0", "--images", "50000",
         "--epochs", str(RECIPES["default"].epochs),
     )  # fmt: skip
-    assert script.calls[1] == ("evaluate.py", str(tmp_path / "default-0"), "--backend", "numpy")
+    assert script.calls[1] == ("evaluate", str(tmp_path / "default-0"), "--backend", "numpy")
     out = capsys.readouterr().out.splitlines()
     assert out[-3].startswith("| *real images* |  | 0.5 | 0.50 |")
     error, epochs = np.std([0, 1, 2], ddof=1) / 3**0.5, RECIPES["default"].epochs
@@ -78,7 +76,7 @@ def test_runs_of_all_seeds_become_one_row(script, tmp_path, capsys):
     assert out[-1].startswith("| `tf_basic`, 100 epochs | 3 |")
 
 
-def test_a_recipe_has_as_many_epochs_of_few_images_as_train_mnist_gives_it(script):
+def test_a_recipe_has_as_many_epochs_of_few_images_as_train_gives_it(script):
     script("r1", "--seeds", 1, "--images", 10_000)
     assert script.calls[0][-2:] == ("--epochs", str(6 * RECIPES["r1"].epochs))
 
@@ -90,7 +88,7 @@ def test_what_is_there_is_not_made_again(script, tmp_path, capsys):
     assert "| `r1`, 7 epochs | 1 | 0.0 | 0.00 |" in capsys.readouterr().out  # of one, no error
     script("r1", "--seeds", 1, "--epochs", 9)  # the run has 7: it goes on
     assert script.calls[0] == (
-        "train_mnist.py", "--out", str(tmp_path / "r1-0"), "--backend", "numpy",
+        "train", "--out", str(tmp_path / "r1-0"), "--backend", "numpy",
         "--data", "mnist", "--recipe", "r1", "--seed", "0", "--images", "50000",
         "--epochs", "9", "--resume",
     )  # fmt: skip
@@ -101,7 +99,7 @@ def test_a_run_that_was_measured_on_the_way_goes_on(script, tmp_path, capsys):
     script.write(tmp_path / "r1-0", epoch=3, value=5.0)
     capsys.readouterr()
     assert script("r1", "--seeds", 1, "--epochs", 7) == 0
-    assert [call[0] for call in script.calls] == ["train_mnist.py", "evaluate.py"]
+    assert [call[0] for call in script.calls] == ["train", "evaluate"]
     assert "| `r1`, 7 epochs | 1 | 0.0 |" in capsys.readouterr().out
 
 
@@ -144,7 +142,9 @@ def test_a_damaged_folder_is_named_and_left_alone(script, tmp_path, capsys):
     (tmp_path / "default-1" / "config.json").write_text('{"epochs": 7')
     capsys.readouterr()
     assert script("default", "--epochs", 7) == 1
-    assert "default-1 holds a run with data None (not mnist)" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "default-1/config.json is damaged (" in error
+    assert error.count("\n") == 1
     assert not script.calls
 
 
@@ -154,7 +154,7 @@ def test_a_run_that_was_measured_in_another_way_is_measured_again(script, tmp_pa
     metrics = tmp_path / "r1-0" / "metrics.json"
     metrics.write_text(json.dumps(json.loads(metrics.read_text()) | other))
     assert script("r1", "--seeds", 1, "--epochs", 7) == 0
-    assert script.calls[-1][0] == "evaluate.py"
+    assert script.calls[-1][0] == "evaluate"
 
 
 def test_the_table_has_the_seeds_that_were_asked_for(script, capsys):
@@ -172,7 +172,7 @@ def test_ctrl_c_says_that_the_same_call_goes_on(script, monkeypatch, capsys):
     def interrupted(jobs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(script.module, "wait", interrupted)
+    monkeypatch.setattr(table, "wait", interrupted)
     assert script("r1", "--seeds", 3) == 130
     out, error = capsys.readouterr()
     assert error == "Stopped; what is done is kept, and the same call goes on with it\n"
@@ -189,8 +189,8 @@ def test_ctrl_c_lets_the_run_under_way_finish_and_begins_no_other(script, monkey
     def interrupted(jobs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(script.module, "play", play)
-    monkeypatch.setattr(script.module, "wait", interrupted)
+    monkeypatch.setattr(table, "play", play)
+    monkeypatch.setattr(table, "wait", interrupted)
     assert script("r1", "--seeds", 3, "--processes", 1) == 130
     assert len(begun) == 1
 
@@ -198,8 +198,8 @@ def test_ctrl_c_lets_the_run_under_way_finish_and_begins_no_other(script, monkey
 def test_a_run_that_failed_is_named_with_its_log_and_the_others_go_on(script, tmp_path, capsys):
     assert script("r1", "--seeds", 3, "--epochs", 7) == 1
     out, error = capsys.readouterr()
-    log = tmp_path / "r1-1.train_mnist.log"
-    assert error == f"train_mnist.py ended with status 1: its output is in {log}\n"
+    log = tmp_path / "r1-1.train.log"
+    assert error == f"nngan train ended with status 1: see {log}\n"
     assert "| `r1`, 7 epochs | 2 | 1.0 ± 1.0 |" in out
 
 

@@ -1,0 +1,58 @@
+"""The command line: ``nngan COMMAND [options]``, also as ``python -m nngan``.
+
+A command is a module with a function ``main(arguments, program)`` that returns the exit status. It
+is imported when it is called, and not before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ..command_line import OneSentenceParser, run_main
+from ..version import __version__
+
+# The name of each command, its module in this folder, and one line for the overview.
+COMMANDS = {
+    "train": ("train", "train a GAN on handwritten digits and keep the pictures"),
+    "recipes": ("recipes", "list the games that can be trained"),
+    "evaluate": ("evaluate", "measure the samples of a run on MNIST"),
+    "latent": ("latent", "draw walks between latent vectors, and what D looks at"),
+    "table": ("table", "train and measure recipes over several seeds; print one table"),
+    "mixtures": ("mixtures", "count the modes of a 2-D mixture that a game finds"),
+}
+EXAMPLES = """\
+for example:
+  nngan train                     train on MNIST; offline on small digits
+  nngan train --out runs/first    keep everything in the folder runs/first
+  nngan evaluate runs/first       score its samples
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name; return the exit status."""
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    parser = OneSentenceParser(
+        "nngan",
+        usage="nngan COMMAND [options]",
+        description="nngan: a GAN library for teaching. It runs these commands:\n\n"
+        + "\n".join(f"  {command:<12}{line}" for command, (_, line) in COMMANDS.items())
+        + "\n\n`nngan COMMAND --help` lists the options of a command.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("--version", action="version", version=f"nngan {__version__}")
+    if name.startswith("-"):
+        parser.parse_args([name, *rest])
+        parser.error("a command is missing before the options: nngan --help lists all")
+    if name not in COMMANDS:
+        parser.error(f"there is no command {name!r}: choose one of {', '.join(COMMANDS)}")
+    module = importlib.import_module(f".{COMMANDS[name][0]}", __name__)
+    status: int = module.main(rest, f"nngan {name}")
+    return status
+
+
+def run() -> NoReturn:
+    """Run the command line of this process and exit; what the script ``nngan`` calls."""
+    run_main(main)

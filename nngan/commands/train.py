@@ -1,0 +1,309 @@
+"""Train a GAN on handwritten digits and keep the pictures.
+
+nngan train                      # MNIST; offline scikit-learn's 8x8 digits
+nngan train --backend numba      # compiled; mkl: faster; cupy: on a GPU
+nngan train --measure-every 2    # also score the digits every second epoch
+nngan train --out runs/first --resume --epochs 40
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..backend import Array, BackendUnavailable, get_backend
+from ..command_line import OneSentenceParser, between, one_sentence, positive
+from ..datasets import DatasetError
+from ..game import UPDATES
+from ..gan import GAN
+from ..losses import OBJECTIVES
+from ..metrics import JudgeError
+from ..recipes import RECIPES
+from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repeats_of, steps_of
+from ..training import TrainingDiverged
+from ..training.loop import deferred_interrupt
+from ..version import __version__
+from .data import DATA, first_images, mnist_and_judge
+from .options import add_backend, add_data_dir, folder, in_options, option, seed
+from .recipes import list_recipes
+
+# The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
+GAME: dict[str, dict[str, Any]] = {
+    "loss": {"choices": OBJECTIVES, "metavar": "NAME", "help": ", ".join(OBJECTIVES)},
+    "update": {"choices": UPDATES, "help": "simultaneous: one pass through D per step"},
+    "k": {"type": positive(int), "metavar": "N", "help": "steps of D per step of G"},
+    "pack": {"type": positive(int), "metavar": "N", "help": "samples that D judges at once"},
+    "categories": {
+        "type": between(0, 10_000),
+        "metavar": "N",
+        "help": "prefix z with a one-of-N code; 0: none",
+    },
+    "r1": {
+        "type": float,
+        "metavar": "X",
+        "help": "penalty on D's gradient at real images; penalties add up",
+    },
+    "r2": {"type": float, "metavar": "X", "help": "the same at generated images"},
+    "gradient_penalty": {"type": float, "metavar": "X", "help": "WGAN-GP's, between the two"},
+    "penalty_every": {
+        "type": positive(int),
+        "metavar": "N",
+        "help": "penalise every N steps only, N times as strongly",
+    },
+    "ema": {"type": float, "metavar": "X", "help": "decay of the moving average of G"},
+    "label_smoothing": {"type": float, "metavar": "X", "help": "real images get the label 1 - X"},
+}
+
+
+def parser(program: str) -> OneSentenceParser:
+    """Return the parser of the command."""
+    description = (__doc__ or "").replace("nngan train", program)
+    p = OneSentenceParser(program, usage=f"{program} [options]", description=description)
+    p.add_argument("--data", choices=DATA, help="default: auto, MNIST or else the 8x8 digits")
+    add_data_dir(p)
+    add_backend(p)
+    p.add_argument(
+        "--recipe", choices=RECIPES, metavar="NAME", help="default: default; see --list-recipes"
+    )
+    p.add_argument("--list-recipes", action="store_true", help="list them and exit")
+    p.add_argument("--images", type=positive(int), metavar="N", help="train on the first N only")
+    p.add_argument(
+        "--measure-every", type=positive(int), metavar="N", help="score the digits every N epochs"
+    )
+    p.add_argument("--seed", type=seed, metavar="N", help="default: 0")
+    p.add_argument("--out", type=folder, metavar="DIR", help="default: a new folder in runs/")
+    p.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    group = p.add_argument_group("overrides of the recipe")
+    group.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
+    group.add_argument("--batch-size", type=positive(int), metavar="N", help="images per step")
+    group.add_argument("--latent-dim", type=positive(int), metavar="N", help="size of z")
+    group.add_argument(
+        "--lr", type=positive(float), metavar="X", help="learning rate of G; D's keeps its ratio"
+    )
+    for name, how in GAME.items():
+        group.add_argument(option(name), **how)
+    return p
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -> int:
+    """Run the command; return the exit status."""
+    command = parser(program)
+    options = command.parse_args(arguments)
+    if options.list_recipes:
+        list_recipes()
+        return 0
+    try:
+        run, gan, x, labels = old_run(options) if options.resume else new_run(options)
+        # In this order: the run saves the scores.
+        callbacks: list[Callable[[GAN], None]] = [*measures(run, gan), run]
+        if not options.resume:
+            create(run, gan)
+        run.write_config(gan)
+    except (
+        ValueError, OSError, MemoryError, DatasetError, JudgeError, BackendUnavailable
+    ) as error:  # fmt: skip
+        command.error(in_options(error, command))
+
+    settings, status = run.settings, 0
+    print(
+        f"{settings.recipe} on {len(x):,} images ({settings.data}), {gan.backend.name}: "
+        f"G {gan.G.size:,} and D {gan.D.size:,} parameters"
+        f"{penalties(gan)}; into {run.path}"
+    )
+    try:
+        if gan.epoch < settings.epochs:
+            gan.fit(
+                x, settings.epochs - gan.epoch, settings.batch_size,
+                labels=labels if gan.classes else None, callbacks=callbacks,
+            )  # fmt: skip
+        else:
+            print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
+    except KeyboardInterrupt:
+        try:
+            with deferred_interrupt():  # often pressed twice
+                run.save(gan)
+        except OSError as error:
+            print(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
+            return 1
+        step = int(gan.backend.to_numpy(gan.clock)[0])
+        print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
+        print(f"  {shlex.join(resume_command(run, gan))}")
+        status = 130
+    except (TrainingDiverged, OSError, ValueError) as error:
+        print(f"\n{in_options(error, command)}; {last_saved(run)}")
+        return 1
+    try:
+        run.draw(gan)
+    except (OSError, ValueError) as error:
+        print(f"No pictures drawn: {one_sentence(error)}")
+        return status or 1
+    paths = [run.path / name for name in ("samples", "progress.gif", "losses.png", "metrics.png")]
+    if drawn := [str(path) for path in paths if path.exists()]:
+        print(f"Pictures: {', '.join(drawn)}")
+    return status
+
+
+# -- a new run, or one to go on with -------------------------------------------------------------
+
+
+def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
+    """Return a folder that is not made yet, a game at its beginning, images and labels."""
+    recipe_name = options.recipe or "default"
+    recipe = replace(RECIPES[recipe_name], **given(options, ("batch_size", "latent_dim")))
+    recipe = recipe.with_game(**given(options, GAME))
+    if options.lr is not None:
+        recipe = recipe.with_lr(options.lr)
+    backend = get_backend(options.backend)  # may be refused: before a download
+    data, x, labels = first_images(options.data or "auto", options.data_dir, options.images)
+    repeats, k = repeats_of(len(x)), recipe.game.get("k", 1)
+    epochs = options.epochs or recipe.epochs * repeats
+    steps = steps_of(epochs, len(x), recipe.batch_size, k)
+    if steps == 0:  # some schedules need steps
+        raise ValueError(
+            f"one step takes --batch-size {recipe.batch_size} times --k {k} images, more than the "
+            f"{len(x)} there are"
+        )
+    gan = recipe.build(x.shape[1], options.seed or 0, backend, steps)
+    # `fit` checks these as well, but only after the folder was made.
+    if recipe.batch_size % gan.pack:
+        raise ValueError(
+            f"batch_size must be a multiple of pack={gan.pack}, got {recipe.batch_size}"
+        )
+    if recipe.batch_size == 1 and (gan.G.couples_samples or gan.D.couples_samples):
+        raise ValueError(
+            f"batch_size must be 2 or more with --recipe {recipe_name}, whose BatchNorm takes the "
+            "variance of a minibatch, got 1"
+        )
+    settings = RunSettings(
+        epochs=epochs, batch_size=recipe.batch_size, data=data,
+        data_dir=absolute(options.data_dir), images=len(x), recipe=recipe_name,
+        seed=options.seed or 0, sample_every=recipe.sample_every * repeats,
+        measure_every=options.measure_every, nngan=__version__,
+    )  # fmt: skip
+    out = options.out or Path("runs") / f"{data}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return RunFolder(out, settings), gan, x, labels
+
+
+def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
+    """Return the run in ``--out`` as it was last saved, its images and labels."""
+    if options.out is None:
+        raise ValueError("--resume needs --out, the folder of the run to go on with")
+    try:
+        run, gan = RunFolder.resume(options.out, options.backend)
+    except FileNotFoundError:
+        raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
+    settings = run.settings
+    refuse_changes(options, settings, gan)
+    epochs = options.epochs or settings.epochs
+    if epochs < gan.epoch:
+        raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
+    data_dir = absolute(options.data_dir) or settings.data_dir
+    if settings.data not in DATA:
+        raise ValueError(
+            f"the run in {options.out} learns from other data ({settings.data}): go on with it in "
+            "Python, RunFolder.resume and GAN.fit"
+        )
+    _, x, labels = first_images(settings.data, data_dir, settings.images)
+    steps = steps_of(settings.epochs, len(x), settings.batch_size, gan.k)
+    if epochs != settings.epochs and gan.g_optimizer.schedule == ("linear", steps):
+        raise ValueError(
+            f"the learning rate of the run in {options.out} falls to zero over its "
+            f"{settings.epochs} epochs: leave --epochs out, or choose another --out"
+        )
+    if x.shape[1] != gan.G.n_out:
+        raise ValueError(
+            f"the networks in {run.checkpoint} take {gan.G.n_out} pixels, not {x.shape[1]}"
+        )
+    if run.config.exists() and not describes(read_config(run.config)[1], gan):
+        raise ValueError(f"{run.checkpoint} is of another network than {run.config} describes")
+    measure_every = options.measure_every or settings.measure_every
+    run.change(epochs=epochs, images=len(x), data_dir=data_dir, measure_every=measure_every)
+    return run, gan, x, labels
+
+
+def refuse_changes(options: argparse.Namespace, settings: RunSettings, gan: GAN) -> None:
+    """Refuse an option that differs from the run's and cannot change any more."""
+    there = {name: getattr(settings, name) for name in ("recipe", "batch_size", "seed", "images")}
+    there |= {name: getattr(gan, name) for name in (*GAME, "latent_dim")}
+    there |= {"data": settings.data, "lr": gan.g_optimizer.lr}
+    for name, value in there.items():
+        if getattr(options, name) not in (None, value, "auto"):
+            raise ValueError(
+                f"the run in {options.out} has {name.replace('_', ' ')} {value}, not "
+                f"{getattr(options, name)}: leave {option(name)} out, or choose another --out"
+            )
+
+
+def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of the options that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def absolute(data_dir: str | None) -> str | None:
+    """Return a path that still holds when the run goes on from another folder."""
+    return os.path.abspath(os.path.expanduser(data_dir)) if data_dir else None
+
+
+def measures(run: RunFolder, gan: GAN) -> list[Measure]:
+    """Return the callback that measures the run, if it is to be measured."""
+    settings = run.settings
+    if settings.measure_every is None:
+        return []
+    if settings.data != "mnist":
+        raise ValueError(
+            f"--measure-every scores MNIST's digits, and the run is on {settings.data}: leave it "
+            "out, or choose --data mnist"
+        )
+    return [Measure(run, *mnist_and_judge(gan.backend, settings.data_dir))]
+
+
+def create(run: RunFolder, gan: GAN) -> None:
+    """Make the folder of a new run."""
+    try:
+        run.create(gan)
+    except FileExistsError as error:
+        raise ValueError(
+            f"{error}: add --resume to go on with it, or choose another --out"
+        ) from None
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+
+def penalties(gan: GAN) -> str:
+    """Return the penalties on D's gradient that are on, for they add up."""
+    names = ("r1", "r2", "gradient_penalty")
+    on = [f"{option(name)} {value:g}" for name in names if (value := getattr(gan, name))]
+    every = f" every {gan.penalty_every} steps" if gan.penalty_every > 1 else ""
+    return f", D penalised by {' and '.join(on)}{every}" if on else ""
+
+
+def last_saved(run: RunFolder) -> str:
+    """Return what is left of a run that could not be saved."""
+    return f"{run.checkpoint} has the state after the last epoch that was saved"
+
+
+def resume_command(run: RunFolder, gan: GAN) -> list[str]:
+    """Return the command that goes on with a run, from any folder."""
+    words = [*this_program(), "--out", os.path.abspath(run.path), "--resume"]
+    return words if gan.backend.name == "numpy" else [*words, "--backend", gan.backend.name]
+
+
+def this_program() -> list[str]:
+    """Return the words that this program was called with, before its options, in full."""
+    script = Path(os.path.abspath(sys.argv[0]))
+    if script.name == "__main__.py":
+        return [sys.executable, "-m", "nngan", "train"]
+    if script.suffix == ".py":  # examples/train_mnist.py
+        return [sys.executable, str(script)]
+    found = shutil.which(script.name)
+    in_path = found is not None and script.exists() and os.path.samefile(found, script)
+    return [script.name if in_path else str(script), "train"]

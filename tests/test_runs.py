@@ -1,0 +1,163 @@
+"""A run: settings that survive a file, a folder whose files are whole, arithmetic of its length."""
+
+import json
+import os
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan.checkpoint import CheckpointError
+from nngan.metrics import Judge
+from nngan.runs import Measure, RunFolder, RunSettings, describes, load_run, repeats_of, steps_of
+from nngan.runs.settings import config_text, read_config
+
+SETTINGS = RunSettings(
+    epochs=3, batch_size=8, data="digits", data_dir="there", images=50, recipe="default", seed=4,
+    sample_every=2, measure_every=5, real_scores={"frechet": 1.5}, nngan="0.1.0",
+)  # fmt: skip
+
+
+def game(features=4):
+    G = nn.Sequential(nn.Linear(2, features), nn.Sigmoid(), seed=1)
+    D = nn.Sequential(nn.Linear(features, 1), seed=2)
+    return nn.GAN(G, D)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """Return the folder of a run of two epochs on data of its own."""
+    run, gan = RunFolder(tmp_path / "run", RunSettings(epochs=2, batch_size=8)), game()
+    run.create(gan)
+    x = np.random.default_rng(0).uniform(0, 1, (16, 4)).astype(np.float32)
+    gan.fit(x, 2, 8, callbacks=[run], progress=False)
+    run.draw(gan)
+    return run.path
+
+
+# -- settings ------------------------------------------------------------------------------------
+
+
+def test_settings_come_back_from_both_files(tmp_path):
+    run, gan = RunFolder(tmp_path / "run", SETTINGS), game()
+    run.create(gan)
+    assert load_run(run.checkpoint)[1] == SETTINGS
+    assert RunFolder.resume(run.path)[0].settings == SETTINGS
+    settings, description = read_config(run.config)
+    assert settings == SETTINGS
+    assert describes(description, gan)
+    assert not describes(description, game(features=9))
+    assert not describes({}, gan)
+
+
+def test_a_game_that_is_not_of_a_run_has_no_settings(tmp_path):
+    game().save(tmp_path / "checkpoint.npz", {"note": "mine"})
+    gan, settings = load_run(tmp_path / "checkpoint.npz")
+    assert gan.G.n_out == 4
+    assert settings is None
+    with pytest.raises(ValueError, match=r"without the settings of a run: load it with GAN\.load"):
+        RunFolder.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"epochs": None}, "the settings of a run need epochs"),
+        ({"colour": "red"}, "the settings of a run know no colour"),
+        ({"batch_size": 0}, "batch_size must be a positive whole number, got 0"),
+        ({"measure_every": "often"}, "measure_every must be a positive whole number, got 'often'"),
+    ],
+)
+def test_damaged_settings_are_named(tmp_path, changed, message):
+    stored = {n: v for n, v in (asdict(SETTINGS) | changed).items() if v is not None}
+    game().save(tmp_path / "checkpoint.npz", {"run": stored, "measured": []})
+    with pytest.raises(CheckpointError, match=f"checkpoint.npz is damaged: {message}"):
+        load_run(tmp_path / "checkpoint.npz")
+    (tmp_path / "config.json").write_text(json.dumps({**stored, "gan": {}}))
+    with pytest.raises(ValueError, match=f"config.json is damaged .{message}.: delete it"):
+        read_config(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"), [({"run": 5}, "int"), ({"run": asdict(SETTINGS)}, "measured")]
+)
+def test_an_extra_that_is_not_whole(tmp_path, extra, message):
+    game().save(tmp_path / "checkpoint.npz", extra)
+    with pytest.raises(CheckpointError, match=f"checkpoint.npz is damaged: .*{message}"):
+        load_run(tmp_path / "checkpoint.npz")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "{}", '{"gan": 3}'])
+def test_a_damaged_config_is_one_sentence(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config.json is damaged \(.+\): delete it"):
+        read_config(tmp_path / "config.json")
+
+
+def test_settings_are_frozen():
+    with pytest.raises(AttributeError):
+        SETTINGS.epochs = 5
+    run = RunFolder("run", SETTINGS)
+    run.change(epochs=5)
+    assert run.settings == replace(SETTINGS, epochs=5)
+
+
+def test_the_config_is_json_with_the_game():
+    stored = json.loads(config_text(SETTINGS, game()))
+    assert stored["epochs"] == 3
+    assert stored["gan"]["loss"] == "non_saturating"
+
+
+def test_a_recipe_has_more_epochs_of_fewer_images():
+    assert [repeats_of(n) for n in (60_000, 50_000, 10_000, 1_797, 100_000)] == [1, 1, 6, 33, 1]
+    assert steps_of(epochs=4, images=100, batch_size=8, k=3) == 16
+
+
+# -- the folder ----------------------------------------------------------------------------------
+
+
+def test_users_find_the_folder_in_training():
+    assert nn.training.RunFolder is RunFolder
+
+
+@pytest.mark.parametrize("name", ["history.csv", "config.json", "losses.png", "progress.gif"])
+def test_a_file_that_cannot_be_finished_is_left_as_it_was(finished, monkeypatch, name):
+    run, gan = RunFolder.resume(finished)
+    before = (finished / name).read_bytes()
+
+    def full(_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("nngan.files.os.fsync", full)
+    write = {"history.csv": run, "config.json": run.write_config}.get(name, run.draw)
+    gan.history["d_loss"][0] = 9.0
+    with pytest.raises(OSError, match="No space"):
+        write(gan)
+    assert (finished / name).read_bytes() == before
+    assert not list(finished.rglob("*.part"))
+
+
+def test_what_a_killed_run_left_is_removed(finished):
+    part = finished / "samples" / ".epoch_0002.png.12.part"
+    part.write_bytes(b"half")
+    RunFolder.resume(finished)
+    assert not part.exists()
+
+
+def test_a_folder_is_made_once(finished, tmp_path):
+    with pytest.raises(FileExistsError, match=r"already holds a run \(checkpoint.npz\)"):
+        RunFolder(finished, SETTINGS).create(game())
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="is a file, a run needs a folder"):
+        RunFolder(tmp_path / "file", SETTINGS).create(game())
+    assert sorted(os.listdir(tmp_path)) == ["file", "run"]
+
+
+# -- scores --------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_not_to_be_measured():
+    x = np.zeros((2, 784), np.float32)
+    with pytest.raises(ValueError, match="measure_every of the run's settings must be a number"):
+        Measure(RunFolder("run", RunSettings(2, 8)), x, x, Judge((), (), 0.5))
