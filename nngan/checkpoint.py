@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .backend import Array, Backend
+from .backend import Array
 from .files import CORRUPT_FILE, atomic_write
 from .game import METRICS, Game
-from .game.game import AnyGame, parts_from_config
+from .game.game import AnyGame
 from .layers import Layer
 from .network import Sequential
-from .optim import Optimizer
+from .optim import Optimizer, optimizer_from_config
 
 FORMAT = "nngan checkpoint 2"
 
@@ -55,11 +56,11 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
         If the file cannot be written. The old file at `path` is still there then.
     """
     path = Path(path)
-    config = {"format": FORMAT, "gan": game.config(), "extra": extra or {}}
+    config = {"format": FORMAT, "gan": describe(game), "extra": extra or {}}
     text = as_json(config)
     _check_loadable(game, json.loads(text)["gan"])
     to_numpy = game.backend.to_numpy
-    arrays = {name: to_numpy(array) for name, array in game.state().items()}
+    arrays = {name: to_numpy(array) for name, array in arrays_of(game).items()}
     arrays["history"] = np.array([game.history[name] for name in METRICS], np.float64)
     arrays["log"] = to_numpy(game.log)
     arrays["config"] = np.array(text)
@@ -68,46 +69,30 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
 
 
 def load(
-    path: str | os.PathLike[str],
-    backend: str | Backend = "numpy",
-    layers: Sequence[type[Layer]] = (),
-    optimizers: Sequence[type[Optimizer]] = (),
-    *,
-    kind: type[AnyGame],
+    path: str | os.PathLike[str], make: Callable[[dict[str, Any]], AnyGame]
 ) -> tuple[AnyGame, dict[str, Any]]:
-    """Return the game that was saved at `path`, on any backend, and its `extra`.
+    """Return the game that was saved at `path`, and its `extra`.
 
     Parameters
     ----------
     path : path
-    backend : str or Backend
-        Where the game will go on; it need not be the backend that it was saved on.
-    layers : sequence of Layer subclasses
-        The layers of your own that its networks use.
-    optimizers : sequence of Optimizer subclasses
-        The optimizers of your own that it uses.
-    kind : type
-        The class of the game: `GAN`.
+    make : callable
+        Makes a new game from its description: `GAN.from_config`.
 
     Raises
     ------
-    TypeError
-        If `layers` or `optimizers` is no sequence of classes.
     FileNotFoundError
         If there is no such file.
     CheckpointError
         If the file is damaged, or is no checkpoint of nngan.
     """
-    for name, classes in (("layers", layers), ("optimizers", optimizers)):
-        if not isinstance(classes, Sequence):
-            raise TypeError(f"{name} must be a sequence of classes, [MyClass] say, got {classes!r}")
     path = Path(path)
     arrays, config = _read(path)
     try:
-        game = kind.from_config(config["gan"], backend, layers, optimizers)
+        game = make(config["gan"])
     except (LookupError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: its description is ({error!r})") from error
-    for name, array in game.state().items():
+    for name, array in arrays_of(game).items():
         found = arrays[name].shape if name in arrays else "nothing"
         if found != array.shape:
             raise CheckpointError(f"{path} is damaged: {name} must be {array.shape}, got {found}")
@@ -115,6 +100,49 @@ def load(
     game.log = game.backend.asarray(arrays["log"])
     game.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
     return game, config["extra"]
+
+
+def arrays_of(game: Game) -> dict[str, Array]:
+    """Return all arrays that training changes in place, by name."""
+    arrays = {"clock": game.clock, "epoch_start": game.epoch_start}
+    if game.rules.classes:
+        arrays["label_counts"] = game.label_counts
+    networks = {"G": game.G, "D": game.D}
+    if game.G_ema is not None:
+        networks["G_ema"] = game.G_ema
+    for name, network in networks.items():
+        arrays[f"{name}.params"] = network.params
+        if network.state.size:
+            arrays[f"{name}.state"] = network.state
+    for name, optimizer in (("G", game.g_optimizer), ("D", game.d_optimizer)):
+        arrays |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
+    return arrays
+
+
+def describe(game: Game) -> dict[str, Any]:
+    """Return a description of a game, which JSON can hold: networks, optimizers and rules."""
+    parts = ("G", "D", "g_optimizer", "d_optimizer")
+    networks_and_optimizers = {name: getattr(game, name).config() for name in parts}
+    rules = {**asdict(game.rules), "data_range": list(game.rules.data_range)}
+    return {**networks_and_optimizers, **rules}
+
+
+def parts_of(
+    config: dict[str, Any], layers: Sequence[type[Layer]], optimizers: Sequence[type[Optimizer]]
+) -> tuple[Sequential, Sequential, Optimizer, Optimizer, dict[str, Any]]:
+    """Return G, D, their optimizers, and the rules by name, of the game that was described."""
+    rules = dict(config)
+    G, D = (Sequential.from_config(rules.pop(name), layers=layers) for name in "GD")
+    g_optimizer = optimizer_from_config(rules.pop("g_optimizer"), optimizers)
+    d_optimizer = optimizer_from_config(rules.pop("d_optimizer"), optimizers)
+    return G, D, g_optimizer, d_optimizer, rules
+
+
+def check_classes(**given: Sequence[type]) -> None:
+    """Raise TypeError if an option, given by its name, is no sequence of classes."""
+    for name, classes in given.items():
+        if not isinstance(classes, Sequence):
+            raise TypeError(f"{name} must be a sequence of classes, [MyClass] say, got {classes!r}")
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -155,7 +183,7 @@ def _check_loadable(game: Game, config: dict[str, Any]) -> None:
     layers = [*_types_in(game.G), *_types_in(game.D)]
     optimizers = [type(game.g_optimizer), type(game.d_optimizer)]
     try:
-        G, D, _, g_optimizer, d_optimizer = parts_from_config(config, layers, optimizers)
+        G, D, g_optimizer, d_optimizer, _ = parts_of(config, layers, optimizers)
         again = {"G": G.config(), "D": D.config()}
         again |= {"g_optimizer": g_optimizer.config(), "d_optimizer": d_optimizer.config()}
         for name, description in again.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ import numpy as np
 from . import checkpoint, training
 from .backend import Array, Backend, Key, Stream
 from .checks import positive_int, uint64
-from .game import Game, Labels, Rules, steps
-from .game.game import parts_from_config
-from .game.inputs import draw_labels, for_generator, labels_of_samples
+from .game import Game, Rules, steps
+from .game.inputs import for_generator, one_hot
 from .layers import Layer
 from .network import Sequential
 from .optim import Optimizer
+from .training.data import Labels, data_labels
 
 
 class GAN(Game):
@@ -198,8 +198,7 @@ class GAN(Game):
         """
         z = self.latents(n, seed)
         if self.rules.classes and labels is None:
-            key = Key(seed).fold_in(Stream.LABELS)
-            labels = draw_labels(self.backend, self.label_counts, len(z), key)
+            labels = self._draw_labels(len(z), seed)
         return self.generate(z, labels, averaged)
 
     def latents(self, n: int, seed: int = 0) -> Array:
@@ -215,10 +214,26 @@ class GAN(Game):
         low, high = self.rules.data_range
         G = self.G_ema if averaged and self.G_ema is not None else self.G
         z = self.backend.asarray(z, G.dtype)
-        y = labels_of_samples(self.rules, self.backend, labels, len(z), G.dtype)
+        if labels is not None:
+            labels = self.backend.asarray(labels)
+            labels = self.backend.xp.broadcast_to(labels, len(z)) if labels.ndim == 0 else labels
+        labels = data_labels(self.rules, self.backend, labels, len(z))
+        y = None if labels is None else one_hot(labels, self.rules.classes, G.dtype)
         samples = G(for_generator(self.rules, z, y))
         x = np.ascontiguousarray(self.backend.to_numpy(samples))
         return x if (low, high) == (0, 1) else (x - low) / (high - low)
+
+    def _draw_labels(self, n: int, seed: int) -> Array:
+        """Return `n` labels at random: y with probability p(y), its share in the data.
+
+        They are independent of each other, as data are: labels in turn would fall in step with the
+        groups of the jackknife in `nngan.metrics`.
+        """
+        key = Key(seed).fold_in(Stream.LABELS)
+        u = self.backend.uniform(key, (n, 1), np.float64)  # in (0, 1]
+        bounds = self.backend.xp.cumsum(self.label_counts)
+        labels: Array = (u * bounds[-1] > bounds).sum(axis=1)
+        return labels
 
     # -- saving --------------------------------------------------------------------------------
 
@@ -235,7 +250,24 @@ class GAN(Game):
         optimizers: Sequence[type[Optimizer]] = (),
     ) -> GAN:
         """Return the game that `save` wrote; see `nngan.checkpoint.load`."""
-        return checkpoint.load(path, backend, layers, optimizers, kind=cls)[0]
+        return cls.load_with_extra(path, backend, layers, optimizers)[0]
+
+    @classmethod
+    def load_with_extra(
+        cls,
+        path: str | os.PathLike[str],
+        backend: str | Backend = "numpy",
+        layers: Sequence[type[Layer]] = (),
+        optimizers: Sequence[type[Optimizer]] = (),
+    ) -> tuple[GAN, dict[str, Any]]:
+        """Return the game that `save` wrote, and the `extra` that was saved with it."""
+        checkpoint.check_classes(layers=layers, optimizers=optimizers)
+        make = partial(cls.from_config, backend=backend, layers=layers, optimizers=optimizers)
+        return checkpoint.load(path, make)
+
+    def config(self) -> dict[str, Any]:
+        """Return a description, which JSON can hold, of the game; the backend is no part of it."""
+        return checkpoint.describe(self)
 
     @classmethod
     def from_config(
@@ -245,8 +277,23 @@ class GAN(Game):
         layers: Sequence[type[Layer]] = (),
         optimizers: Sequence[type[Optimizer]] = (),
     ) -> GAN:
-        """Make the game that `config` described; see `nngan.game.Game.from_config`."""
-        G, D, rules, g_optimizer, d_optimizer = parts_from_config(config, layers, optimizers)
-        return cls(
-            G, D, g_optimizer=g_optimizer, d_optimizer=d_optimizer, backend=backend, **asdict(rules)
-        )
+        """Make the game that `config` described, untrained.
+
+        Parameters
+        ----------
+        config : dict
+            What `config()` returned.
+        backend : str or Backend
+            Where it will be played.
+        layers : sequence of Layer subclasses
+            The layers of your own that its networks use.
+        optimizers : sequence of Optimizer subclasses
+            The optimizers of your own that it uses.
+
+        Raises
+        ------
+        ValueError
+            If it names a layer or an optimizer that is neither the library's nor given.
+        """
+        G, D, g_optimizer, d_optimizer, rules = checkpoint.parts_of(config, layers, optimizers)
+        return cls(G, D, g_optimizer=g_optimizer, d_optimizer=d_optimizer, backend=backend, **rules)

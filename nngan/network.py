@@ -22,17 +22,15 @@ class Sequential(Layer):
     """Layers one after the other, over one array of parameters.
 
     y = f_n(... f_2(f_1(x))), and by the chain rule dL/dx = f_1'(... f_n'(dL/dy)): `backward` hands
-    each layer's dx to the layer before it.
-
-    The network owns `params` and `grads`, each one contiguous array; the ``W, b, dW, db`` of its
-    layers are views of them. An optimizer step, a checkpoint or an average of networks is then one
-    operation on one array.
+    each layer's dx to the layer before it. The network owns `params` and `grads`, one contiguous
+    array each, and the ``W, b, dW, db`` of its layers are views of them. So an optimizer step, a
+    checkpoint or an average of networks is one operation on one array.
 
     Parameters
     ----------
     *layers : Layer
-        At least one. A layer belongs to one network: putting it into another one moves its
-        parameters there, and the first must no longer be used.
+        At least one. A layer belongs to one network: a second network takes its parameters away,
+        and the first must no longer be used.
     seed : int or None
         Seed of the initial weights. None keeps the weights that the layers have.
     dtype : str
@@ -44,16 +42,11 @@ class Sequential(Layer):
     ----------
     layers : list of Layer
     params, grads : array of shape (size,)
-        Backward passes *add* to `grads`; `zero_grad` empties it.
+        Parameters and their gradients. Backward passes *add* to `grads`; `zero_grad` empties it.
     state : array
         The running averages of all BatchNorm layers, which forward passes change in training.
     couples_samples, is_random, overwrites, weighs_samples : bool
         As in `Layer`, for all layers together.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the layers do not fit together, or the dtype is neither of the two.
 
     Examples
     --------
@@ -155,7 +148,7 @@ class Sequential(Layer):
             return True
         return accumulate
 
-    # -- the passes of a gradient penalty, which `nngan.penalties` explains ---------------------
+    # -- the passes of a gradient penalty; `nngan.penalties` explains them ----------------------
 
     def output_gradients(self, dy: Array, cache: list[Any]) -> list[Array]:
         """Return the gradients that `backward` hands on: dL/dx, then dL/dy of each layer."""
@@ -165,10 +158,6 @@ class Sequential(Layer):
         return gradients[::-1]
 
     def tangent(self, x_dot: Array, cache: list[Any]) -> Array:
-        """Return how the output moves as the input moves along x_dot: each layer's tangent in turn.
-
-        See `Layer.tangent`.
-        """
         for layer, layer_cache in zip(self.layers, cache, strict=True):
             x_dot = layer.tangent(x_dot, layer_cache)
         return x_dot
@@ -188,20 +177,10 @@ class Sequential(Layer):
 
         Each layer's derivative J appears in s once, between the tangent t that enters the layer and
         the gradient u at its output: s = <u, J t>. So one way up, with t, gives every layer's own
-        part. In a network of straight pieces (no Sigmoid, no Tanh) that is all. Where a layer is
+        part. In a network of straight pieces (no Sigmoid, no Tanh) that is all. If a layer is
         curved, s depends on the layer's input too, and the gradient of this part goes down from
-        there like any other.
-
-        Parameters
-        ----------
-        dy_dot, x_dot, cache
-            As in `Layer.backward_tangent`.
-        output_gradients : list of array, optional
-            ``self.output_gradients(dy_dot, cache)``, if the caller has it already.
-        input_grad : bool
-            Whether ds/dx is wanted. If not, or if it is zero, None is returned.
-        sample_weight, accumulate
-            As in `Layer.backward_tangent`; `sample_weight` leaves ds/dx alone.
+        there like any other. The arguments are those of `Layer.backward_tangent`, and
+        `output_gradients` may be the result of ``self.output_gradients(dy_dot, cache)``.
         """
         accumulate = self._accumulate(accumulate)
         if output_gradients is None:
@@ -306,22 +285,7 @@ class Sequential(Layer):
         backend: str | Backend = "numpy",
         layers: Sequence[type[Layer]] = (),
     ) -> Sequential:
-        """Make the network that `config` described.
-
-        Parameters
-        ----------
-        config : dict
-            What `config()` returned.
-        backend : str or Backend
-            Where the network will live.
-        layers : sequence of Layer subclasses
-            The layers of your own that it uses.
-
-        Raises
-        ------
-        ValueError
-            If it names a layer that is neither the library's nor among `layers`.
-        """
+        """Make the network that `config` described; `layers` are the classes of your own in it."""
         own = {kind.__name__: kind for kind in layers}
 
         def kind_of(entry: dict[str, Any]) -> type[Layer]:
@@ -362,10 +326,7 @@ def _options(layer: Layer, accumulate: bool, sample_weight: Array | None) -> dic
 
 
 def _check_layers(layers: Sequence[Layer]) -> None:
-    """Raise an error that names the layer at fault if these layers make no network.
-
-    Each layer must be there once, and be as wide as the one before it.
-    """
+    """Refuse layers that make no network: each must be there once, and fit the one before it."""
     if not layers:
         raise ValueError("a network needs at least one layer")
     features, before = None, ""

@@ -1,8 +1,8 @@
 """Optimizers: one formula on one flat buffer.
 
 A network's parameters are one array and its gradients another, so that a step is a handful of
-array operations whatever the layers are. The state (momentum, moments, counter) lives in arrays
-beside them and is updated in place.
+array operations, whatever the layers are. The state (momentum, moments, counter) is updated in
+place.
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ Schedule = Sequence[Any] | None
 
 
 class Optimizer:
-    """What all optimizers share: `bind` to a network, then `step` after each backward pass.
+    """The base of all optimizers: `bind` to a network, then `step` after each backward pass.
 
     Each takes a `schedule` of its learning rate. With t = 0, 1, ... the steps done before:
 
     - ``None``: lr, always;
-    - ``("linear", steps)``: lr max(0, 1 - t / steps), which is zero after so many steps;
-    - ``("exponential", factor)``: lr factor**t, with 0 < factor <= 1. The first GAN had
-      1 / 1.000004 (Goodfellow et al. 2014, in the code).
+    - ``("linear", steps)``: lr max(0, 1 - t / steps), which is zero from step `steps` on;
+    - ``("exponential", factor)``: lr factor**t, with 0 < factor <= 1.
 
     Attributes
     ----------
     network : Sequential
         The network whose `params` are moved against its `grads`.
     state : dict of str to array
-        Everything that a checkpoint has to keep.
+        All arrays that a checkpoint must keep.
     """
 
     network: Sequential
@@ -59,8 +58,8 @@ class Optimizer:
     def learning_rate(self, t: Array) -> Any:
         """Return the learning rate after `t` steps, an int64 array of shape (1,) on the device.
 
-        A float without a schedule. With one an array of t's shape, computed where t lives, so that
-        a step which was captured once follows it.
+        With a schedule it is an array too, computed on the device, so that a captured step follows
+        it.
         """
         if self.schedule is None:
             return self.lr
@@ -69,10 +68,7 @@ class Optimizer:
         return self.lr * (xp.maximum(1 - t / value, 0) if law == "linear" else value**t)
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name, and the type, for a checkpoint.
-
-        Options that are None are left out.
-        """
+        """Return the type and the constructor's arguments that are not None, for a checkpoint."""
         options = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
         given = {name: value for name, value in options.items() if value is not None}
         return {"type": type_name(type(self)), **given}
@@ -90,10 +86,10 @@ class SGD(Optimizer):
     lr : float
         Learning rate, > 0.
     momentum : float or (float, float, float)
-        0 <= momentum < 1; 0 is plain gradient descent. (first, last, steps) goes from the first to
-        the last in equal parts over so many steps, and stays there.
+        0 <= momentum < 1; 0 is plain gradient descent. (first, last, steps) grows linearly from the
+        first to the last in that many steps, and stays there.
     schedule : (str, float), optional
-        Of the learning rate, see `Optimizer`.
+        See `Optimizer`.
 
     References
     ----------
@@ -103,10 +99,7 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self,
-        lr: float,
-        momentum: float | Sequence[float] = 0.0,
-        schedule: Schedule = None,
+        self, lr: float, momentum: float | Sequence[float] = 0.0, schedule: Schedule = None
     ) -> None:
         self.lr = positive("lr", lr)
         self.momentum = _momentum(momentum)
@@ -125,29 +118,25 @@ class SGD(Optimizer):
         first, last, steps = self.momentum
         return first + (last - first) * self.network.backend.xp.minimum(t / steps, 1)
 
-    def _like_params(self, value: Any) -> Any:
-        return value if isinstance(value, float) else value.astype(self.network.params.dtype)
-
     def step(self) -> None:
         network = self.network
         lr: Any = self.lr
         momentum: Any = self.momentum
         if "t" in self.state:
             t = self.state["t"]
-            lr, momentum = map(self._like_params, (self.learning_rate(t), self.momentum_after(t)))
+            lr, momentum = self.learning_rate(t), self.momentum_after(t)
+            dtype = network.params.dtype
+            lr, momentum = (v if isinstance(v, float) else v.astype(dtype) for v in (lr, momentum))
             t += 1
         arrays = network.params, network.grads, self.state["v"]
         network.backend.update_in_place(sgd, arrays, lr, momentum)
 
 
 def sgd(backend: Backend, params: Array, g: Array, v: Array, lr: Any, momentum: Any) -> None:
-    """Move every parameter by one step of `SGD`, in place.
+    """Move all parameters by one step of `SGD`, in place.
 
-    Parameters
-    ----------
-    params, g, v : array of shape (n,)
-        Parameters, gradients, velocities.
-    lr, momentum : float, or array of shape (1,)
+    params, g, v are parameters, gradients and velocities, of shape (n,); lr and momentum are floats
+    or arrays of shape (1,).
     """
     backend.decay(v, momentum)
     v += g
@@ -189,7 +178,7 @@ class Adam(Optimizer):
     eps : float
         > 0.
     schedule : (str, float), optional
-        Of the learning rate, see `Optimizer`.
+        See `Optimizer`.
 
     References
     ----------
@@ -205,8 +194,7 @@ class Adam(Optimizer):
         schedule: Schedule = None,
     ) -> None:
         self.lr = positive("lr", lr)
-        self.beta1 = fraction("beta1", beta1)
-        self.beta2 = fraction("beta2", beta2)
+        self.beta1, self.beta2 = fraction("beta1", beta1), fraction("beta2", beta2)
         self.eps = positive("eps", eps)
         self.schedule = _schedule(schedule)
 
@@ -229,26 +217,15 @@ class Adam(Optimizer):
         network.backend.update_in_place(adam, arrays, rate_c, eps_c, beta1, beta2)
 
 
+# fmt: off
 def adam(
-    backend: Backend,
-    params: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    rate: Array,
-    eps: Array,
-    beta1: float,
-    beta2: float,
+    backend: Backend, params: Array, g: Array, m: Array, v: Array,
+    rate: Array, eps: Array, beta1: float, beta2: float,
 ) -> None:
-    """Move every parameter by one step of `Adam`, in place: ten operations, one temporary array.
+    """Move all parameters by one step of `Adam`, in place: ten operations, one temporary array.
 
-    Parameters
-    ----------
-    params, g, m, v : array of shape (n,)
-        Parameters, gradients and the two sums.
-    rate, eps : array of shape (1,)
-        lr * c1 / sqrt(c2) and eps / sqrt(c2).
-    beta1, beta2 : float
+    params, g, m, v are parameters, gradients and the two sums, of shape (n,); rate and eps are
+    lr * c1 / sqrt(c2) and eps / sqrt(c2), of shape (1,).
     """
     xp = backend.xp
     backend.decay(m, beta1)
@@ -265,15 +242,8 @@ def adam(
 
 @loop_of(adam)
 def adam_loop(
-    params: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    rate: float,
-    eps: float,
-    beta1: float,
-    beta2: float,
-    least: float,
+    params: Array, g: Array, m: Array, v: Array,
+    rate: float, eps: float, beta1: float, beta2: float, least: float,
 ) -> None:
     """Compute `adam` in one pass."""
     zero = least - least  # of the arrays' dtype
@@ -283,6 +253,7 @@ def adam_loop(
         square = (zero if square < least else square) + g[i] * g[i]
         m[i], v[i] = mean, square
         params[i] -= mean / (np.sqrt(square) + eps) * rate
+# fmt: on
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam}
@@ -293,17 +264,7 @@ def optimizer_from_config(
 ) -> Optimizer:
     """Make the optimizer that `Optimizer.config` described.
 
-    Parameters
-    ----------
-    config : dict
-        What `config()` returned.
-    optimizers : sequence of Optimizer subclasses
-        Optimizers of your own.
-
-    Raises
-    ------
-    ValueError
-        If its type is neither the library's nor among `optimizers`.
+    `optimizers` are classes of your own. ValueError if its type is neither there nor the library's.
     """
     arguments = dict(config)
     name = str(arguments.pop("type", None))
@@ -325,11 +286,8 @@ def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, 
     if len(momentum) != 3:
         raise ValueError(f"momentum must be a number or (first, last, steps), got {momentum!r}")
     first, last, steps = momentum
-    return (
-        fraction("momentum", first),
-        fraction("momentum", last),
-        positive("steps of momentum", steps),
-    )
+    first, last = fraction("momentum", first), fraction("momentum", last)
+    return first, last, positive("steps of momentum", steps)
 
 
 def _schedule(schedule: Schedule) -> tuple[str, float] | None:

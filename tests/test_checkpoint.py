@@ -25,7 +25,7 @@ def trained():
 def test_a_game_comes_back_as_it_was(trained, tmp_path):
     path = tmp_path / "gan.npz"
     trained.save(path, {"note": "first"})
-    gan, extra = checkpoint.load(path, kind=nn.GAN)
+    gan, extra = nn.GAN.load_with_extra(path)
     assert extra == {"note": "first"}
     assert gan.config() == trained.config()
     assert state(gan) == state(trained)

@@ -627,7 +627,7 @@ def test_a_checkpoint_of_another_network(train, finished, capsys, tmp_path):
 
 
 def test_a_checkpoint_of_no_run(train, finished, capsys, tmp_path):
-    gan, extra = nn.checkpoint.load(finished / "checkpoint.npz", kind=nn.GAN)
+    gan, extra = nn.GAN.load_with_extra(finished / "checkpoint.npz")
     gan.save(finished / "checkpoint.npz")
     capsys.readouterr()
     assert train("--out", finished, "--resume", "--epochs", 3) == 2

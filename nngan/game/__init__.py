@@ -1,7 +1,7 @@
 """The game: `rules` describes it, `inputs` feeds it, `game` is its state, `steps` plays it."""
 
 from .game import METRICS, Game
-from .inputs import Labels, Prior
+from .inputs import Prior
 from .rules import LATENTS, UPDATES, Rules
 
-__all__ = ["LATENTS", "METRICS", "UPDATES", "Game", "Labels", "Prior", "Rules"]
+__all__ = ["LATENTS", "METRICS", "UPDATES", "Game", "Prior", "Rules"]

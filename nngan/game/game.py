@@ -10,16 +10,14 @@ optimizers' moments, and one clock.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..backend import Array, Backend, Key, Stream, get_backend
-from ..layers import Layer
 from ..network import Sequential
-from ..optim import Adam, Optimizer, optimizer_from_config
+from ..optim import Adam, Optimizer
 from .inputs import Prior, feature_columns
 from .rules import Rules
 
@@ -53,11 +51,9 @@ class Game:
     G_ema : Sequential or None
         The generator with the moving average of its weights; None if ema = 0.
     prior : Prior
-        The prior of z.
-    latent_dim : int
-        Size of z: G's input width minus the label columns.
+        The prior of z, whose size is `latent_dim`: G's input width minus the label columns.
     feature_columns : array or None
-        1 for each column of D's input that is a feature, 0 for labels; None if there are no labels.
+        1 for each column of D's input that is a feature, 0 for labels; None if all are features.
     label_counts : int64 array of shape (classes,), on the device
         How many samples of the data have each label; ones before the first `fit`.
     clock : int64 array of shape (1,), on the device
@@ -67,13 +63,6 @@ class Game:
         D(x) is the sigmoid of D's output, whatever the loss.
     log : array of shape (steps, 4), on the device
         The same four for each step of the current epoch, which began at `epoch_start`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If networks, optimizers and rules do not fit together.
-    BackendUnavailable
-        If the backend cannot run here.
     """
 
     rules: Rules
@@ -106,7 +95,7 @@ class Game:
         self.epoch_start = xp.zeros(1, dtype=np.int64)
         self.log = xp.zeros((0, len(METRICS)), dtype=G.dtype)
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
-        self.loadable_config: dict[str, Any] | None = None  # the last one that `save` has tried
+        self.loadable_config: dict[str, Any] | None = None  # the last one that a save has tried
 
     def __getattr__(self, name: str) -> Any:  # only called if the usual look-up fails
         if name in RULES:
@@ -143,60 +132,6 @@ class Game:
         """Epochs completed."""
         return len(self.history["d_loss"])
 
-    def state(self) -> dict[str, Array]:
-        """Return all arrays that training changes in place, by name."""
-        state = {"clock": self.clock, "epoch_start": self.epoch_start}
-        if self.rules.classes:
-            state["label_counts"] = self.label_counts
-        networks = {"G": self.G, "D": self.D}
-        if self.G_ema is not None:
-            networks["G_ema"] = self.G_ema
-        for name, network in networks.items():
-            state[f"{name}.params"] = network.params
-            if network.state.size:
-                state[f"{name}.state"] = network.state
-        for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
-            state |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
-        return state
-
-    def config(self) -> dict[str, Any]:
-        """Return a description from which `from_config` makes the same game, untrained.
-
-        JSON can hold it. The backend is no part of it.
-        """
-        parts = ("G", "D", "g_optimizer", "d_optimizer")
-        networks_and_optimizers = {name: getattr(self, name).config() for name in parts}
-        rules = {**asdict(self.rules), "data_range": list(self.rules.data_range)}
-        return {**networks_and_optimizers, **rules}
-
-    @classmethod
-    def from_config(
-        cls: type[AnyGame],
-        config: dict[str, Any],
-        backend: str | Backend = "numpy",
-        layers: Sequence[type[Layer]] = (),
-        optimizers: Sequence[type[Optimizer]] = (),
-    ) -> AnyGame:
-        """Make the game that `config` described.
-
-        Parameters
-        ----------
-        config : dict
-            What `config()` returned.
-        backend : str or Backend
-            Where it will be played.
-        layers : sequence of Layer subclasses
-            The layers of your own that its networks use.
-        optimizers : sequence of Optimizer subclasses
-            The optimizers of your own that it uses.
-
-        Raises
-        ------
-        ValueError
-            If it names a layer or an optimizer that is neither the library's nor given.
-        """
-        return cls(*parts_from_config(config, layers, optimizers), backend)
-
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(G={self.G!r},\nD={self.D!r},\nloss={self.rules.loss!r}, "
@@ -205,27 +140,10 @@ class Game:
         )
 
 
-def parts_from_config(
-    config: dict[str, Any], layers: Sequence[type[Layer]], optimizers: Sequence[type[Optimizer]]
-) -> tuple[Sequential, Sequential, Rules, Optimizer, Optimizer]:
-    """Return G, D, the rules and both optimizers of a game, as `Game.config` described them."""
-    rules = dict(config)
-    G, D = (Sequential.from_config(rules.pop(name), layers=layers) for name in "GD")
-    g_optimizer = optimizer_from_config(rules.pop("g_optimizer"), optimizers)
-    d_optimizer = optimizer_from_config(rules.pop("d_optimizer"), optimizers)
-    return G, D, Rules(**rules), g_optimizer, d_optimizer
-
-
 def check_optimizers(
     G: Sequential, D: Sequential, g_optimizer: Optimizer | None, d_optimizer: Optimizer | None
 ) -> None:
-    """Refuse optimizers that are none, are one, or are bound to another network.
-
-    Raises
-    ------
-    TypeError, ValueError
-        With the first of them.
-    """
+    """Refuse optimizers that are none, are one, or are bound to another network."""
     given = {"g_optimizer": (g_optimizer, G), "d_optimizer": (d_optimizer, D)}
     for name, (optimizer, _) in given.items():
         if optimizer is not None and not isinstance(optimizer, Optimizer):

@@ -11,16 +11,13 @@ has no such columns, and y is None.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array, Backend, Key, array_module
 from ..checks import positive_int
 from .rules import Rules
-
-Labels: TypeAlias = "int | Sequence[int] | Array"
 
 
 class Prior(NamedTuple):
@@ -33,7 +30,7 @@ class Prior(NamedTuple):
     latent_dim : int
         Columns of z.
     categories : int
-        How many of the first columns are a categorical code instead; 0 for none.
+        The number of first columns that are a categorical code instead; 0 for none.
     """
 
     latent: str
@@ -62,10 +59,8 @@ def with_category(z: Array, categories: int) -> Array:
 
     The largest of these K numbers, which are independent and of one law, chooses the category.
     Its column becomes sqrt(K - 1) and the others -1 / sqrt(K - 1), so that each has the mean 0 and
-    the variance 1 of a column of the normal prior.
-
-    G is continuous: it maps a prior in one piece to samples in one piece, which include images
-    between the digits. This prior is in K pieces.
+    the variance 1 of a column of the normal prior. G is continuous: it maps a prior in one piece to
+    samples in one piece, which include images between the digits. This prior is in K pieces.
 
     References
     ----------
@@ -97,13 +92,11 @@ def for_discriminator(rules: Rules, x: Array, y: Array | None) -> Array:
     networks", NeurIPS 2018.
     """
     x = _with_labels(rules, x, y)
-    if rules.pack == 1:
-        return x
     if len(x) % rules.pack:
         raise ValueError(
             f"a minibatch must be a multiple of pack={rules.pack} samples, got {len(x)}"
         )
-    packs: Array = x.reshape(len(x) // rules.pack, -1)
+    packs: Array = x if rules.pack == 1 else x.reshape(len(x) // rules.pack, -1)
     return packs
 
 
@@ -119,10 +112,7 @@ def from_discriminator(rules: Rules, d_input_gradient: Array) -> Array:
 
 
 def feature_columns(rules: Rules, features: int) -> Array | None:
-    """Return 1 for each column of D's input that is a feature, 0 for those of labels.
-
-    None in a game without classes: all are features.
-    """
+    """Return 1 for each column of D's input that is a feature, 0 for labels; None if all are."""
     if not rules.classes:
         return None
     return np.tile(np.repeat([1, 0], [features, rules.classes]), rules.pack)
@@ -132,53 +122,6 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     """Return y (n, classes): 1 in the column of each label, 0 elsewhere. On the device."""
     y: Array = (labels[:, None] == array_module(labels).arange(classes)).astype(dtype)
     return y
-
-
-def data_labels(rules: Rules, backend: Backend, labels: Labels | None, n: int) -> Array | None:
-    """Return the labels of `n` samples as int64 on the device; None in a game without classes.
-
-    Raises
-    ------
-    ValueError
-        If the game has classes and these are not `n` of them, or has none and gets labels.
-    """
-    if not rules.classes:
-        if labels is not None:
-            raise ValueError("labels are for a game with classes: make it with GAN(..., classes=)")
-        return None
-    wanted = f"labels must be {n} whole numbers in 0..{rules.classes - 1}, one for each sample"
-    if labels is None:
-        raise ValueError(f"{wanted}, because the game has classes={rules.classes}; got None")
-    labels = backend.asarray(labels)
-    if labels.shape != (n,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"{wanted}, got shape {labels.shape} of dtype {labels.dtype}")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= rules.classes:
-        raise ValueError(f"{wanted}, got {low}..{high}")
-    return backend.asarray(labels, np.int64)
-
-
-def labels_of_samples(
-    rules: Rules, backend: Backend, labels: Labels | None, n: int, dtype: Any
-) -> Array | None:
-    """Return y for `n` samples that a user asks for: one label for all of them, or one for each."""
-    if labels is not None:
-        labels = backend.asarray(labels)
-        labels = backend.xp.broadcast_to(labels, (n,)) if labels.ndim == 0 else labels
-    labels = data_labels(rules, backend, labels, n)
-    return None if labels is None else one_hot(labels, rules.classes, dtype)
-
-
-def draw_labels(backend: Backend, label_counts: Array, n: int, key: Key) -> Array:
-    """Return `n` labels at random, int64 on the device: y with probability p(y), its share in data.
-
-    They are independent of each other, as data are: labels in turn would fall in step with the
-    groups of the jackknife in `nngan.metrics`.
-    """
-    u = backend.uniform(key, (n, 1), np.float64)  # in (0, 1]
-    bounds = backend.xp.cumsum(label_counts)
-    labels: Array = (u * bounds[-1] > bounds).sum(axis=1)
-    return labels
 
 
 def _with_labels(rules: Rules, rows: Array, y: Array | None) -> Array:

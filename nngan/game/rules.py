@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from ..backend import Array
 from ..checks import fraction, interval, nonnegative, one_of, positive_int, uint64
@@ -12,64 +14,51 @@ from ..penalties import check_penalised
 
 LATENTS = ("normal", "uniform")
 UPDATES = ("alternating", "simultaneous")
+T = TypeVar("T")
+
+
+def _rule(default: T, check: Callable[..., T], *known: Any) -> T:
+    """Return a field of a dataclass: a default, and the check that any value must pass."""
+    rule: T = field(default=default, metadata={"check": check, "known": known})
+    return rule
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of a game, which `nngan.GAN` describes one by one.
+    """The rules of a game; `nngan.GAN` describes each of them.
 
-    The values are checked here, one by one, and by `check` against each other and the networks.
-    After that they cannot change.
-
-    Raises
-    ------
-    ValueError
-        If a rule has no such value.
+    Each value is checked when it is set, and `check` compares the values with each other and with
+    the networks. After that nothing can change.
     """
 
     # The two losses.
-    loss: str = "non_saturating"
-    label_smoothing: float = 0.0
+    loss: str = _rule("non_saturating", one_of, OBJECTIVES)
+    label_smoothing: float = _rule(0.0, fraction)
     # Who moves when.
-    k: int = 1
-    update: str = "alternating"
+    k: int = _rule(1, positive_int)
+    update: str = _rule("alternating", one_of, UPDATES)
     # The rows that the networks see.
-    pack: int = 1
-    classes: int = 0
-    data_range: tuple[float, float] = (0.0, 1.0)
+    pack: int = _rule(1, positive_int)
+    classes: int = _rule(0, uint64)
+    data_range: tuple[float, float] = _rule((0.0, 1.0), interval)
     # The prior of z.
-    latent: str = "normal"
-    categories: int = 0
+    latent: str = _rule("normal", one_of, LATENTS)
+    categories: int = _rule(0, uint64)
     # The penalties on D's gradient.
-    r1: float = 0.0
-    r2: float = 0.0
-    gradient_penalty: float = 0.0
-    penalty_every: int = 1
+    r1: float = _rule(0.0, nonnegative)
+    r2: float = _rule(0.0, nonnegative)
+    gradient_penalty: float = _rule(0.0, nonnegative)
+    penalty_every: int = _rule(1, positive_int)
     # The moving average of G's weights.
-    ema: float = 0.0
+    ema: float = _rule(0.0, fraction)
     # The seed of everything random.
-    seed: int = 0
+    seed: int = _rule(0, uint64)
 
     def __post_init__(self) -> None:
-        checked = {
-            "loss": one_of("loss", self.loss, OBJECTIVES),
-            "label_smoothing": fraction("label_smoothing", self.label_smoothing),
-            "k": positive_int("k", self.k),
-            "update": one_of("update", self.update, UPDATES),
-            "pack": positive_int("pack", self.pack),
-            "classes": uint64("classes", self.classes),
-            "data_range": interval("data_range", self.data_range),
-            "latent": one_of("latent", self.latent, LATENTS),
-            "categories": uint64("categories", self.categories),
-            "r1": nonnegative("r1", self.r1),
-            "r2": nonnegative("r2", self.r2),
-            "gradient_penalty": nonnegative("gradient_penalty", self.gradient_penalty),
-            "penalty_every": positive_int("penalty_every", self.penalty_every),
-            "ema": fraction("ema", self.ema),
-            "seed": uint64("seed", self.seed),
-        }
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)  # as a frozen dataclass sets its own fields
+        for rule in fields(self):
+            check, known = rule.metadata["check"], rule.metadata["known"]
+            value = check(rule.name, getattr(self, rule.name), *known)
+            object.__setattr__(self, rule.name, value)  # as a frozen dataclass sets its own fields
 
     @property
     def objective(self) -> Objective:
@@ -82,21 +71,11 @@ class Rules:
         """Return D's loss and its gradients in both logits."""
         return self.objective.discriminator(real_logits, fake_logits, self.label_smoothing)
 
-    @property
-    def penalties(self) -> dict[str, float]:
-        """The penalties on D's gradient that are not zero, by name."""
-        penalties = {"r1": self.r1, "r2": self.r2, "gradient_penalty": self.gradient_penalty}
-        return {name: value for name, value in penalties.items() if value}
-
     def check(self, G: Sequential, D: Sequential) -> None:
         """Refuse networks that do not fit together, and rules that do not fit them or each other.
 
-        Raises
-        ------
-        TypeError, ValueError
-            With the first misfit and its remedy.
-        NotImplementedError
-            If D cannot be penalised; see `nngan.penalties.check_penalised`.
+        TypeError, ValueError or (if D cannot be penalised) NotImplementedError say the first misfit
+        and its remedy.
         """
         self._check_networks(G, D)
         if self.label_smoothing and not self.objective.labels:
@@ -114,12 +93,12 @@ class Rules:
                 "(couples_samples = False) and take sample_weight (weighs_samples = True): use "
                 "update='alternating'"
             )
-        if self.penalties:
+        names = ("r1", "r2", "gradient_penalty")
+        if penalties := [f"{name}={value}" for name in names if (value := getattr(self, name))]:
             check_penalised(D)
             if simultaneous:
-                got = ", ".join(f"{name}={value}" for name, value in self.penalties.items())
                 raise ValueError(
-                    f"update='simultaneous' takes no penalties, got {got}: "
+                    f"update='simultaneous' takes no penalties, got {', '.join(penalties)}: "
                     "make it 0, or use update='alternating'"
                 )
 

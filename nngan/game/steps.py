@@ -1,4 +1,9 @@
-"""Algorithm 1 of Goodfellow et al. 2014: a step of D, a step of G, both in one; and G's average."""
+"""Algorithm 1 of Goodfellow et al. 2014: a step of D, a step of G, both in one; and G's average.
+
+In all steps x is a minibatch of data, (N, features), and z one of noise, (N, latent_dim). In a game
+with classes y holds the labels of x, one-hot, (N, classes), and the fakes get the same labels.
+Losses and means are 0-d arrays, of the networks before the update.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +23,17 @@ def discriminator_step(
 
     Parameters
     ----------
-    game : Game
-    x : array of shape (N, features)
-        A minibatch of data.
-    z : array of shape (N, latent_dim)
-        A minibatch of noise.
+    game, x, z, y
+        See the head of this file.
     i : int
         The number of this step among the k of a training step (dropout masks differ).
-    y : array of shape (N, classes), optional
-        The labels of x, one-hot, in a game with classes; the fakes get them too.
     penalise : bool
         Whether the game's penalties are due in this step.
 
     Returns
     -------
     loss, d_real, d_fake : 0-d arrays
-        D's loss with its penalties, the mean of D(x) and the mean of D(G(z)), before the
-        update.
+        D's loss with its penalties, the mean of D(x) and the mean of D(G(z)).
     """
     G, D, rules = game.G, game.D, game.rules
     g_key, real_key, fake_key = (game.key(Stream.DISCRIMINATOR_STEP, 3 * i + j) for j in range(3))
@@ -58,13 +57,9 @@ def discriminator_step(
 def joined_passes(game: Game, x: Array, fake: Array) -> tuple[Array, Array, Array]:
     """Do both passes of `discriminator_step` as one, over data and fakes in one minibatch.
 
-    It computes the same sums with half the products, each twice as large. It is for a D that keeps
-    samples apart, draws nothing and has no penalty on one of the two.
-
-    Returns
-    -------
-    loss : 0-d array
-    real_logits, fake_logits : array of shape (N, 1)
+    It computes the same sums with half the products, each twice as large, for a D that keeps
+    samples apart, draws no random numbers and has no penalty on one of the two. It returns D's loss
+    and its logits of data and of fakes.
     """
     D, n, stack = game.D, len(x), game.backend.stack
     logits, cache = D.forward(stack([x, fake]))
@@ -83,13 +78,7 @@ def backward(
     gamma: float,
     accumulate: bool = True,
 ) -> Array:
-    """Add the gradient of D's loss in one minibatch to D.grads, and that of R1 or R2 if gamma > 0.
-
-    Returns
-    -------
-    loss : 0-d array
-        With the penalty.
-    """
+    """Add the gradients of D's loss, and of R1 or R2 if gamma > 0, to D.grads; return their sum."""
     if not gamma:
         game.D.backward(dlogits, cache, input_grad=False, accumulate=accumulate)
         return loss
@@ -103,19 +92,8 @@ def penalise_between(game: Game, x: Array, fake: Array, i: int = 0) -> Array:
     """Add the gradient of the Wasserstein penalty to D's: a third pass, between data and fakes.
 
     x_hat = e x + (1 - e) G(z), with one e ~ U(0, 1] for each row that D judges. (It is computed as
-    G(z) + e (x - G(z)), so that a label that both have is exactly itself.)
-
-    Parameters
-    ----------
-    game : Game
-    x, fake : array of shape (N / pack, pack * (features + classes))
-        The two inputs of D in this step.
-    i : int
-        As in `discriminator_step`.
-
-    Returns
-    -------
-    penalty : 0-d array
+    G(z) + e (x - G(z)), so that a label that both have is exactly itself.) `x` and `fake` are the
+    two inputs of D in this step, and `i` its number.
 
     References
     ----------
@@ -137,22 +115,9 @@ def generator_step(
     The gradient goes through D to D's input, which is G's output, and on into G. D does not move:
     its parameters and its `grads` stay as they are.
 
-    Parameters
-    ----------
-    game : Game
-    z : array of shape (N, latent_dim)
-        A minibatch of noise.
-    x : array of shape (N, features), optional
-        The minibatch of data that D learned from last, for an objective that pairs fakes with data.
-        It passes through D again, because D has moved since.
-    y : array of shape (N, classes), optional
-        The labels of that minibatch, one-hot, in a game with classes: G is asked for each class as
-        frequently as the data have it.
-
-    Returns
-    -------
-    loss : 0-d array
-        G's loss, before the update.
+    x and y are those that D learned from last. Only an objective that pairs fakes with data needs
+    x, which passes through D again, because D has moved since. With y, G is asked for each class
+    with its frequency in the data. G's loss is returned.
     """
     G, D, rules = game.G, game.D, game.rules
     g_key, fake_key, real_key = (game.key(Stream.GENERATOR_STEP, j) for j in range(3))
@@ -180,22 +145,8 @@ def simultaneous_step(
     any factor of that sample's logit o_n. It is run with ones. The gradient in D's parameters is
     then the sum over n of each sample's part times dL_D/do_n, and the gradient that G needs is
     do_n/dx_n times dL_G/do_n. Nothing is divided by, so that no logit is too large;
-    `docs/performance.md` derives it.
-
-    Parameters
-    ----------
-    game : Game
-    x : array of shape (N, features)
-        A minibatch of data.
-    z : array of shape (N, latent_dim)
-        A minibatch of noise.
-    y : array of shape (N, classes), optional
-        The labels of x, one-hot, in a game with classes; the fakes get them too.
-
-    Returns
-    -------
-    d_loss, g_loss, d_real, d_fake : 0-d arrays
-        Both losses, the mean of D(x) and the mean of D(G(z)), before the update.
+    `docs/performance.md` derives it. Both losses, the mean of D(x) and the mean of D(G(z)) are
+    returned.
     """
     G, D, rules, stack = game.G, game.D, game.rules, game.backend.stack
     g_key, d_key = (game.key(Stream.DISCRIMINATOR_STEP, j) for j in range(2))
@@ -244,13 +195,7 @@ def update_average(game: Game) -> None:
 
 
 def moving_average(backend: Backend, mean: Array, new: Array, share: Array) -> None:
-    """Move every mean by its share of the way to the new number, in place.
-
-    Parameters
-    ----------
-    mean, new : array of shape (n,)
-    share : array of shape (1,)
-    """
+    """Move each mean, of shape (n,), by a share of the way to the new number, in place."""
     change = new - mean
     change *= share
     mean += change

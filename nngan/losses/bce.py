@@ -16,7 +16,7 @@ def bce(p: Array, target: Array | float) -> tuple[Array, Array]:
 
     Both are evaluated at p clipped to [eps, 1 - eps], eps the spacing of floats at 1 (1.2e-7 in
     float32), so that they are finite. That is the weakness of this form: behind a Sigmoid the
-    gradient p (1 - p) dL/dp is lost where p has rounded to 1, and where p is nearer to 0 than eps.
+    gradient p (1 - p) dL/dp is lost if p has rounded to 1, or is nearer to 0 than eps.
     `bce_with_logits` keeps it.
 
     Parameters
@@ -30,11 +30,6 @@ def bce(p: Array, target: Array | float) -> tuple[Array, Array]:
     -------
     loss : 0-d array
     dp : array of p's shape
-
-    Raises
-    ------
-    ValueError
-        When the shapes differ.
 
     References
     ----------
@@ -67,11 +62,6 @@ def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]
     -------
     loss : 0-d array
     dlogits : array of logits' shape
-
-    Raises
-    ------
-    ValueError
-        When the shapes differ.
 
     Examples
     --------

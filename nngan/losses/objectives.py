@@ -1,4 +1,4 @@
-"""Adversarial objectives: what D and G each minimise, as functions of D's output.
+"""Adversarial objectives: the losses that D and G minimise, as functions of D's output.
 
 Throughout, o is D's output ("logit"), r_n = o(x_n) that of real data and f_n = o(G(z_n)) that of
 fakes, and E the mean over the N of a minibatch. Under ``minimax`` and ``non_saturating`` o is the
@@ -17,6 +17,18 @@ name               D minimises                          G minimises           at
 ``wasserstein``    -E r + E f                           -E f                  0, any
 ``relativistic``   E softplus(-(r - f))                 E softplus(r - f)     ln 2, ln 2
 ================== ==================================== ===================== ==================
+
+References
+----------
+.. [1] Goodfellow et al., "Generative adversarial nets", NIPS 2014.
+.. [2] Salimans et al., "Improved techniques for training GANs", NIPS 2016.
+.. [3] Mao et al., "Least squares generative adversarial networks", ICCV 2017.
+.. [4] Arjovsky, Chintala and Bottou, "Wasserstein generative adversarial networks", ICML 2017.
+.. [5] Lim and Ye, "Geometric GAN", 2017.
+.. [6] Miyato et al., "Spectral normalization for generative adversarial networks", ICLR 2018.
+.. [7] Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard
+   GAN", ICLR 2019.
+.. [8] Sun, Fang and Schwing, "Towards a better global loss landscape of GANs", NeurIPS 2020.
 """
 
 from __future__ import annotations
@@ -38,15 +50,15 @@ class Objective(NamedTuple):
     discriminator : callable
         ``(real_logits, fake_logits, label_smoothing) -> (loss, d_real_logits, d_fake_logits)``.
     generator : callable
-        ``(fake_logits) -> (loss, d_fake_logits)``, or, where `pairs` says so,
+        ``(fake_logits) -> (loss, d_fake_logits)``, or, if `pairs`,
         ``(fake_logits, real_logits) -> (loss, d_fake_logits)``.
     d_chance, g_chance : float or None
-        The losses where D answers 1/2 to everything (scores all samples alike), without penalties.
-        None where that leaves G's loss open: a score whose zero is arbitrary.
+        The losses if D answers 1/2 to everything (scores all samples alike), without penalties.
+        None if that leaves G's loss open: a score whose zero is arbitrary.
     labels : bool
-        Whether real data have a label, which `label_smoothing` can move.
+        Whether real data have a label, which `label_smoothing` can move; else it is ignored.
     pairs : bool
-        Whether G's loss compares fakes with real data. Others do not pay for a pass of them.
+        Whether G's loss compares fakes with real data, which takes a pass of real data through D.
     """
 
     discriminator: Callable[[Array, Array, float], tuple[Array, Array, Array]]
@@ -60,16 +72,11 @@ class Objective(NamedTuple):
 def discriminator_bce(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of the paper's equation 1.
+    """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of equation 1 in [1]_.
 
-    One-sided label smoothing puts 1 - label_smoothing in the place of the label 1 of real data,
-    and leaves the label 0 of fakes alone: smoothed too, it would make the best D flat where there
-    are fakes alone, so that nothing tells them where to go.
-
-    References
-    ----------
-    Goodfellow et al., "Generative adversarial nets", NIPS 2014, eq. 1.
-    Salimans et al., "Improved techniques for training GANs", NIPS 2016, section 3.4.
+    One-sided label smoothing ([2]_, section 3.4) replaces the label 1 of real data by
+    1 - label_smoothing, and leaves the label 0 of fakes alone: smoothed too, it would make the best
+    D flat in regions with fakes alone, so that no gradient tells them where to go.
     """
     real_loss, d_real = bce_with_logits(real_logits, 1 - label_smoothing)
     fake_loss, d_fake = bce_with_logits(fake_logits, 0.0)
@@ -77,27 +84,19 @@ def discriminator_bce(
 
 
 def generator_minimax(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G in the paper's equation: E ln(1 - D(G(z))).
+    """Loss of G in equation 1 of [1]_: E ln(1 - D(G(z))).
 
     Its gradient in the logits is -sigmoid(o) / N: nearly zero where D is sure of a fake, which is
     where G begins.
-
-    References
-    ----------
-    Goodfellow et al., "Generative adversarial nets", NIPS 2014, eq. 1 and Algorithm 1.
     """
     loss, dlogits = bce_with_logits(fake_logits, 0.0)
     return -loss, -dlogits
 
 
 def generator_non_saturating(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G in practice: -E ln D(G(z)).
+    """Loss of G in practice ([1]_, end of section 3): -E ln D(G(z)).
 
     Its gradient in the logits is (sigmoid(o) - 1) / N: largest where D is sure of a fake.
-
-    References
-    ----------
-    Goodfellow et al., "Generative adversarial nets", NIPS 2014, end of section 3.
     """
     return bce_with_logits(fake_logits, 1.0)
 
@@ -105,15 +104,10 @@ def generator_non_saturating(fake_logits: Array) -> tuple[Array, Array]:
 def discriminator_least_squares(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of D: 1/2 E (r - 1)**2 + 1/2 E f**2, its outputs against the labels 1 and 0.
+    """Loss of D: 1/2 E (r - 1)**2 + 1/2 E f**2 ([3]_, equation 2 with a = 0, b = 1).
 
-    The gradients are dL/dr_n = (r_n - 1) / N and dL/df_n = f_n / N. The best D is p / (p + p_G) as
-    in the paper of 2014, without a sigmoid. Label smoothing: 1 - label_smoothing in the place of 1.
-
-    References
-    ----------
-    Mao et al., "Least squares generative adversarial networks", ICCV 2017, eq. 2 and 9
-    (labels a = 0, b = c = 1).
+    dL/dr_n = (r_n - 1) / N and dL/df_n = f_n / N. The best D is p / (p + p_G) as in [1]_, without a
+    sigmoid. Label smoothing replaces 1 by 1 - label_smoothing.
     """
     real_loss, d_real = _half_square(real_logits, 1 - label_smoothing)
     fake_loss, d_fake = _half_square(fake_logits, 0.0)
@@ -121,14 +115,10 @@ def discriminator_least_squares(
 
 
 def generator_least_squares(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G: 1/2 E (f - 1)**2, with dL/df_n = (f_n - 1) / N.
+    """Loss of G: 1/2 E (f - 1)**2 ([3]_, equation 9 with c = 1), with dL/df_n = (f_n - 1) / N.
 
     It grows with the distance from the label, on either side: a fake far on the wrong side of D
     has a large gradient, and one far on the right side is pulled back.
-
-    References
-    ----------
-    Mao et al., "Least squares generative adversarial networks", ICCV 2017, eq. 9.
     """
     return _half_square(fake_logits, 1.0)
 
@@ -136,16 +126,11 @@ def generator_least_squares(fake_logits: Array) -> tuple[Array, Array]:
 def discriminator_wasserstein(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of the critic: E f - E r, with dL/dr_n = -1/N and dL/df_n = 1/N.
+    """Loss of the critic: E f - E r ([4]_, equation 2), with dL/dr_n = -1/N and dL/df_n = 1/N.
 
     Its negative, maximised over all functions with a Lipschitz constant of at most 1, is the
-    Wasserstein-1 distance of data and fakes. Nothing here keeps D to such functions, and without a
-    penalty on its gradient its scores grow without end. There are no labels to smooth:
-    `label_smoothing` is ignored.
-
-    References
-    ----------
-    Arjovsky, Chintala and Bottou, "Wasserstein generative adversarial networks", ICML 2017, eq. 2.
+    Wasserstein-1 distance of data and fakes. This loss does not keep D to such functions: without a
+    penalty on its gradient its scores grow without end.
     """
     xp = array_module(real_logits)
     loss = fake_logits.mean() - real_logits.mean()
@@ -155,14 +140,7 @@ def discriminator_wasserstein(
 
 
 def generator_score(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G against a critic or a hinge: -E f, with dL/df_n = -1/N.
-
-    References
-    ----------
-    Arjovsky, Chintala and Bottou, "Wasserstein generative adversarial networks", ICML 2017,
-    Algorithm 1; Miyato et al., "Spectral normalization for generative adversarial networks",
-    ICLR 2018, eq. 17.
-    """
+    """Loss of G against a critic ([4]_) or a hinge ([6]_): -E f, with dL/df_n = -1/N."""
     xp = array_module(fake_logits)
     return -fake_logits.mean(), xp.full_like(fake_logits, -1 / fake_logits.size)
 
@@ -170,16 +148,10 @@ def generator_score(fake_logits: Array) -> tuple[Array, Array]:
 def discriminator_hinge(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of D: E max(0, 1 - r) + E max(0, 1 + f), the support vector machine's.
+    """Loss of D: E max(0, 1 - r) + E max(0, 1 + f), as in a support vector machine ([5]_, [6]_).
 
-    dL/dr_n = -[r_n < 1] / N and dL/df_n = [f_n > -1] / N: what is beyond its margin counts no more.
-    At the kinks r_n = 1 and f_n = -1 we take 0. There are no labels to smooth:
-    `label_smoothing` is ignored.
-
-    References
-    ----------
-    Lim and Ye, "Geometric GAN", 2017; Miyato et al., "Spectral normalization for generative
-    adversarial networks", ICLR 2018, eq. 16.
+    dL/dr_n = -[r_n < 1] / N and dL/df_n = [f_n > -1] / N: a sample beyond its margin counts no
+    more. At the kinks r_n = 1 and f_n = -1 we take 0.
     """
     xp = array_module(real_logits)
     real_gap, fake_gap = xp.maximum(1 - real_logits, 0), xp.maximum(1 + fake_logits, 0)
@@ -193,20 +165,9 @@ def discriminator_relativistic(
 ) -> tuple[Array, Array, Array]:
     """Loss of D: E softplus(-(r - f)), that a real sample scores above the fake of its pair.
 
-    That is -E ln sigmoid(r_n - f_n), and because softplus' = sigmoid, dL/dr_n = -sigmoid(f_n - r_n)
-    / N and dL/df_n = sigmoid(f_n - r_n) / N. There are no labels to smooth:
-    `label_smoothing` is ignored.
-
-    Raises
-    ------
-    ValueError
-        When there are not as many real logits as fake ones.
-
-    References
-    ----------
-    Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
-    ICLR 2019; Sun, Fang and Schwing, "Towards a better global loss landscape of GANs", NeurIPS 2020
-    (why pairs leave no mode out).
+    That is -E ln sigmoid(r_n - f_n) ([7]_), and because softplus' = sigmoid,
+    dL/dr_n = -sigmoid(f_n - r_n) / N and dL/df_n = sigmoid(f_n - r_n) / N. Pairs leave no mode
+    out ([8]_).
     """
     loss, d_real = _pairs(real_logits, fake_logits)
     return loss, d_real, -d_real
@@ -216,17 +177,7 @@ def generator_relativistic(fake_logits: Array, real_logits: Array) -> tuple[Arra
     """Loss of G: E softplus(-(f - r)), that each fake scores above the real sample of its pair.
 
     dL/df_n = -sigmoid(r_n - f_n) / N. The real scores r do not depend on G; they only say how high
-    a fake has to be.
-
-    Raises
-    ------
-    ValueError
-        When there are not as many real logits as fake ones.
-
-    References
-    ----------
-    Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
-    ICLR 2019.
+    a fake must score.
     """
     return _pairs(fake_logits, real_logits)
 

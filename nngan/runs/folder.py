@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import checkpoint, plotting
+from .. import plotting
 from ..backend import Backend
 from ..files import atomic_write
 from ..game import METRICS
@@ -105,7 +105,7 @@ class RunFolder:
             When the checkpoint is not of a run.
         """
         file = Path(path) / "checkpoint.npz"
-        gan, extra = checkpoint.load(file, backend, kind=GAN)
+        gan, extra = GAN.load_with_extra(file, backend)
         settings, measured = read_extra(extra, file)
         if settings is None:
             raise ValueError(
@@ -175,7 +175,7 @@ def load_run(
     path: str | os.PathLike[str], backend: str | Backend = "numpy"
 ) -> tuple[GAN, RunSettings | None]:
     """Return the game in a checkpoint and the settings of its run; None if it is not of a run."""
-    gan, extra = checkpoint.load(path, backend, kind=GAN)
+    gan, extra = GAN.load_with_extra(path, backend)
     return gan, read_extra(extra, Path(path))[0]
 
 

@@ -18,8 +18,9 @@ from ..backend import Array, Key, Stream
 from ..checks import positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
-from ..game.inputs import data_labels, one_hot
+from ..game.inputs import one_hot
 from ..game.steps import discriminator_step, generator_step, simultaneous_step
+from .data import data_labels, data_samples
 from .progress import Progress, read_log
 
 
@@ -76,7 +77,7 @@ def fit(
     """
     epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
     rules = game.rules
-    data = _prepare(game, x)
+    data = data_samples(game, x)
     labels = data_labels(rules, game.backend, labels, len(data))
     if batch_size % rules.pack:
         raise ValueError(f"batch_size must be a multiple of pack={rules.pack}, got {batch_size}")
@@ -232,30 +233,3 @@ def deferred_interrupt() -> Iterator[list[int]]:
         yield caught
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _prepare(game: Game, x: Array) -> Array:
-    """Return `x` on the device: bytes as bytes, all else in the networks' dtype."""
-    if getattr(x, "ndim", None) != 2 or x.shape[1] != game.G.n_out:
-        raise ValueError(
-            f"x must be an array of shape (n, {game.G.n_out}), the features that G makes, got "
-            f"{getattr(x, 'shape', type(x).__name__)}"
-        )
-    if len(x) == 0:
-        raise ValueError("x has no samples")
-    if x.dtype == np.uint8:
-        return game.backend.asarray(x)
-    if x.dtype.kind != "f":
-        raise ValueError(
-            f"x must be floats, or uint8 in 0..255, got {x.dtype}: convert it with "
-            "x.astype('uint8') if its values are 0..255, else with x.astype('float32')"
-        )
-    data = game.backend.asarray(x, game.G.dtype)
-    low, high = float(data.min()), float(data.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("x has values that are NaN or infinite: remove those samples")
-    if game.rules.data_range != (0, 1) and not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"x must lie in [0, 1] to be mapped to {game.rules.data_range}, got {low}..{high}"
-        )
-    return data

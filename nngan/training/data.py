@@ -1,0 +1,61 @@
+"""The data that a game learns from: checked, and on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from ..backend import Array, Backend
+from ..game import Game, Rules
+
+Labels: TypeAlias = "int | Sequence[int] | Array"
+
+
+def data_samples(game: Game, x: Array) -> Array:
+    """Return `x` on the device: bytes as bytes, all else in the networks' dtype."""
+    if getattr(x, "ndim", None) != 2 or x.shape[1] != game.G.n_out:
+        raise ValueError(
+            f"x must be an array of shape (n, {game.G.n_out}), the features that G makes, got "
+            f"{getattr(x, 'shape', type(x).__name__)}"
+        )
+    if len(x) == 0:
+        raise ValueError("x has no samples")
+    if x.dtype == np.uint8:
+        return game.backend.asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(
+            f"x must be floats, or uint8 in 0..255, got {x.dtype}: convert it with "
+            "x.astype('uint8') if its values are 0..255, else with x.astype('float32')"
+        )
+    data = game.backend.asarray(x, game.G.dtype)
+    low, high = float(data.min()), float(data.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("x has values that are NaN or infinite: remove those samples")
+    if game.rules.data_range != (0, 1) and not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"x must lie in [0, 1] to be mapped to {game.rules.data_range}, got {low}..{high}"
+        )
+    return data
+
+
+def data_labels(rules: Rules, backend: Backend, labels: Labels | None, n: int) -> Array | None:
+    """Return the labels of `n` samples as int64 on the device; None in a game without classes.
+
+    ValueError if the game has classes and these are not `n` of them, or has none and gets labels.
+    """
+    if not rules.classes:
+        if labels is not None:
+            raise ValueError("labels are for a game with classes: make it with GAN(..., classes=)")
+        return None
+    wanted = f"labels must be {n} whole numbers in 0..{rules.classes - 1}, one for each sample"
+    if labels is None:
+        raise ValueError(f"{wanted}, because the game has classes={rules.classes}; got None")
+    labels = backend.asarray(labels)
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise ValueError(f"{wanted}, got shape {labels.shape} of dtype {labels.dtype}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= rules.classes:
+        raise ValueError(f"{wanted}, got {low}..{high}")
+    return backend.asarray(labels, np.int64)
