@@ -20,7 +20,7 @@ g1, g2 = nn.Linear(LATENT, 128), nn.Linear(128, 64)
 d1, d2 = nn.Linear(64, 128), nn.Linear(128, 1)
 relu, leaky, sigmoid = nn.ReLU(), nn.LeakyReLU(0.2), nn.Sigmoid()
 G = nn.Sequential(g1, relu, g2, sigmoid, seed=1)  # only to hold G's four arrays in one,
-D = nn.Sequential(d1, leaky, d2, sigmoid, seed=2)  # which is what an optimizer moves
+D = nn.Sequential(d1, leaky, d2, sigmoid, seed=2)  # so that an optimizer can move it
 g_adam, d_adam = nn.Adam(1e-3, beta1=0.5).bind(G), nn.Adam(1e-3, beta1=0.5).bind(D)
 
 

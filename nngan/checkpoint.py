@@ -51,7 +51,7 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
     ------
     CheckpointError
         If no game could be made from this one's description: a layer or optimizer of your own does
-        not return in `config` what its constructor needs.
+        not return its constructor's arguments in `config`.
     OSError
         If the file cannot be written. The old file at `path` is still there then.
     """
@@ -146,7 +146,7 @@ def check_classes(**given: Sequence[type]) -> None:
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """Return `value` as JSON. NumPy's numbers are written as Python's; what JSON lacks is named."""
+    """Return `value` as JSON. NumPy's numbers become Python's; TypeError names other values."""
 
     def plain(item: object) -> object:
         if isinstance(item, np.generic):

@@ -1,4 +1,4 @@
-"""What an option may be: each function returns the value that it was given, or says what it wants.
+"""Checks of options: each function returns the value that it was given, or says which it wants.
 
 All of them raise ValueError with one sentence that names the option.
 """

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what a damaged one raises."""
+"""Files that are written whole or not at all, and the errors that a damaged one raises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-# What a damaged file makes NumPy, zipfile, zlib and json raise.
+# NumPy, zipfile, zlib and json raise these if a file is damaged.
 CORRUPT_FILE = (
     OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,
     MemoryError, zipfile.BadZipFile, zlib.error,
@@ -19,7 +19,7 @@ CORRUPT_FILE = (
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside `path` to write, and give it that name once it is safely on the disk."""
+    """Open a file next to `path` to write; rename it to `path` once it is safely on the disk."""
     # A name that no other writer of the same file has at this moment.
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:

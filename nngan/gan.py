@@ -282,7 +282,7 @@ class GAN(Game):
         Parameters
         ----------
         config : dict
-            What `config()` returned.
+            The result of `config()`.
         backend : str or Backend
             Where it will be played.
         layers : sequence of Layer subclasses

@@ -1,8 +1,8 @@
-"""Looking into a trained game: walks between latent vectors, its prior, the slope of D.
+"""Looking into a trained game: walks between latent vectors, and the gradient of D.
 
 A normal z of d features has |z|^2 near d: nearly all of the prior lies in a thin shell of radius
 sqrt(d). The middle of a straight line between two draws, which are nearly orthogonal, has only 0.71
-of that norm, and G was never asked what to make of it; an arc stays in the shell.
+of that norm, where G was never trained; an arc stays in the shell.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ def linear_walk(a: Array, b: Array, steps: int) -> Array:
     Raises
     ------
     ValueError
-        When the ends are no float vectors of one shape and dtype, or there are fewer than two
-        steps.
+        If the ends are no float vectors of one shape and dtype, or there are fewer than two steps.
 
     Examples
     --------
@@ -75,7 +74,7 @@ def spherical_walk(a: Array, b: Array, steps: int) -> Array:
     Raises
     ------
     ValueError
-        As in `linear_walk`, and when an end is zero or the two point in opposite directions.
+        As in `linear_walk`, and if an end is zero or the two point in opposite directions.
 
     References
     ----------
@@ -122,7 +121,7 @@ def input_gradient(game: Game, x: Array) -> tuple[Array, Array]:
     Raises
     ------
     ValueError
-        When D does not judge samples one by one, by their features alone.
+        If D does not judge samples one by one, by their features alone.
     """
     features = game.G.n_out
     if game.D.n_in != features:

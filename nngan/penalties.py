@@ -11,8 +11,8 @@ derivative of sum_n o(x_n) as each x_n moves along v_n. So three passes follow t
 
 1. down, with ones at the logits: the gradients u_l = do/dy_l at the layers' outputs, g at the
    bottom;
-2. up, with v at the bottom: the tangents t_l at each layer's input. Between them stands the layer's
-   own derivative J_l, s = <u_l, J_l t_l>, and so its parameters get their gradient on the way:
+2. up, with v at the bottom: the tangents t_l at each layer's input. Between them is the layer's own
+   derivative J_l, s = <u_l, J_l t_l>, and so its parameters get their gradient on the way:
    for y = x W + b it is ``dW = t.T @ u``, and zero for b, which J_l = W does not contain;
 3. down again, only below layers that are curved (Sigmoid, Tanh), where J_l depends on x_l: from
    each of these ds/dx_l = u_l t_l f''(x_l) goes down to the parameters like any other gradient.
@@ -52,7 +52,7 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     gamma : float
         Strength; 10 in the paper's experiments.
     key : Key, optional
-        Of D's random numbers, as in `Sequential.forward`.
+        Address of D's random numbers, as in `Sequential.forward`.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     Raises
     ------
     ValueError
-        When D has more than one output for a sample, or gamma is negative.
+        If D has more than one output per sample, or gamma is negative.
     NotImplementedError
-        When a layer of D couples samples, or has no `tangent`; the message names it.
+        If a layer of D couples samples, or has no `tangent`; the message names it.
 
     References
     ----------
@@ -148,7 +148,7 @@ def add_penalty(
     ----------
     D : Sequential
     logits, cache
-        What ``D.forward`` returned.
+        The result of ``D.forward``.
     phi : callable
         `zero_centred`, `one_centred`, or one of your own.
     dlogits : array of shape (N, 1), optional
@@ -157,8 +157,8 @@ def add_penalty(
     accumulate : bool
         False to overwrite D.grads.
     columns : array of shape (features,), optional
-        1 for each column of D's input in which the gradient is taken, 0 for the others: labels that
-        stand beside a sample, say, take no part in g_n.
+        1 for each column of D's input in which the gradient is taken, 0 for the others: labels, for
+        example, take no part in g_n.
 
     Returns
     -------
@@ -167,9 +167,9 @@ def add_penalty(
     Raises
     ------
     NotImplementedError
-        When a layer of D has no `tangent`, or has parameters and no `backward_tangent`; the message
-        names it. Whether D suits a penalty at all is for the caller to know: `r1` and
-        `gradient_penalty` ask.
+        If a layer of D has no `tangent`, or has parameters and no `backward_tangent`; the message
+        names it. The caller checks whether D suits a penalty at all, as `r1` and
+        `gradient_penalty` do.
     """
     ones = array_module(logits).ones_like(logits)
     output_gradients = D.output_gradients(ones, cache)
@@ -216,9 +216,9 @@ def check_penalised(D: Sequential) -> None:
     Raises
     ------
     ValueError
-        When D has more than one output for a sample.
+        If D has more than one output per sample.
     NotImplementedError
-        When a layer couples samples.
+        If a layer couples samples.
     """
     if D.n_out != 1:
         raise ValueError(f"a gradient penalty needs a D with one output per sample, got {D.n_out}")

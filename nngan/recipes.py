@@ -42,10 +42,10 @@ class Recipe:
     discriminator : callable
         ``(features) -> layers``, ending in one logit.
     optimizer : dict
-        Of both players, as `Optimizer.config` gives it. A schedule ``("linear", None)`` falls to
-        zero over the whole run, whose steps `build` is told.
+        Description of the optimizer of both players, as `Optimizer.config` returns it. A schedule
+        ``("linear", None)`` falls to zero over the whole run: `build` needs its `steps`.
     d_optimizer : dict, optional
-        Of D, where it has another.
+        Description of D's optimizer, if it is another.
     batch_size, epochs : int
     sample_every : int
         Epochs between two sheets of samples.
@@ -82,7 +82,7 @@ class Recipe:
         backend: str | Backend = "numpy",
         steps: int | None = None,
     ) -> GAN:
-        """Make the game for data of so many features, to be trained for so many steps.
+        """Make the game for data with `features` features, to be trained for `steps` steps.
 
         One `seed` decides everything: the game takes 3 seed, G 3 seed + 1, D 3 seed + 2, so that
         no two of them share a number, in this run or between two runs.
@@ -90,7 +90,7 @@ class Recipe:
         Raises
         ------
         ValueError
-            When the optimizer's schedule needs `steps` and there are none.
+            If the optimizer's schedule needs `steps` and none are given.
         """
         classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
         G = self.generator(self.latent_dim + classes, features)
@@ -109,7 +109,7 @@ class Recipe:
 
 
 def _optimizer(config: dict[str, Any], steps: int | None) -> Optimizer:
-    """Make the optimizer of a player that takes so many steps."""
+    """Make the optimizer of a player that takes `steps` steps."""
     if tuple(config.get("schedule", ())) == ("linear", None):
         if steps is None:
             raise ValueError("steps must be given, because the learning rate falls over them")
@@ -149,7 +149,7 @@ DEFAULT = Recipe(
     optimizer={"type": "Adam", "lr": 1e-3, "beta1": 0.5, "beta2": 0.99},
     batch_size=128,
     epochs=50,
-    # As long an average as can be: up to step 45,000 it is over a ninth of the run, see `average`.
+    # Up to step 45,000 the average is over a ninth of the run: see `update_average`.
     game={"categories": 10, "r1": 1.0, "ema": 0.9998, "data_range": (-1.0, 1.0)},
 )
 
@@ -265,7 +265,7 @@ def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
 
 
 # For the 100,000 points of `nngan.datasets`, with steps = 400 epochs, which `build` has to be told;
-# docs/mixtures.md says what each part is for.
+# docs/mixtures.md explains each part.
 MIXTURES = {
     "ring": _mixture("eight modes: steep G, weak penalties, fast steps that end in none", 4, 20),
     "grid": _mixture("25 modes: the same game with a steeper G, longer", 5, 24),

@@ -1,9 +1,9 @@
 """NumPy, or more, as one small object: arrays, products, random numbers, ``compile(step)``.
 
-`NumpyBackend` is the complete reference. `NumbaBackend` is the same with the longest formulas
-compiled; `MklBackend` leaves the matrix products to Intel's library as well; `CupyBackend`
-overrides what a GPU does differently. Each imports its library when it is made, not before. There
-is no module-level switch: a network is handed a backend, and formulas that need only element-wise
+`Backend` is the base of all, and `NumpyBackend` the reference. `NumbaBackend` compiles its longest
+formulas; `MklBackend` leaves the matrix products to Intel's library as well; `CupyBackend` has the
+operations that differ on a GPU. Each imports its library when it is made, not before. There is
+no module-level switch: a network is handed a backend, and formulas that need only element-wise
 functions take them from the array itself, through `array_module`, so that networks on NumPy and on
 CuPy live side by side.
 """

@@ -26,7 +26,7 @@ def array_module(x: Array) -> Any:
     Raises
     ------
     TypeError
-        When `x` is not an array (a list, say).
+        If `x` is not an array (a list, say).
     """
     if isinstance(x, np.ndarray | np.generic):
         return np
@@ -39,18 +39,18 @@ def array_module(x: Array) -> Any:
 def negligible(dtype: Any) -> Any:
     """Return the number of `dtype` below which a moment may as well be zero: 1.2e-32 in float32.
 
-    It is well above the smallest normal number, so that what is cleared once stays clear of
-    subnormal ones for long; and nothing that a gradient of any use is added to.
+    It is well above the smallest normal number, so that a moment that was set to zero stays out of
+    the subnormal numbers for long; and far too small to matter next to a useful gradient.
     """
     return np.dtype(dtype).type(2**20 * np.finfo(dtype).tiny)
 
 
 class BackendUnavailable(ImportError):
-    """The backend that was asked for cannot run here; the message says what is missing."""
+    """The backend cannot run here; the message says which part is missing and what to type."""
 
 
 class Backend:
-    """What a network is handed to compute with: arrays, products, random numbers, ``compile``.
+    """The base of all backends: arrays, products, random numbers, ``compile``.
 
     Every method here is written for `xp`, whatever array module that is, except `bits`, which
     each backend has of its own. A backend is stateless: one instance serves any number of networks.
@@ -241,9 +241,9 @@ class NumpyBackend(Backend):
         return out
 
     def stack(self, batches: Sequence[Array]) -> Array:
-        """Return the rows of all `batches` below each other, by columns if one of them lies so.
+        """Return the rows of all `batches` below each other, column-major as products are.
 
-        Copying a product, which lies by columns, into rows takes up to ten times as long. Rows that
+        Copying a product, which is column-major, into rows takes up to ten times as long. Rows that
         are copied into columns are, 512 at a time, few enough to stay in a core's cache meanwhile:
         of 4096 images at once every number would be fetched from further away.
         """
@@ -252,7 +252,7 @@ class NumpyBackend(Backend):
         return stacked
 
     def decay(self, a: Array, factor: float | Array) -> None:
-        """Multiply `a` by `factor` in place; what becomes too small for its dtype becomes zero.
+        """Multiply `a` by `factor` in place; numbers too small for the dtype become zero.
 
         A mean that is fed with zeros decays to the smallest numbers there are, and stays: 0.9 times
         the smallest is rounded to the smallest. Processors multiply such subnormal numbers many

@@ -47,12 +47,12 @@ def blas_arguments(a: Array, b: Array, out: Array) -> tuple[Array, Array, Array,
     A, B, C : arrays
         Whose memory BLAS works on: of a, b, out or of b.T, a.T, out.T.
     gemm : Gemm
-        What goes with it.
+        The integers that go with them.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, or `out` would have to be copied.
+        If shapes do not fit, or `out` would have to be copied.
     """
     if not (a.ndim == b.ndim == 2 and out.shape == (len(a), b.shape[1]) and a.shape[1] == len(b)):
         raise ValueError(f"shapes do not fit: {a.shape} @ {b.shape} into {out.shape}")

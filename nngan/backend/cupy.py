@@ -1,4 +1,4 @@
-"""The same on a CUDA GPU, through CuPy."""
+"""The backend on a CUDA GPU, through CuPy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from .keys import Array, Key
 
 
 class CupyBackend(Backend):
-    """The same on a CUDA GPU, through CuPy.
+    """Arrays, products and random numbers on a CUDA GPU, through CuPy.
 
     Raises
     ------
     BackendUnavailable
-        When CuPy, a GPU with its driver, or CUDA's headers and libraries are missing; it says
-        which.
+        If CuPy, a GPU with its driver, or CUDA's headers and libraries are missing; it says which.
     """
 
     name = "cupy"

@@ -3,7 +3,7 @@
 A training step is some hundred small kernels, and launching them one by one takes longer than
 computing them. A capture records the launches instead of running them: kernels, addresses and the
 numbers of the host, all frozen. Hence the contract of `Backend.compile`: a step takes no
-arguments, reads nothing back and updates its state in place; what changes lives on the device.
+arguments, reads nothing back and updates its state in place, on the device.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WARM_UP_CALLS = 3
 
 
 class CudaGraph:
-    """A function that does what `step` does: call by call at first, then replayed as a graph.
+    """A function that does the same as `step`: call by call at first, then replayed as a graph.
 
     The graph knows the addresses of the arrays that `step` had when it was captured, and is good
     for these alone. Capture in one thread at a time.
@@ -71,7 +71,7 @@ class CudaGraph:
     def _capture(self) -> Any:
         """Return the recorded step, a ``cupy.cuda.Graph``. Nothing is computed."""
         # Temporaries of the capture are freed in it, and the graph goes on writing to them. From
-        # the common pool other arrays would get this memory; a pool of its own hands it to nobody.
+        # the common pool other arrays would get this memory; a pool of its own never hands it out.
         pool = self._cuda.MemoryPool()
         weakref.finalize(self, pool.free_all_blocks).atexit = False  # until then it is kept
         stream = self._cuda.Stream(non_blocking=True)  # the default stream cannot be captured

@@ -1,7 +1,7 @@
-"""The library's own CUDA, as source text: compiled by CuPy where there is a GPU.
+"""The library's own CUDA, as source text, which CuPy compiles if there is a GPU.
 
-Kept to what array operations do badly. The arithmetic is plain C++, so that the tests run it on a
-CPU as well.
+It does only the work that array operations do badly. The arithmetic is plain C++, so that the tests
+run it on a CPU as well.
 """
 
 PHILOX = r"""

@@ -11,7 +11,7 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 class Stream(IntEnum):
-    """What random numbers are for: one name each, so that no two uses share a stream."""
+    """The purposes of random numbers: one name each, so that no two uses share a stream."""
 
     WEIGHTS = 0
     DROPOUT = 1
@@ -33,7 +33,7 @@ class Key(NamedTuple):
     seed : int
         The run's seed, 0 <= seed < 2**64.
     stream : int
-        What the numbers are for, 0 <= stream < 2**192; `fold_in` makes one for each purpose.
+        The purpose of the numbers, 0 <= stream < 2**192; `fold_in` makes one for each purpose.
     step : int or int64 array of shape (1,)
         When: the training step. On a GPU it is an array there, so that a step reads nothing back.
     """

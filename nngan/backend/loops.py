@@ -1,4 +1,4 @@
-"""Compiled forms of formulas: each formula's file registers a loop next to it.
+"""Compiled forms of formulas: the file of a formula registers a loop next to it.
 
 A formula such as `nngan.optim.adam` is a few array operations, each of which goes through memory
 once. Its loop does the same in one pass, in the same order, to the same bits. The loop is plain

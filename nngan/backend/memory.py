@@ -9,7 +9,7 @@ LARGEST_TRIM, LARGEST_MMAP = 2**31 - 1, 2**25  # bytes: the largest numbers that
 
 
 def keep_freed_memory() -> None:
-    """Tell the C library to keep what this process frees, as CuPy's memory pool does on a GPU.
+    """Tell the C library to keep memory that is freed, as CuPy's memory pool does on a GPU.
 
     A training step frees all its activations, and the next one asks for as many. glibc returns
     large arrays to the system and fetches them anew, page by page, each filled with zeros: of

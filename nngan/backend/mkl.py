@@ -37,9 +37,9 @@ class MklBackend(NumbaBackend):
     Raises
     ------
     BackendUnavailable
-        When Numba, MKL or GNU OpenMP is missing, when Numba or MKL runs on other threads already,
-        and when it is used in a process that was forked after a backend had been made: GNU's
-        threads do not come along.
+        If Numba, MKL or GNU OpenMP is missing; if Numba or MKL already runs on other threads; or if
+        it is used in a process that was forked after a backend had been made, because GNU's threads
+        are lost in a fork.
     """
 
     name = "mkl"
@@ -162,8 +162,8 @@ def _product(gemm: Any, scalar: Any) -> Callable[[Array, Array, Array, bool], No
     def product(a: Array, b: Array, out: Array, accumulate: bool) -> None:
         m, k = a.shape
         n = b.shape[1]
-        # By columns it is the transpose that lies by rows. lda, ldb, ldc: from row to row, and 1 at
-        # least, also where there is nothing.
+        # The transpose of a column-major array is row-major. lda, ldb, ldc are the distances from
+        # row to row, at least 1 even in an empty array.
         transa, lda = (NO_TRANS, max(k, 1)) if a.flags.c_contiguous else (TRANS, max(m, 1))
         transb, ldb = (NO_TRANS, max(n, 1)) if b.flags.c_contiguous else (TRANS, max(k, 1))
         A, B, C, ldc = a.ctypes.data, b.ctypes.data, out.ctypes.data, max(n, 1)
@@ -180,7 +180,7 @@ def load_library() -> ctypes.CDLL:
     Raises
     ------
     BackendUnavailable
-        When something is missing.
+        If MKL or GNU's OpenMP is missing.
     """
     from importlib import metadata  # here, so that ``import nngan`` stays light
 

@@ -22,13 +22,13 @@ class NumbaBackend(NumpyBackend):
     """NumPy, with each formula that has a loop (`nngan.backend.loops`) as one compiled loop.
 
     A loop computes the same in the same order, to the same bits: parameters, losses and samples are
-    NumPy's. Only a moment that nobody feeds is
-    zero a little sooner, as soon as it is `negligible`; NumPy waits for one that underflows.
+    NumPy's. Only a moment without any gradient becomes zero a little sooner, as soon as it is
+    `negligible`; in NumPy it becomes zero when it underflows.
 
     Raises
     ------
     BackendUnavailable
-        When Numba is missing.
+        If Numba is missing.
 
     References
     ----------

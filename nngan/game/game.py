@@ -1,4 +1,4 @@
-"""The state of a game: what its steps read and change.
+"""The state of a game, which its steps read and change.
 
 min_G max_D V(D, G) = E_x ln D(x) + E_z ln(1 - D(G(z)))       (Goodfellow et al. 2014, equation 1)
 

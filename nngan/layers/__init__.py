@@ -1,4 +1,4 @@
-"""Layers: a formula, its derivative, and nothing kept in between.
+"""Layers: for each its formula, its derivative, and both passes.
 
 Every layer keeps one contract::
 
@@ -6,10 +6,9 @@ Every layer keeps one contract::
     dx = layer.backward(dy, cache)   # dL/dx from dy = dL/dy; adds dL/dW to dW, dL/db to db
 
 The cache belongs to the call and not to the layer, because a discriminator is applied to real and
-to fake data before either is differentiated. No pass changes an array that it was handed, and what
-`forward` returns may be in the cache: it must not be changed before `backward`. Arrays are
-(N, features), one sample a row; on NumPy a product lies column by column in memory, because BLAS
-is faster so, and so does all that follows from it element by element.
+to fake data before either is differentiated. No pass changes an array that it was handed. The
+output of `forward` may be in the cache: it must not be changed before `backward`. Arrays are
+(N, features), one sample a row.
 
 Throughout, L is the loss, ``dy`` stands for dL/dy, and "elementwise" means that y_i depends on x_i
 alone, so that the chain rule is dL/dx_i = dL/dy_i * dy_i/dx_i.

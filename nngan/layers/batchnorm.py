@@ -1,4 +1,4 @@
-"""The layer that looks at the whole minibatch: batch normalisation."""
+"""Batch normalisation: each feature normalised over the minibatch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .base import Layer, check_like
 
 
 class BatchNorm(Layer):
-    r"""y = gamma x_hat + beta: each feature at mean 0 and variance 1, then at what is learned.
+    r"""y = gamma x_hat + beta: each feature at mean 0 and variance 1, then scaled and shifted.
 
-    While learning, over the N samples of a minibatch and for each feature on its own::
+    In training, over the N samples of a minibatch and for each feature on its own::
 
         mu = 1/N sum_n x_n        var = 1/N sum_n (x_n - mu)**2
         x_hat_n = (x_n - mu) / s                      s = sqrt(var + eps)
@@ -22,7 +22,7 @@ class BatchNorm(Layer):
 
     The parameters: dL/dgamma = sum_n dL/dy_n x_hat_n and dL/dbeta = sum_n dL/dy_n.
 
-    The input: x_n stands in mu and in s too. With d_n = gamma dL/dy_n = dL/dx_hat_n, from
+    The input: mu and s depend on x_n too. With d_n = gamma dL/dy_n = dL/dx_hat_n, from
     dmu/dx_n = 1/N and ds/dx_n = x_hat_n / N (the part of dvar/dx_n that goes through mu is zero),
 
         dx_hat_m/dx_n = 1/s ([m = n] - 1/N - x_hat_m x_hat_n / N), hence
@@ -30,7 +30,7 @@ class BatchNorm(Layer):
     - dL/dx_n = 1/s (d_n - mean(d) - x_hat_n mean(d x_hat)).
 
     Neither a constant added to the minibatch nor (but for eps) a factor changes y, and so dL/dx is
-    orthogonal to both: what is subtracted is the gradient's part along 1 and along x_hat.
+    orthogonal to both: the terms subtracted are the gradient's parts along 1 and along x_hat.
 
     In inference mu and var are the running averages, constants: dL/dx_n = gamma dL/dy_n / s, and a
     sample no longer depends on the others.
@@ -44,7 +44,7 @@ class BatchNorm(Layer):
     eps : float
         > 0; keeps s away from 0 where a feature is constant.
     dtype : str
-        Of a layer used alone; in a network the network decides.
+        Dtype of a layer used alone; in a network the network decides.
 
     Attributes
     ----------
@@ -52,20 +52,20 @@ class BatchNorm(Layer):
         Parameters, at first 1 and 0, and their gradients.
     running_mean, running_var : array of shape (n,)
         Averages of mu and of the unbiased variance N / (N - 1) var, at first 0 and 1. They are
-        state, no parameters: no gradient moves them, but every `forward` while learning does,
+        state, no parameters: no gradient moves them, but every `forward` in training does,
         ``running += momentum * (batch - running)``.
 
     Raises
     ------
     ValueError
-        On a minibatch of one sample while learning: x_hat would be 0 whatever x is.
+        On a minibatch of one sample in training: x_hat would be 0 whatever x is.
 
     Notes
     -----
     A training step of the game calls G forward k + 1 times, on as many minibatches of noise, and
     each moves G's running averages, as in any framework. In D real and fake data go apart, each
-    with its own mu and var; D's running averages mix the two and are good for inference only, which
-    the game does not ask of D. A bias of the layer before has no effect on y while learning: its
+    with its own mu and var; D's running averages mix the two and serve inference only, which the
+    game does not ask of D. A bias of the layer before has no effect on y in training: its
     gradient is nothing but rounding errors, and if Adam makes steps of these they do no harm.
 
     References
@@ -123,7 +123,7 @@ class BatchNorm(Layer):
             )
         if training and len(x) < 2:
             raise ValueError(
-                f"{self!r} wants two samples or more while learning, whose mean and variance it "
+                f"{self!r} wants two samples or more in training, whose mean and variance it "
                 "takes, got one: raise the batch size, or pass training=False"
             )
         # Naive: var = (x * x).mean() - mu**2, whose digits cancel where |mu| is large.
@@ -174,7 +174,7 @@ class BatchNorm(Layer):
 
 
 class BatchNormCache(NamedTuple):
-    """What backward needs: the normalised input, 1 / s, and whose statistics these were."""
+    """The cache: the normalised input, 1 / s, and whether the statistics were the minibatch's."""
 
     x_hat: Array
     inverse: Array

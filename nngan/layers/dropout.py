@@ -1,4 +1,4 @@
-"""The layer that is different while learning: Dropout."""
+"""Dropout: features dropped at random in training."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class Maxout(Layer):
 
     Behind a Linear layer, which holds the weights, that is the maxout unit of the paper,
     max_k (x W + b)_jk: a convex function made of `pieces` straight lines, whose shape is learned.
-    Of 2 pieces, one of them zero, it is ReLU. The features come piece by piece, not unit by unit:
+    Of 2 pieces, one of them zero, it is ReLU. The features are ordered by piece, not by unit:
     x_jk is column k n_out + j of the input.
 
     The maximum moves with the piece that attains it and with no other: dy_j/dx_jk = [k = k*(j)],

@@ -1,7 +1,7 @@
 """The loop around the game: minibatches, epochs, history, progress, interrupts.
 
-The loop owns nothing. All that it changes is the state of the `GAN`, so that a run that was saved
-between any two steps goes on as if nothing had happened.
+The loop owns no state. It changes the state of the game alone, so that a run that was saved between
+any two steps goes on as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def fit(
 ) -> dict[str, list[float]]:
     """Train `game` on `x` for `epochs` more epochs.
 
-    An epoch goes once through the data in a new random order, in whole minibatches: what is left
-    over (fewer than batch_size * k samples) waits for another epoch's order. Ctrl-C lets the step
+    An epoch goes once through the data in a new random order, in whole minibatches: the rest
+    (fewer than batch_size * k samples) waits for another epoch's order. Ctrl-C lets the step
     under way finish and then raises KeyboardInterrupt; a later `fit` goes on with the next step of
     that epoch.
 
@@ -69,9 +69,9 @@ def fit(
     Raises
     ------
     ValueError
-        When `x`, `labels` or a size does not fit.
+        If `x`, `labels` or a size does not fit.
     TrainingDiverged
-        When a loss became NaN or infinite.
+        If a loss became NaN or infinite.
     KeyboardInterrupt
         On Ctrl-C, between two steps.
     """

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar, a line for each epoch, a halt when a loss is no number."""
+"""The progress of a run: a bar, a line for each epoch, and an error if a loss is NaN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..backend import Array
 from ..game import METRICS, Game
 
-LOOK_EVERY = 0.5  # seconds between two looks at the losses, which a GPU has to be asked for
+LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits for a GPU
 
 
 class TrainingDiverged(ArithmeticError):
@@ -24,7 +24,7 @@ def read_log(game: Game, done: int) -> Array:
     Raises
     ------
     TrainingDiverged
-        When one of them is not finite.
+        If one of them is not finite.
     """
     log = game.backend.to_numpy(game.log)[:done].astype(np.float64)
     bad = ~np.isfinite(log).all(axis=1)
@@ -55,7 +55,7 @@ class Progress:
             unit=" images",
             unit_scale=True,
             dynamic_ncols=True,
-            disable=None if enabled else True,  # None: no bar where the output is a file
+            disable=None if enabled else True,  # None: no bar if the output is a file
         )
 
     def __enter__(self) -> Progress:
