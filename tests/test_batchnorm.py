@@ -285,7 +285,7 @@ def test_a_step_can_be_captured_and_keeps_its_arrays(strict):
         (
             lambda: nn.BatchNorm(2).forward(np.ones((1, 2), np.float32)),
             ValueError,
-            "two samples or more while learning.*raise the batch size",
+            "two samples or more in training.*raise the batch size",
         ),
         (
             lambda: nn.BatchNorm(2).backward(

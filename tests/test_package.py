@@ -102,3 +102,18 @@ def test_what_the_readme_names_exists():
 )
 def test_the_customary_files_are_there(name):
     assert (ROOT / name).stat().st_size > 100
+
+
+@pytest.mark.parametrize("name", ["plotting", "recipes", "training", "latent", "metrics", "runs"])
+def test_a_submodule_is_there_after_the_import(name):
+    script = f"import nngan as nn; print(nn.{name}.__name__, {name!r} in dir(nn))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == f"nngan.{name} True\n"
+
+
+def test_the_folder_of_a_run_is_where_users_look_for_it():
+    assert nn.training.RunFolder is nn.runs.RunFolder
+    with pytest.raises(AttributeError, match=r"'nngan\.training' has no attribute 'RunFile'"):
+        nn.training.RunFile  # noqa: B018
