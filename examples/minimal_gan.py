@@ -1,10 +1,8 @@
 """A complete GAN in one file, from layer calls alone: data in, samples out.
 
-Algorithm 1 of Goodfellow et al. 2014, with the non-saturating loss of G from the end of its
-section 3, on the 8x8 digits that scikit-learn carries:
+Goodfellow et al. 2014, Algorithm 1, with the non-saturating loss of G, on scikit-learn's digits:
 
     D climbs   E ln D(x) + E ln(1 - D(G(z)))      G climbs   E ln D(G(z))
-
 python examples/minimal_gan.py        # under a minute; writes minimal_gan.png
 """
 

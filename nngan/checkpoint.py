@@ -112,8 +112,8 @@ def arrays_of(game: Game) -> dict[str, Array]:
         networks["G_ema"] = game.G_ema
     for name, network in networks.items():
         arrays[f"{name}.params"] = network.params
-        if network.state.size:
-            arrays[f"{name}.state"] = network.state
+        if network.buffers.size:
+            arrays[f"{name}.buffers"] = network.buffers
     for name, optimizer in (("G", game.g_optimizer), ("D", game.d_optimizer)):
         arrays |= {f"{name}.optimizer.{key}": a for key, a in optimizer.state.items()}
     return arrays

@@ -13,7 +13,7 @@ from . import checkpoint, training
 from .backend import Array, Backend, Key, Stream
 from .checks import positive_int, uint64
 from .game import Game, Rules, steps
-from .game.inputs import for_generator, one_hot
+from .game.inputs import g_input, one_hot
 from .layers import Layer
 from .network import Sequential
 from .optim import Optimizer
@@ -219,7 +219,7 @@ class GAN(Game):
             labels = self.backend.xp.broadcast_to(labels, len(z)) if labels.ndim == 0 else labels
         labels = data_labels(self.rules, self.backend, labels, len(z))
         y = None if labels is None else one_hot(labels, self.rules.classes, G.dtype)
-        samples = G(for_generator(self.rules, z, y))
+        samples = G(g_input(self.rules, z, y))
         x = np.ascontiguousarray(self.backend.to_numpy(samples))
         return x if (low, high) == (0, 1) else (x - low) / (high - low)
 

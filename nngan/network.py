@@ -43,7 +43,7 @@ class Sequential(Layer):
     layers : list of Layer
     params, grads : array of shape (size,)
         Parameters and their gradients. Backward passes *add* to `grads`; `zero_grad` empties it.
-    state : array
+    buffers : array
         The running averages of all BatchNorm layers, which forward passes change in training.
     couples_samples, is_random, overwrites, weighs_samples : bool
         As in `Layer`, for all layers together.
@@ -71,7 +71,7 @@ class Sequential(Layer):
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         self.shapes = {"params": (sum(layer.size for layer in layers),)}
-        self.state_shapes = {"state": (sum(layer.state_size for layer in layers),)}
+        self.buffer_shapes = {"buffers": (sum(layer.buffer_size for layer in layers),)}
         with_parameters = [layer for layer in layers if layer.size]
         self.couples_samples = any(layer.couples_samples for layer in layers)
         self.is_random = any(layer.is_random for layer in layers)
@@ -83,7 +83,7 @@ class Sequential(Layer):
         backend = get_backend(backend)
         params = backend.asarray(self.values(), dtype)
         self.bind(params, backend.xp.zeros_like(params), backend)
-        self.bind_state(backend.asarray(self.state_values(), dtype))
+        self.bind_buffers(backend.asarray(self.buffer_values(), dtype))
         if seed is not None:
             self.seed = uint64("seed", seed)
             self.initialize(Key(self.seed).fold_in(Stream.WEIGHTS))
@@ -212,12 +212,12 @@ class Sequential(Layer):
             layer.bind(params[start:stop], grads[start:stop], backend)
             start = stop
 
-    def bind_state(self, state: Array) -> None:
-        self.state = state
+    def bind_buffers(self, buffers: Array) -> None:
+        self.buffers = buffers
         start = 0
         for layer in self.layers:
-            stop = start + layer.state_size
-            layer.bind_state(state[start:stop])
+            stop = start + layer.buffer_size
+            layer.bind_buffers(buffers[start:stop])
             start = stop
 
     def initialize(self, key: Key) -> None:
@@ -227,18 +227,18 @@ class Sequential(Layer):
     def values(self) -> Array:
         return np.concatenate([layer.values() for layer in self.layers])
 
-    def state_values(self) -> Array:
-        return np.concatenate([layer.state_values() for layer in self.layers])
+    def buffer_values(self) -> Array:
+        return np.concatenate([layer.buffer_values() for layer in self.layers])
 
     def to(self, backend: str | Backend) -> Sequential:
-        """Move parameters, gradients and state to `backend`, in place; return the network."""
+        """Move parameters, gradients and buffers to `backend`, in place; return the network."""
         old, new = self.backend, get_backend(backend)
         if new is not old:
-            params, grads, state = (
-                new.asarray(old.to_numpy(a)) for a in (self.params, self.grads, self.state)
+            params, grads, buffers = (
+                new.asarray(old.to_numpy(a)) for a in (self.params, self.grads, self.buffers)
             )
             self.bind(params, grads, new)
-            self.bind_state(state)
+            self.bind_buffers(buffers)
         return self
 
     def leaves(self) -> Iterator[Layer]:
@@ -251,7 +251,7 @@ class Sequential(Layer):
             setattr(twin, name, copy.deepcopy(value, memo))
         # Copied one by one, the layers' arrays are no longer views of the flat buffers.
         twin.bind(twin.params, twin.grads, self.backend)
-        twin.bind_state(twin.state)
+        twin.bind_buffers(twin.buffers)
         return twin
 
     # -- description ---------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def state(gan):
     moments = [*gan.g_optimizer.state.values(), *gan.d_optimizer.state.values()]
     networks = [gan.G, gan.D] if gan.G_ema is None else [gan.G, gan.D, gan.G_ema]
     arrays = [gan.clock, gan.log, gan.G.grads, gan.D.grads, *moments]
-    arrays += [a for network in networks for a in (network.params, network.state) if a.size]
+    arrays += [a for network in networks for a in (network.params, network.buffers) if a.size]
     return [gan.backend.to_numpy(a) for a in arrays]
 
 

@@ -10,7 +10,6 @@ from test_network import Double
 from test_training import data, fit, interrupt_at, make, state
 
 import nngan as nn
-from nngan import checkpoint
 from nngan.checkpoint import CheckpointError
 from nngan.layers.base import Elementwise
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan import checks, cli
+from nngan import checks, command_line
 
 NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5)]
 
@@ -78,14 +78,15 @@ def test_ctrl_c_ends_a_program_without_a_traceback(capsys):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as stopped:
-        cli.run_main(main)
+        command_line.run_main(main)
     assert stopped.value.code == 130
     assert capsys.readouterr().err == "\nStopped.\n"
     with pytest.raises(SystemExit) as ended:
-        cli.run_main(lambda: 3)
+        command_line.run_main(lambda: 3)
     assert ended.value.code == 3
 
 
 def test_an_error_without_a_file_is_a_sentence():
-    assert cli.one_sentence(OSError(28, "No space left")) == "No space left"
-    assert cli.one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"
+    one_sentence = command_line.one_sentence
+    assert one_sentence(OSError(28, "No space left")) == "No space left"
+    assert one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"

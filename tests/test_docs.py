@@ -3,7 +3,6 @@
 The tests marked `docs` read the site that ``make docs`` has built.
 """
 
-import ast
 import importlib
 import inspect
 import re
@@ -128,36 +127,6 @@ def test_a_column_trains_on_the_ring_and_prints_its_losses(caption, capsys):
 
 
 # -- what is said of the code --------------------------------------------------------------------
-
-
-def house():
-    """Return the table of design.md: each part of the library and what it uses, from the top."""
-    rows = re.findall(r"^\| `([\w./]+)` \| .* \| (.*) \|$", (DOCS / "design.md").read_text(), re.M)
-    assert len(rows) > 10
-    return {re.sub(r"\.py$|/$", "", part): re.findall(r"`(\w+)`", uses) for part, uses in rows}
-
-
-def imports(part):
-    """Return the parts of the library that one imports as it is loaded, not for types alone."""
-    found = set()
-    single = ROOT / "nngan" / f"{part}.py"
-    for file in [single] if single.exists() else (ROOT / "nngan" / part).rglob("*.py"):
-        depth = len(file.relative_to(ROOT / "nngan").parts)
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.ImportFrom) and node.level == depth:
-                names = [node.module] if node.module else [alias.name for alias in node.names]
-                found |= {name.partition(".")[0] for name in names}
-    return found - {part}
-
-
-def test_every_part_of_the_library_is_in_the_design_and_uses_only_what_is_below_it():
-    parts = list(house())
-    files = {path.stem for path in (ROOT / "nngan").iterdir() if path.suffix == ".py"}
-    folders = {path.parent.name for path in (ROOT / "nngan").glob("*/__init__.py")}
-    assert set(parts) == (files | folders) - {"__init__"}
-    for i, part in enumerate(parts):
-        assert imports(part) <= set(parts[i + 1 :]), part
-        assert set(house()[part]) <= imports(part), part
 
 
 def public(module):

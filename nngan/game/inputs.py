@@ -44,7 +44,7 @@ class Prior(NamedTuple):
             z = backend.normal(key, shape, dtype)
         else:
             z = 2 * backend.uniform(key, shape, dtype) - 1
-        return with_category(z, self.categories)
+        return categorical_code(z, self.categories)
 
     def quantiles(self, n: int) -> Array:
         """Return the quantiles (i + 1/2) / n of one column, float64: n equally likely values."""
@@ -54,7 +54,7 @@ class Prior(NamedTuple):
         return 2 * p - 1 if self.latent == "uniform" else np.array([*map(NormalDist().inv_cdf, p)])
 
 
-def with_category(z: Array, categories: int) -> Array:
+def categorical_code(z: Array, categories: int) -> Array:
     """Replace the first `categories` columns of z by a categorical code, drawn uniformly.
 
     The largest of these K numbers, which are independent and of one law, chooses the category.
@@ -75,12 +75,12 @@ def with_category(z: Array, categories: int) -> Array:
     return z
 
 
-def for_generator(rules: Rules, z: Array, y: Array | None) -> Array:
+def g_input(rules: Rules, z: Array, y: Array | None) -> Array:
     """Return z|y: each latent vector with its label next to it, (N, latent_dim + classes)."""
     return _with_labels(rules, z, y)
 
 
-def for_discriminator(rules: Rules, x: Array, y: Array | None) -> Array:
+def d_input(rules: Rules, x: Array, y: Array | None) -> Array:
     """Return x|y, with `pack` neighbours in one row: (N / pack, pack * (features + classes)).
 
     Each sample is next to its own label; the first `pack` samples are the first row. (Rows are
@@ -100,14 +100,14 @@ def for_discriminator(rules: Rules, x: Array, y: Array | None) -> Array:
     return packs
 
 
-def from_discriminator(rules: Rules, d_input_gradient: Array) -> Array:
-    """Return the gradient in the samples, (N, features), of the gradient in D's input.
+def d_input_gradient(rules: Rules, gradient: Array) -> Array:
+    """Return the gradient in the samples, (N, features), from the gradient in D's input.
 
-    It undoes `for_discriminator`: packs are taken apart, and the columns of the labels, which G
-    did not make, are left out.
+    It undoes `d_input`: packs are taken apart, and the columns of the labels, which G did not make,
+    are left out.
     """
-    width = d_input_gradient.shape[1] // rules.pack
-    samples: Array = d_input_gradient.reshape(-1, width)
+    width = gradient.shape[1] // rules.pack
+    samples: Array = gradient.reshape(-1, width)
     return samples[:, : width - rules.classes]
 
 

@@ -13,7 +13,7 @@ from ..backend import Array, Backend, Stream, each, loop_of
 from ..layers import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .game import Game
-from .inputs import for_discriminator, for_generator, from_discriminator
+from .inputs import d_input, d_input_gradient, g_input
 
 
 def discriminator_step(
@@ -37,8 +37,8 @@ def discriminator_step(
     """
     G, D, rules = game.G, game.D, game.rules
     g_key, real_key, fake_key = (game.key(Stream.DISCRIMINATOR_STEP, 3 * i + j) for j in range(3))
-    fake, _ = G.forward(for_generator(rules, z, y), key=g_key)
-    x, fake = for_discriminator(rules, x, y), for_discriminator(rules, fake, y)
+    fake, _ = G.forward(g_input(rules, z, y), key=g_key)
+    x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     r1, r2 = (gamma * rules.penalty_every * penalise for gamma in (rules.r1, rules.r2))
     if D.couples_samples or D.is_random or r1 or r2:
         real_logits, real_cache = D.forward(x, key=real_key)
@@ -121,15 +121,15 @@ def generator_step(
     """
     G, D, rules = game.G, game.D, game.rules
     g_key, fake_key, real_key = (game.key(Stream.GENERATOR_STEP, j) for j in range(3))
-    fake, g_cache = G.forward(for_generator(rules, z, y), key=g_key)
-    fake_logits, d_cache = D.forward(for_discriminator(rules, fake, y), key=fake_key)
+    fake, g_cache = G.forward(g_input(rules, z, y), key=g_key)
+    fake_logits, d_cache = D.forward(d_input(rules, fake, y), key=fake_key)
     paired = []
     if rules.objective.pairs:
         if x is None:
             raise ValueError(f"loss={rules.loss!r} pairs fakes with data: pass x too")
-        paired = [D.forward(for_discriminator(rules, x, y), key=real_key)[0]]
+        paired = [D.forward(d_input(rules, x, y), key=real_key)[0]]
     loss, d_fake_logits = rules.objective.generator(fake_logits, *paired)
-    d_fake = from_discriminator(rules, D.input_gradient(d_fake_logits, d_cache))
+    d_fake = d_input_gradient(rules, D.input_gradient(d_fake_logits, d_cache))
     G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
     game.g_optimizer.step()
     update_average(game)
@@ -150,8 +150,8 @@ def simultaneous_step(
     """
     G, D, rules, stack = game.G, game.D, game.rules, game.backend.stack
     g_key, d_key = (game.key(Stream.DISCRIMINATOR_STEP, j) for j in range(2))
-    fake, g_cache = G.forward(for_generator(rules, z, y), key=g_key)
-    x, fake = for_discriminator(rules, x, y), for_discriminator(rules, fake, y)
+    fake, g_cache = G.forward(g_input(rules, z, y), key=g_key)
+    x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     n = len(x)
     logits, d_cache = D.forward(stack([x, fake]), key=d_key)
     real_logits, fake_logits = logits[:n], logits[n:]
@@ -161,7 +161,7 @@ def simultaneous_step(
     ones = game.backend.xp.ones_like(logits)
     do_dx = D.backward(ones, d_cache, accumulate=False, sample_weight=stack(dlogits))
     assert do_dx is not None  # because input_grad=True
-    d_fake = from_discriminator(rules, g_dlogits * do_dx[n:])
+    d_fake = d_input_gradient(rules, g_dlogits * do_dx[n:])
     G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
     game.d_optimizer.step()
     game.g_optimizer.step()
@@ -190,7 +190,7 @@ def update_average(game: Game) -> None:
     G, clock = game.G, game.clock
     share = 1 - game.backend.xp.minimum((1 + clock) / (10 + clock), game.rules.ema)
     share = share.astype(G.dtype)
-    for mean, new in ((game.G_ema.params, G.params), (game.G_ema.state, G.state)):
+    for mean, new in ((game.G_ema.params, G.params), (game.G_ema.buffers, G.buffers)):
         game.backend.update_in_place(moving_average, (mean, new), share)
 
 

@@ -24,7 +24,7 @@ class Layer:
     ----------
     shapes : dict of str to tuple of int
         Shape of each parameter, by name.
-    state_shapes : dict of str to tuple of int
+    buffer_shapes : dict of str to tuple of int
         Shape of each array that `forward` changes in training and no gradient does, by name:
         running averages.
     couples_samples : bool
@@ -40,7 +40,7 @@ class Layer:
     """
 
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
-    state_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
+    buffer_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
     couples_samples = True
     is_random = False
     overwrites = False
@@ -150,9 +150,9 @@ class Layer:
         return sum(map(math.prod, self.shapes.values()))
 
     @property
-    def state_size(self) -> int:
-        """Number of elements of the arrays in `state_shapes`."""
-        return sum(map(math.prod, self.state_shapes.values()))
+    def buffer_size(self) -> int:
+        """Number of elements of the arrays in `buffer_shapes`."""
+        return sum(map(math.prod, self.buffer_shapes.values()))
 
     def bind(self, params: Array, grads: Array, backend: Backend) -> None:
         """Make the parameters and their gradients views of flat buffers of `size` elements."""
@@ -161,9 +161,9 @@ class Layer:
             setattr(self, name, values)
             setattr(self, "d" + name, gradients)
 
-    def bind_state(self, state: Array) -> None:
-        """Make the arrays of `state_shapes` views of a flat array of `state_size` elements."""
-        for name, values in _views(self.state_shapes, state):
+    def bind_buffers(self, buffers: Array) -> None:
+        """Make the arrays of `buffer_shapes` views of a flat array of `buffer_size` elements."""
+        for name, values in _views(self.buffer_shapes, buffers):
             setattr(self, name, values)
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -183,9 +183,9 @@ class Layer:
         """Return a copy of all parameters, one after the other, as a flat NumPy array."""
         return self._copied(self.shapes)
 
-    def state_values(self) -> Array:
-        """Return a copy of the arrays of `state_shapes`, likewise."""
-        return self._copied(self.state_shapes)
+    def buffer_values(self) -> Array:
+        """Return a copy of the arrays of `buffer_shapes`, likewise."""
+        return self._copied(self.buffer_shapes)
 
     def _copied(self, names: dict[str, tuple[int, ...]]) -> Array:
         arrays = [self.backend.to_numpy(getattr(self, name)).reshape(-1) for name in names]

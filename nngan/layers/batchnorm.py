@@ -52,7 +52,7 @@ class BatchNorm(Layer):
         Parameters, at first 1 and 0, and their gradients.
     running_mean, running_var : array of shape (n,)
         Averages of mu and of the unbiased variance N / (N - 1) var, at first 0 and 1. They are
-        state, no parameters: no gradient moves them, but every `forward` in training does,
+        buffers, no parameters: no gradient moves them, but every `forward` in training does,
         ``running += momentum * (batch - running)``.
 
     Raises
@@ -91,9 +91,9 @@ class BatchNorm(Layer):
             raise ValueError(f"momentum must lie in (0, 1], got {momentum!r}")
         self.momentum, self.eps = float(momentum), positive("eps", eps)
         self.shapes = {"gamma": (self.n,), "beta": (self.n,)}
-        self.state_shapes = {"running_mean": (self.n,), "running_var": (self.n,)}
+        self.buffer_shapes = {"running_mean": (self.n,), "running_var": (self.n,)}
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)
-        self.bind_state(np.zeros(self.state_size, dtype))
+        self.bind_buffers(np.zeros(self.buffer_size, dtype))
         self.initialize(Key(0))
 
     @property
