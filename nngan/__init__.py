@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import losses, penalties, training
+from . import layers, losses, penalties, training
 from .backend import (
     Backend,
     BackendUnavailable,
@@ -15,17 +15,7 @@ from .backend import (
     NumpyBackend,
 )
 from .gan import GAN
-from .layers import (
-    BatchNorm,
-    Dropout,
-    Layer,
-    LeakyReLU,
-    Linear,
-    Maxout,
-    ReLU,
-    Sigmoid,
-    Tanh,
-)
+from .layers import *  # noqa: F403 (the names in layers.__all__)
 from .losses import bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
@@ -38,7 +28,6 @@ if TYPE_CHECKING:
         game,
         gradcheck,
         latent,
-        layers,
         metrics,
         plotting,
         recipes,
@@ -52,20 +41,11 @@ __all__ = [
     "Adam",
     "Backend",
     "BackendUnavailable",
-    "BatchNorm",
     "CupyBackend",
-    "Dropout",
-    "Layer",
-    "LeakyReLU",
-    "Linear",
-    "Maxout",
     "MklBackend",
     "NumbaBackend",
     "NumpyBackend",
-    "ReLU",
     "Sequential",
-    "Sigmoid",
-    "Tanh",
     "assert_gradients",
     "bce",
     "bce_with_logits",
@@ -84,6 +64,7 @@ __all__ = [
     "runs",
     "training",
 ]
+__all__ += layers.__all__
 
 
 def __getattr__(name: str) -> Any:
