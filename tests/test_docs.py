@@ -195,6 +195,8 @@ def test_every_public_name_has_a_docstring():
 
 def test_every_public_name_is_in_the_reference():
     reference = set(re.findall(r"^   (\w+)$", (DOCS / "api.md").read_text(), re.M))
+    if "layers" in reference:  # the page of this module lists all names in its __all__
+        reference |= set(nn.layers.__all__)
     for name in nn.__all__:
         assert name in reference or f"`nngan.{name}`" in (DOCS / "api.md").read_text(), name
     for module in ("datasets", "metrics", "plotting"):
