@@ -52,15 +52,6 @@ def blocks(path, caption=None):
 # -- examples ------------------------------------------------------------------------------------
 
 
-def test_the_layer_of_contributing_is_right():
-    code = blocks(ROOT / "CONTRIBUTING.md")
-    exec(code, {})
-    wrong = code.replace("return dy * sigmoid(x)", "return dy * softplus(x)")
-    assert wrong != code
-    with pytest.raises(AssertionError, match="Softplus"):
-        exec(wrong, {})
-
-
 def test_the_first_picture(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = blocks(DOCS / "index.md")
