@@ -33,6 +33,7 @@ nitpick_ignore_regex = [("py:obj", ".*")]
 
 autodoc_typehints = "none"  # numpydoc's sections say more: shapes, and what None means
 autodoc_member_order = "bysource"
+autosummary_ignore_module_all = False  # a module's page lists the names in its __all__
 numpydoc_show_class_members = False
 
 # Notebooks are committed with their outputs; `make test-notebooks` proves that they are true.

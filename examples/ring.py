@@ -17,7 +17,7 @@ from nngan.backend import get_backend
 from nngan.command_line import OneSentenceParser, positive, run_main
 from nngan.commands.options import PICTURES, add_backend, in_options, output, seed
 from nngan.datasets import RING
-from nngan.layers import sigmoid
+from nngan.layers.activations import sigmoid
 from nngan.metrics import count_modes
 from nngan.plotting import plot_2d
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import losses, penalties, training
+from . import layers, losses, penalties, training
 from .backend import (
     Backend,
     BackendUnavailable,
@@ -15,17 +15,7 @@ from .backend import (
     NumpyBackend,
 )
 from .gan import GAN
-from .layers import (
-    BatchNorm,
-    Dropout,
-    Layer,
-    LeakyReLU,
-    Linear,
-    Maxout,
-    ReLU,
-    Sigmoid,
-    Tanh,
-)
+from .layers import *  # noqa: F403 (the names in layers.__all__)
 from .losses import bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
@@ -38,7 +28,6 @@ if TYPE_CHECKING:
         game,
         gradcheck,
         latent,
-        layers,
         metrics,
         plotting,
         recipes,
@@ -52,51 +41,44 @@ __all__ = [
     "Adam",
     "Backend",
     "BackendUnavailable",
-    "BatchNorm",
     "CupyBackend",
-    "Dropout",
-    "Layer",
-    "LeakyReLU",
-    "Linear",
-    "Maxout",
     "MklBackend",
     "NumbaBackend",
     "NumpyBackend",
-    "ReLU",
     "Sequential",
-    "Sigmoid",
-    "Tanh",
     "assert_gradients",
     "bce",
     "bce_with_logits",
     "check_gradients",
-    "checkpoint",
     "datasets",
-    "game",
-    "gradcheck",
-    "latent",
-    "layers",
-    "losses",
     "metrics",
     "penalties",
-    "plotting",
-    "recipes",
-    "runs",
-    "training",
 ]
+__all__ += layers.__all__
+
+# Imported when they are first used, so that ``import nngan`` stays light.
+LAZY = {
+    "assert_gradients": "gradcheck",
+    "check_gradients": "gradcheck",
+    **{
+        name: name
+        for name in (
+            "checkpoint", "datasets", "game", "gradcheck", "latent", "metrics", "plotting",
+            "recipes", "runs",
+        )
+    },
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Import a submodule when it is first used, so that ``import nngan`` stays light."""
-    if name in ("assert_gradients", "check_gradients"):
-        return getattr(import_module(".gradcheck", __name__), name)
-    if name in __all__:
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{LAZY[name]}", __name__)
+    return module if name == LAZY[name] else getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *LAZY})
 
 
 def _run_folder(name: str) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from .backend import Array, array_module
 from .checks import is_whole
 from .game import Game
-from .layers import sigmoid
+from .layers.activations import sigmoid
 
 OPPOSITE = 1e-6  # radians short of pi below which the plane of an arc is rounding error
 

@@ -51,15 +51,6 @@ def blocks(path, caption=None):
 # -- examples ------------------------------------------------------------------------------------
 
 
-def test_the_layer_of_contributing_is_right():
-    code = blocks(ROOT / "CONTRIBUTING.md")
-    exec(code, {})
-    wrong = code.replace("return dy * sigmoid(x)", "return dy * softplus(x)")
-    assert wrong != code
-    with pytest.raises(AssertionError, match="Softplus"):
-        exec(wrong, {})
-
-
 def test_the_first_picture(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = blocks(DOCS / "index.md")
@@ -164,6 +155,8 @@ def test_every_public_name_has_a_docstring():
 
 def test_every_public_name_is_in_the_reference():
     reference = set(re.findall(r"^   (\w+)$", (DOCS / "api.md").read_text(), re.M))
+    if "layers" in reference:  # the page of this module lists all names in its __all__
+        reference |= set(nn.layers.__all__)
     for name in nn.__all__:
         assert name in reference or f"`nngan.{name}`" in (DOCS / "api.md").read_text(), name
     for module in ("datasets", "metrics", "plotting"):

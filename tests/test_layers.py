@@ -8,7 +8,7 @@ from numerical import numerical_gradient, relative_error
 
 import nngan as nn
 from nngan.backend import Key
-from nngan.layers import sigmoid
+from nngan.layers.activations import sigmoid
 
 
 def away_from_zero(x):

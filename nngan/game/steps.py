@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array, Backend, Stream, each, loop_of
-from ..layers import sigmoid
+from ..layers.activations import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .game import Game
 from .inputs import d_input, d_input_gradient, g_input

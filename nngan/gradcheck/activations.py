@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..backend import Array
-from ..layers import sigmoid
+from ..layers.activations import sigmoid
 from .case import CLOSE, Case
 from .report import Finding
 

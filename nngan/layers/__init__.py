@@ -20,7 +20,7 @@ a layer has parameters or is curved, the derivative of that one::
     dx = layer.backward_tangent(dy_dot, x_dot, cache)  # d<dy_dot, y_dot>/dx; adds to dW, ... too
 """
 
-from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, sigmoid
+from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
 from .batchnorm import BatchNorm
 from .dropout import Dropout
@@ -37,5 +37,4 @@ __all__ = [
     "ReLU",
     "Sigmoid",
     "Tanh",
-    "sigmoid",
 ]

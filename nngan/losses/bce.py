@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module
-from ..layers import sigmoid
+from ..layers.activations import sigmoid
 
 
 def bce(p: Array, target: Array | float) -> tuple[Array, Array]:

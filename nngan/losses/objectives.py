@@ -38,7 +38,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..backend import Array, array_module
-from ..layers import sigmoid
+from ..layers.activations import sigmoid
 from .bce import bce_with_logits, softplus
 
 
