@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from games import fit, game
 
 import nngan as nn
-from nngan import checks, cli
+from nngan import checks, command_line
 
 NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5)]
 
@@ -63,14 +64,10 @@ def test_layers_and_games_say_what_they_want():
         (lambda: nn.Maxout(None, 2), "n_out"),
         (lambda: nn.BatchNorm(math.nan), "n"),
         (lambda: game().sample("x"), "n"),
-        (lambda: game().fit(np.zeros((8, 4), "float32"), math.inf), "epochs"),
+        (lambda: fit(game(), epochs=math.inf), "epochs"),
     ):
         with pytest.raises(ValueError, match=rf"^{name} must be a positive whole number, got "):
             make()
-
-
-def game():
-    return nn.GAN(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.Linear(4, 1)))
 
 
 def test_ctrl_c_ends_a_program_without_a_traceback(capsys):
@@ -78,14 +75,16 @@ def test_ctrl_c_ends_a_program_without_a_traceback(capsys):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as stopped:
-        cli.run_main(main)
+        command_line.run_main(main)
     assert stopped.value.code == 130
     assert capsys.readouterr().err == "\nStopped.\n"
     with pytest.raises(SystemExit) as ended:
-        cli.run_main(lambda: 3)
+        command_line.run_main(lambda: 3)
     assert ended.value.code == 3
 
 
 def test_an_error_without_a_file_is_a_sentence():
-    assert cli.one_sentence(OSError(28, "No space left")) == "No space left"
-    assert cli.one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"
+    assert command_line.one_sentence(OSError(28, "No space left")) == "No space left"
+    assert (
+        command_line.one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"
+    )
