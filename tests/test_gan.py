@@ -138,9 +138,9 @@ def test_g_and_d_must_be_two_networks():
 # -- backends ----------------------------------------------------------------------------------
 
 
-def play(backend, steps=30, dtype="float64", data="float64", **options):
+def play(backend, steps=30, dtype="float64", data=None, **options):
     gan = game(backend, dtype, **{"dropout": 0.3, "k": 2, **options})
-    return gan, step_of(gan, steps, batch_size=4, compiled=False, dtype=data)
+    return gan, step_of(gan, steps, batch_size=4, compiled=False, dtype=data or dtype)
 
 
 @pytest.mark.parametrize("loss", OBJECTIVES)

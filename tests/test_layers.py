@@ -1,13 +1,23 @@
 """Each layer: its formula, its derivative in float64, and the contract of its passes."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
-from layer_examples import ELEMENTWISE, EVERYTHING, Double, examples_of
+from layer_examples import (
+    ARGUMENTS,
+    ELEMENTWISE,
+    EVERYTHING,
+    EXAMPLES,
+    Double,
+    examples_of,
+    layer_kinds,
+)
 from numerical import numerical_gradient, relative_error
 
 import nngan as nn
+from nngan import layers
 from nngan.backend import Key
 from nngan.layers import sigmoid
 
@@ -115,6 +125,14 @@ def test_backends_agree(example, backend):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
+@each_layer
+def test_a_config_makes_the_same_layer(example):
+    net = example.network()
+    again = nn.Sequential.from_config(json.loads(json.dumps(net.config())))
+    assert repr(again) == repr(net)
+    assert again.config() == net.config()
+
+
 class NeedsAWidth(nn.Layer):
     def __init__(self, width):
         self.width = width
@@ -126,6 +144,7 @@ def test_a_new_layer_is_tested_as_its_defaults_make_it_or_asks_for_arguments():
         TypeError, match=r"NeedsAWidth.*give NeedsAWidth a line in ARGUMENTS in tes"
     ):
         examples_of("NeedsAWidth", NeedsAWidth)
+    assert set(ARGUMENTS) <= set(layer_kinds())
 
 
 def test_linear_is_x_W_plus_b():
@@ -306,12 +325,6 @@ def test_mistakes_get_one_clear_sentence(mistake, error, message):
 
 
 def test_repr_is_the_call_that_makes_the_layer():
-    for layer in (
-        nn.Linear(3, 2),
-        nn.Linear(3, 2, "he"),
-        nn.LeakyReLU(0.1),
-        nn.Dropout(),
-        nn.Tanh(),
-    ):
-        assert repr(eval(repr(layer), vars(nn))) == repr(layer)
+    for layer in (nn.Dropout(), *(example.make() for example in EXAMPLES.values())):
+        assert repr(eval(repr(layer), dict(vars(layers)))) == repr(layer)
     assert repr(nn.Linear(3, 2, ("normal", 0.01))) == "Linear(3, 2, weight_init=('normal', 0.01))"
