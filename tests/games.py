@@ -182,14 +182,14 @@ def state(gan):
     moments = [*gan.g_optimizer.state.values(), *gan.d_optimizer.state.values()]
     networks = [gan.G, gan.D] if gan.G_ema is None else [gan.G, gan.D, gan.G_ema]
     arrays = [gan.clock, gan.log, gan.G.grads, gan.D.grads, *moments]
-    arrays += [a for network in networks for a in (network.params, network.state) if a.size]
+    arrays += [a for network in networks for a in (network.params, network.buffers) if a.size]
     return [gan.backend.to_numpy(a) for a in arrays]
 
 
 def saved_state(gan):
     """Return the bytes of all that a checkpoint keeps: a resumed run must end with the same."""
     networks = [gan.G, gan.D] if gan.G_ema is None else [gan.G, gan.D, gan.G_ema]
-    arrays = [a for network in networks for a in (network.params, network.state)]
+    arrays = [a for network in networks for a in (network.params, network.buffers)]
     arrays += [*gan.g_optimizer.state.values(), *gan.d_optimizer.state.values()]
     arrays += [gan.clock, gan.log, gan.label_counts]
     return [gan.backend.to_numpy(a).tobytes() for a in arrays] + [repr(gan.history)]

@@ -90,10 +90,10 @@ def test_running_averages_follow_the_minibatches_and_serve_inference():
         var += 0.25 * (x.var(axis=0, ddof=1) - var)
     np.testing.assert_allclose(layer.running_mean, mean, rtol=1e-13)
     np.testing.assert_allclose(layer.running_var, var, rtol=1e-13)
-    before = layer.state_values()
+    before = layer.buffer_values()
     np.testing.assert_allclose(layer(x[:1]), (x[:1] - mean) / np.sqrt(var + layer.eps))
     layer.backward(np.ones((1, 3)), layer.forward(x[:1], training=False)[1])
-    np.testing.assert_array_equal(layer.state_values(), before)  # inference leaves them alone
+    np.testing.assert_array_equal(layer.buffer_values(), before)  # inference leaves them alone
 
 
 def test_options_of_backward():
@@ -137,7 +137,7 @@ def test_backends_agree_and_the_dtype_is_kept(backend):
             for _ in range(3):
                 y, cache = net.forward(b.asarray(x, dtype))
                 dx = net.backward(b.asarray(np.cos(np.arange(28)).reshape(7, 4), dtype), cache)
-            arrays = y, dx, net.params, net.grads, net.state, net(b.asarray(x, dtype))
+            arrays = y, dx, net.params, net.grads, net.buffers, net(b.asarray(x, dtype))
             assert {str(a.dtype) for a in arrays} == {dtype}
             results.append([b.to_numpy(a) for a in arrays])
         for a, b in zip(*results, strict=True):
@@ -157,37 +157,37 @@ def moved(backend="numpy"):
 
 def test_the_networks_state_is_one_array_and_the_layers_have_views(backend):
     net = moved(backend)
-    assert net.state.shape == (18,)
+    assert net.buffers.shape == (18,)
     norm = net.layers[1]
-    net.state[...] = 7
+    net.buffers[...] = 7
     assert (backend.to_numpy(norm.running_var) == 7).all()
     norm.running_mean.fill(3)
-    assert (backend.to_numpy(net.state)[:5] == 3).all()
-    assert not nn.Sequential(nn.Linear(2, 2)).state.size
+    assert (backend.to_numpy(net.buffers)[:5] == 3).all()
+    assert not nn.Sequential(nn.Linear(2, 2)).buffers.size
 
 
 def test_a_copy_has_a_state_of_its_own(backend):
     net = moved(backend)
     twin = copy.deepcopy(net)
-    kept = backend.to_numpy(net.state).copy()
-    np.testing.assert_array_equal(backend.to_numpy(twin.state), kept)
+    kept = backend.to_numpy(net.buffers).copy()
+    np.testing.assert_array_equal(backend.to_numpy(twin.buffers), kept)
     twin.forward(backend.asarray(np.ones((2, 2))))
-    np.testing.assert_array_equal(backend.to_numpy(net.state), kept)
-    assert (backend.to_numpy(twin.state) != kept).any()
+    np.testing.assert_array_equal(backend.to_numpy(net.buffers), kept)
+    assert (backend.to_numpy(twin.buffers) != kept).any()
 
 
 def test_state_moves_with_the_network_and_into_a_larger_one(backend):
     net = moved()
-    kept, x = net.state.copy(), np.ones((2, 2))
+    kept, x = net.buffers.copy(), np.ones((2, 2))
     y = net(x)
-    np.testing.assert_array_equal(backend.to_numpy(net.to(backend).state), kept)
+    np.testing.assert_array_equal(backend.to_numpy(net.to(backend).buffers), kept)
     np.testing.assert_allclose(backend.to_numpy(net(backend.asarray(x))), y, rtol=1e-12)
     outer = nn.Sequential(net, nn.Linear(4, 1), seed=None, dtype="float64", backend=backend)
-    np.testing.assert_array_equal(backend.to_numpy(outer.state), kept)
-    outer.state[...] = 2
+    np.testing.assert_array_equal(backend.to_numpy(outer.buffers), kept)
+    outer.buffers[...] = 2
     assert (backend.to_numpy(net.layers[1].running_mean) == 2).all()
     fresh = nn.Sequential(net, seed=1, dtype="float64", backend=backend)  # a seed begins anew
-    np.testing.assert_array_equal(backend.to_numpy(fresh.state)[:10], [0] * 5 + [1] * 5)
+    np.testing.assert_array_equal(backend.to_numpy(fresh.buffers)[:10], [0] * 5 + [1] * 5)
 
 
 # -- in a game -----------------------------------------------------------------------------------
@@ -228,26 +228,26 @@ def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(epochs, back
     fit(second, epochs=3 - epochs)
     assert saved_state(second) == saved_state(whole)
     np.testing.assert_array_equal(second.sample(3), whole.sample(3))
-    assert (backend.to_numpy(whole.G.state)[:5] != 0).all()
+    assert (backend.to_numpy(whole.G.buffers)[:5] != 0).all()
 
 
 def test_a_checkpoint_without_the_state_is_damaged(tmp_path):
     batchnorm_game().save(tmp_path / "gan.npz")
     with np.load(tmp_path / "gan.npz") as file:
-        arrays = {name: file[name] for name in file.files if name != "D.state"}
+        arrays = {name: file[name] for name in file.files if name != "D.buffers"}
     np.savez(tmp_path / "gan.npz", **arrays)
-    with pytest.raises(ValueError, match=r"D.state must be \(12,\), got nothing"):
+    with pytest.raises(ValueError, match=r"D.buffers must be \(12,\), got nothing"):
         nn.GAN.load(tmp_path / "gan.npz")
 
 
 def test_a_step_can_be_captured_and_keeps_its_arrays(strict):
     gan = batchnorm_game(strict)
     step = step_of(gan, 3, batch_size=8, compiled=False)
-    state = gan.G.state
+    state = gan.G.buffers
     step()
     with capturing():
         step()
-    assert gan.G.state is state
+    assert gan.G.buffers is state
     assert np.isfinite(strict.to_numpy(state)).all()
 
 

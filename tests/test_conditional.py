@@ -16,7 +16,7 @@ from numerical import numerical_gradient, relative_error
 
 import nngan as nn
 from nngan.backend import Stream
-from nngan.game.inputs import for_discriminator, for_generator, from_discriminator
+from nngan.game.inputs import d_input, g_input, d_input_gradient
 from nngan.losses import OBJECTIVES
 
 CLASSES = 3
@@ -51,13 +51,13 @@ def fit(gan, x=None, labels=None, epochs=1, **options):
 def test_each_sample_stands_beside_its_label():
     x, z, y = batch(6)
     gan = make(pack=2)
-    np.testing.assert_array_equal(for_generator(gan.rules, z, y), np.column_stack([z, y]))
+    np.testing.assert_array_equal(g_input(gan.rules, z, y), np.column_stack([z, y]))
     for order in "CF":
-        packs = for_discriminator(gan.rules, np.asarray(x, order=order), y)
+        packs = d_input(gan.rules, np.asarray(x, order=order), y)
         assert packs.shape == (3, 2 * (FEATURES + CLASSES))
         np.testing.assert_array_equal(packs[1], np.concatenate([x[2], y[2], x[3], y[3]]))
         np.testing.assert_array_equal(
-            from_discriminator(gan.rules, np.asarray(packs, order=order)), x
+            d_input_gradient(gan.rules, np.asarray(packs, order=order)), x
         )
     assert gan.latent_dim == LATENT
     assert gan.noise(5).shape == (5, LATENT)
@@ -65,7 +65,7 @@ def test_each_sample_stands_beside_its_label():
 
 def test_without_classes_nothing_is_copied():
     gan, (x, _, _) = make(classes=0), batch()
-    assert for_generator(gan.rules, x, None) is for_discriminator(gan.rules, x, None) is x
+    assert g_input(gan.rules, x, None) is d_input(gan.rules, x, None) is x
     assert gan.feature_columns is None
 
 
@@ -112,7 +112,7 @@ def test_penalties_are_of_the_gradient_in_the_features(penalty, pack):
     )
     assert relative_error(grads, numerical) < 1e-6
     bare = gan.discriminator_step(x, z, y=y, penalise=False)[0]
-    fake = gan.G(for_generator(gan.rules, z, y))
+    fake = gan.G(g_input(gan.rules, z, y))
     if penalty == "gradient_penalty":
         e = gan.backend.uniform(gan.key(Stream.BETWEEN, 0), (6 // pack, 1), "float64")
         e = e.repeat(pack, axis=0)
@@ -121,7 +121,7 @@ def test_penalties_are_of_the_gradient_in_the_features(penalty, pack):
         at = x if penalty == "r1" else np.ascontiguousarray(fake)
 
     def d(samples):
-        return gan.D(for_discriminator(gan.rules, samples, y)).sum()
+        return gan.D(d_input(gan.rules, samples, y)).sum()
 
     # One sample's gradient is that of the sum: D leaves the packs apart.
     squares = (numerical_gradient(lambda: d(at), at, h=1e-5).reshape(6 // pack, -1) ** 2).sum(1)

@@ -62,12 +62,12 @@ def test_samples_come_from_the_average_unless_one_asks():
 
 def test_running_averages_of_batchnorm_are_averaged_too():
     gan = batchnorm_game(dtype="float64", ema=0.3)
-    average, step = gan.G.state.copy(), uncompiled_step(gan)
+    average, step = gan.G.buffers.copy(), uncompiled_step(gan)
     for t in range(8):
         step()
         d = min(0.3, (1 + t) / (10 + t))
-        average = d * average + (1 - d) * gan.G.state
-        np.testing.assert_allclose(gan.G_ema.state, average, rtol=1e-12)
+        average = d * average + (1 - d) * gan.G.buffers
+        np.testing.assert_allclose(gan.G_ema.buffers, average, rtol=1e-12)
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -76,7 +76,7 @@ def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(
     kind, epochs, backend, tmp_path
 ):
     def everything(gan):
-        arrays = gan.G_ema.params, gan.G_ema.state, gan.G.params, gan.G.state, gan.D.params
+        arrays = gan.G_ema.params, gan.G_ema.buffers, gan.G.params, gan.G.buffers, gan.D.params
         return [host(gan, a).tobytes() for a in arrays]
 
     whole, first = kind(backend, ema=0.9), kind(backend, ema=0.9)
@@ -103,13 +103,13 @@ def test_a_checkpoint_from_before_there_were_averages_loads(tmp_path):
 
 def test_a_step_can_be_captured_and_keeps_its_arrays(strict):
     gan = batchnorm_game(strict, ema=0.99)
-    params, state, step = gan.G_ema.params, gan.G_ema.state, uncompiled_step(gan)
+    params, state, step = gan.G_ema.params, gan.G_ema.buffers, uncompiled_step(gan)
     step()
     before = host(gan, params)
     with capturing():
         step()
     assert gan.G_ema.params is params
-    assert gan.G_ema.state is state
+    assert gan.G_ema.buffers is state
     assert (host(gan, params) != before).any()
 
 

@@ -19,7 +19,7 @@ from numerical import numerical_gradient, relative_error
 import nngan as nn
 from nngan import layers
 from nngan.backend import Key
-from nngan.layers import sigmoid
+from nngan.layers.activations import sigmoid
 
 each_layer = pytest.mark.parametrize("example", EVERYTHING.values(), ids=EVERYTHING)
 

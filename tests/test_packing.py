@@ -7,7 +7,7 @@ from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
 
 import nngan as nn
-from nngan.game.inputs import for_discriminator
+from nngan.game.inputs import d_input
 from nngan.losses import OBJECTIVES
 
 
@@ -18,7 +18,7 @@ def make(pack=2, backend="numpy", dtype="float64", **options):
 def test_neighbours_share_a_row():
     gan, x = make(3), np.arange(6 * FEATURES, dtype=float).reshape(6, FEATURES)
     for order in "CF":
-        packs = for_discriminator(gan.rules, np.asarray(x, order=order), None)
+        packs = d_input(gan.rules, np.asarray(x, order=order), None)
         np.testing.assert_array_equal(packs[1], np.concatenate([x[3], x[4], x[5]]))
 
 
