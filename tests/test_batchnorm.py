@@ -4,11 +4,20 @@ import copy
 
 import numpy as np
 import pytest
+from games import (
+    Still,
+    batch,
+    batchnorm_game,
+    data,
+    fit,
+    record_passes,
+    saved_state,
+    step_of,
+)
 from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
 
 import nngan as nn
-from nngan.training.loop import make_step
 
 
 def layer_and_x(n=6, seed=0):
@@ -184,30 +193,9 @@ def test_state_moves_with_the_network_and_into_a_larger_one(backend):
 # -- in a game -----------------------------------------------------------------------------------
 
 
-def game(backend="numpy", dtype="float32", **options):
-    G = nn.Sequential(nn.Linear(2, 5), nn.BatchNorm(5), nn.ReLU(), nn.Linear(5, 4),
-                      seed=1, dtype=dtype)  # fmt: skip
-    D = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm(6), nn.LeakyReLU(), nn.Linear(6, 1),
-                      seed=2, dtype=dtype)  # fmt: skip
-    return nn.GAN(G, D, seed=3, backend=backend, **options)
-
-
-def data(n=50):
-    return np.random.default_rng(0).uniform(0, 1, (n, 4)).astype(np.float32)
-
-
-class Still(nn.SGD):
-    def __init__(self):
-        super().__init__(1.0)
-
-    def step(self):
-        pass
-
-
 def test_both_players_whole_gradients():
-    gan = game(dtype="float64", g_optimizer=Still(), d_optimizer=Still())
-    rng = np.random.default_rng(0)
-    x, z = rng.uniform(0, 1, (6, 4)), rng.standard_normal((6, 2))
+    gan = batchnorm_game(dtype="float64", g_optimizer=Still(), d_optimizer=Still())
+    rng, (x, z) = np.random.default_rng(0), batch(n=6)
     gan.G.params[...] += 0.1 * rng.standard_normal(gan.G.size)
     gan.D.params[...] += 0.1 * rng.standard_normal(gan.D.size)
     for network, step in (
@@ -221,35 +209,30 @@ def test_both_players_whole_gradients():
 
 
 def test_real_and_fake_data_go_through_d_apart():
-    gan, seen = game(), []
-    forward = gan.D.forward
-    gan.D.forward = lambda x, *a, **k: (seen.append(len(x)), forward(x, *a, **k))[1]
+    gan = batchnorm_game()
+    passes = record_passes(gan.D)
     gan.discriminator_step(data(8), gan.noise(8))
-    assert seen == [8, 8]
+    assert [len(p.x) for p in passes] == [8, 8]
     with pytest.raises(ValueError, match="update='alternating'"):
-        game(update="simultaneous")
+        batchnorm_game(update="simultaneous")
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(epochs, backend, tmp_path):
-    def everything(gan):
-        arrays = gan.G.params, gan.G.buffers, gan.D.params, gan.D.buffers, gan.log
-        return [gan.backend.to_numpy(a).tobytes() for a in arrays]
-
-    whole, first = game(backend), game(backend)
-    whole.fit(data(), 3, 8, progress=False)
-    first.fit(data(), epochs, 8, progress=False)
+    whole, first = batchnorm_game(backend), batchnorm_game(backend)
+    fit(whole, epochs=3)
+    fit(first, epochs=epochs)
     first.save(tmp_path / "gan.npz")
     second = nn.GAN.load(tmp_path / "gan.npz", backend)
-    assert everything(second) == everything(first)
-    second.fit(data(), 3 - epochs, 8, progress=False)
-    assert everything(second) == everything(whole)
+    assert saved_state(second) == saved_state(first)
+    fit(second, epochs=3 - epochs)
+    assert saved_state(second) == saved_state(whole)
     np.testing.assert_array_equal(second.sample(3), whole.sample(3))
     assert (backend.to_numpy(whole.G.buffers)[:5] != 0).all()
 
 
 def test_a_checkpoint_without_the_state_is_damaged(tmp_path):
-    game().save(tmp_path / "gan.npz")
+    batchnorm_game().save(tmp_path / "gan.npz")
     with np.load(tmp_path / "gan.npz") as file:
         arrays = {name: file[name] for name in file.files if name != "D.buffers"}
     np.savez(tmp_path / "gan.npz", **arrays)
@@ -258,10 +241,8 @@ def test_a_checkpoint_without_the_state_is_damaged(tmp_path):
 
 
 def test_a_step_can_be_captured_and_keeps_its_arrays(strict):
-    gan = game(strict)
-    gan.log = strict.xp.zeros((3, 4), dtype="float32")
-    order = strict.asarray(np.arange(48))
-    step = make_step(gan, strict.asarray(data()), order, 8)
+    gan = batchnorm_game(strict)
+    step = step_of(gan, 3, batch_size=8, compiled=False)
     state = gan.G.buffers
     step()
     with capturing():

@@ -6,8 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from test_network import Double
-from test_training import data, fit, interrupt_at, make, state
+from games import data, fit, float32_game, interrupt_at, saved_state
+from layer_examples import Double
 
 import nngan as nn
 from nngan.checkpoint import CheckpointError
@@ -16,7 +16,7 @@ from nngan.layers.base import Elementwise
 
 @pytest.fixture
 def trained():
-    gan = make()
+    gan = float32_game()
     fit(gan, epochs=2)
     return gan
 
@@ -27,13 +27,13 @@ def test_a_game_comes_back_as_it_was(trained, tmp_path):
     gan, extra = nn.GAN.load_with_extra(path)
     assert extra == {"note": "first"}
     assert gan.config() == trained.config()
-    assert state(gan) == state(trained)
+    assert saved_state(gan) == saved_state(trained)
     np.testing.assert_array_equal(gan.sample(5), trained.sample(5))
 
 
 @pytest.mark.parametrize("stop", [None, 2, 9])
 def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(stop, tmp_path):
-    whole, first = make(), make()
+    whole, first = float32_game(), float32_game()
     fit(whole, epochs=4)
     if stop is None:
         fit(first, epochs=2)
@@ -44,11 +44,11 @@ def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(stop, tmp_pa
     first.save(tmp_path / "gan.npz")
     second = nn.GAN.load(tmp_path / "gan.npz")
     fit(second, epochs=4 - second.epoch)
-    assert state(second) == state(whole)
+    assert saved_state(second) == saved_state(whole)
 
 
 def test_a_run_goes_on_on_another_backend(backend, tmp_path):
-    gan = make(backend)
+    gan = float32_game(backend)
     fit(gan, epochs=1)
     gan.save(tmp_path / "gan.npz")
     other = nn.GAN.load(tmp_path / "gan.npz", backend="numpy")
@@ -74,7 +74,7 @@ def test_a_game_with_a_layer_of_your_own(tmp_path):
 
 def test_two_runs_of_one_seed_write_the_same_file(tmp_path):
     for name in ("a", "b"):
-        gan = make()
+        gan = float32_game()
         fit(gan, epochs=2)
         gan.save(tmp_path / name, {"epochs": 2})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -149,8 +149,8 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"G.params": None}, r"is damaged: G.params must be \(60,\), got nothing"),
-        ({"D.optimizer.m": np.zeros(3)}, r"D.optimizer.m must be \(49,\), got \(3,\)"),
+        ({"G.params": None}, r"is damaged: G.params must be \(56,\), got nothing"),
+        ({"D.optimizer.m": np.zeros(3)}, r"D.optimizer.m must be \(75,\), got \(3,\)"),
         ({"config": None}, "is not a whole checkpoint of nngan"),
         ({"config": np.array('{"format": "nngan checkpoint 99"}')}, "checkpoint 99.*this version"),
         ({"config": np.array("[]")}, "is not a whole checkpoint of nngan"),

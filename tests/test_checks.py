@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from games import fit, game
 
 import nngan as nn
 from nngan import checks, command_line
@@ -63,14 +64,10 @@ def test_layers_and_games_say_what_they_want():
         (lambda: nn.Maxout(None, 2), "n_out"),
         (lambda: nn.BatchNorm(math.nan), "n"),
         (lambda: game().sample("x"), "n"),
-        (lambda: game().fit(np.zeros((8, 4), "float32"), math.inf), "epochs"),
+        (lambda: fit(game(), epochs=math.inf), "epochs"),
     ):
         with pytest.raises(ValueError, match=rf"^{name} must be a positive whole number, got "):
             make()
-
-
-def game():
-    return nn.GAN(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.Linear(4, 1)))
 
 
 def test_ctrl_c_ends_a_program_without_a_traceback(capsys):

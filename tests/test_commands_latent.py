@@ -6,19 +6,12 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from games import image_game
 from PIL import Image
 
 import nngan as nn
 from nngan.commands import latent
 from nngan.runs import RunSettings
-
-
-def small_game(latent_dim=2, backend="numpy", features=64, dtype="float32", **options):
-    G = nn.Sequential(nn.Linear(latent_dim, 8), nn.ReLU(), nn.Linear(8, features), nn.Tanh(),
-                      seed=1, dtype=dtype)  # fmt: skip
-    D = nn.Sequential(nn.Linear(features * options.get("pack", 1), 8), nn.Tanh(), nn.Dropout(0.5),
-                      nn.Linear(8, 1), seed=2, dtype=dtype)  # fmt: skip
-    return nn.GAN(G, D, data_range=(-1, 1), backend=backend, **options)
 
 
 @pytest.fixture
@@ -53,7 +46,7 @@ def pictures(folder="run"):
 
 @pytest.mark.parametrize("latent_dim", [2, 16])
 def test_a_run_is_drawn(look, latent_dim, capsys):
-    saved(small_game(latent_dim, ema=0.9), data="digits")
+    saved(image_game(latent_dim=latent_dim, ema=0.9), data="digits")
     assert look("run") == 0
     assert pictures() == ["atlas.png", "gradients.png", "walks.png"]
     for path in Path("run").glob("*.png"):
@@ -78,7 +71,7 @@ def test_a_conditional_game_walks_in_one_class_at_a_time(look, capsys):
 
 @pytest.mark.parametrize("prior", ["normal", "uniform"])
 def test_a_walk_stays_in_one_category_and_ends_at_the_draw(prior):
-    gan = small_game(6, latent=prior, categories=3)
+    gan = image_game(latent_dim=6, latent=prior, categories=3)
     a, *others = gan.latents(9)
     b = next(z for z in others if (z[:3] != a[:3]).any())
     for walk in latent.kinds(gan).values():
@@ -89,7 +82,7 @@ def test_a_walk_stays_in_one_category_and_ends_at_the_draw(prior):
 
 
 def test_a_file_is_drawn_elsewhere_and_a_seed_is_other_pictures(look):
-    saved(small_game(16), data="digits")
+    saved(image_game(latent_dim=16), data="digits")
     for seed, out in ((0, "a"), (1, "b")):
         assert look("run/checkpoint.npz", "--out", f"deep/{out}", "--seed", seed) == 0
     assert pictures() == []
@@ -99,14 +92,14 @@ def test_a_file_is_drawn_elsewhere_and_a_seed_is_other_pictures(look):
 
 
 def test_the_corners_of_the_atlas_are_draws(look):
-    gan = small_game(64)
+    gan = image_game(latent_dim=64)
     drawn = latent.atlas(gan, seed=3)
     corners = drawn["images"][[0, 0, -1, -1], [0, -1, 0, -1]]
     np.testing.assert_allclose(corners, gan.sample(4, seed=3), atol=1e-6)
 
 
 def test_the_atlas_of_a_plane_is_at_the_quantiles(look):
-    gan = small_game(2)
+    gan = image_game(latent_dim=2)
     drawn = latent.atlas(gan, seed=3)
     q = NormalDist().inv_cdf(5 / 6)
     z = np.array([[q, -q], [0, q]], np.float32)
@@ -115,7 +108,7 @@ def test_the_atlas_of_a_plane_is_at_the_quantiles(look):
 
 @pytest.mark.parametrize("latent_dim", [2, 3])
 def test_a_uniform_prior_has_linear_walks_only(look, latent_dim):
-    gan = saved(small_game(latent_dim, latent="uniform"), data="digits")
+    gan = saved(image_game(latent_dim=latent_dim, latent="uniform"), data="digits")
     assert look("run") == 0
     drawn = latent.walks(gan, 2, 3, 0)
     assert list(drawn["walks"]) == ["linear"]
@@ -123,7 +116,7 @@ def test_a_uniform_prior_has_linear_walks_only(look, latent_dim):
 
 
 def test_what_a_run_lacks_is_left_out_and_said(look, capsys):
-    saved(small_game(1, pack=2))
+    saved(image_game(latent_dim=1, pack=2))
     assert look("run") == 0
     assert pictures() == ["walks.png"]
     out = capsys.readouterr().out
@@ -132,7 +125,7 @@ def test_what_a_run_lacks_is_left_out_and_said(look, capsys):
 
 
 def test_a_game_without_known_data(look, capsys):
-    gan = saved(small_game(), data="cats")
+    gan = saved(image_game(latent_dim=2), data="cats")
     for _ in range(2):
         assert look("run") == 0
         assert pictures() == ["atlas.png", "gradients.png", "walks.png"]
@@ -146,17 +139,17 @@ def test_bytes_are_scaled_to_greys(monkeypatch):
     asked = {}
     monkeypatch.setattr(nn.datasets, "mnist", lambda **given: asked.update(given) or (x, x[:, 0]))
     there = settings(data="mnist", data_dir="there")
-    real = latent.gradients(small_game(), there, 0)["groups"]["real"][0]
+    real = latent.gradients(image_game(latent_dim=2), there, 0)["groups"]["real"][0]
     assert asked["data_dir"] == "there"
     assert real.dtype == np.float32
     assert {tuple(row) for row in np.rint(255 * real)} <= {tuple(row) for row in x}
     first = settings(data="mnist", data_dir="there", images=2)
-    real = latent.gradients(small_game(), first, 0)["groups"]["real"][0]
+    real = latent.gradients(image_game(latent_dim=2), first, 0)["groups"]["real"][0]
     assert {tuple(row) for row in np.rint(255 * real)} == {tuple(row) for row in x[:2]}
 
 
 def damaged():
-    saved(small_game())
+    saved(image_game(latent_dim=2))
     Path("run/checkpoint.npz").write_bytes(Path("run/checkpoint.npz").read_bytes()[:3000])
 
 
@@ -165,9 +158,13 @@ def damaged():
     [
         (lambda: None, "nowhere", "nowhere/checkpoint.npz: No such file or directory"),
         (damaged, "run", "run/checkpoint.npz is not a whole checkpoint of nngan"),
-        (lambda: saved(small_game(features=2)), "run", "are 2 numbers, not square images"),
-        (lambda: saved(small_game()), "run --out run/checkpoint.npz", "File exists"),
-        (lambda: saved(small_game(features=9), data="digits"), "run", "digits"),
+        (
+            lambda: saved(image_game(latent_dim=2, features=2)),
+            "run",
+            "are 2 numbers, not square images",
+        ),
+        (lambda: saved(image_game(latent_dim=2)), "run --out run/checkpoint.npz", "File exists"),
+        (lambda: saved(image_game(latent_dim=2, features=9), data="digits"), "run", "digits"),
     ],
 )
 def test_bad_input_gets_one_sentence(look, capsys, prepare, arguments, message):

@@ -2,27 +2,28 @@
 
 import numpy as np
 import pytest
+from games import (
+    FEATURES,
+    LATENT,
+    Still,
+    game,
+    interrupt_at,
+    record_passes,
+    record_steps,
+    saved_state,
+)
 from numerical import numerical_gradient, relative_error
-from test_gan import NoStep
-from test_training import interrupt_at, state
 
 import nngan as nn
+from nngan.backend import Stream
 from nngan.game.inputs import d_input, d_input_gradient, g_input
 from nngan.losses import OBJECTIVES
-from nngan.training import loop
 
-LATENT, FEATURES, CLASSES = 2, 4, 3
+CLASSES = 3
 
 
-def make(backend="numpy", pack=1, dtype="float64", classes=CLASSES, **options):
-    G = nn.Sequential(
-        nn.Linear(LATENT + classes, 6), nn.LeakyReLU(0.2), nn.Linear(6, FEATURES),
-        seed=1, dtype=dtype,
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Linear(pack * (FEATURES + classes), 7), nn.Tanh(), nn.Linear(7, 1), seed=2, dtype=dtype
-    )
-    return nn.GAN(G, D, classes=classes, pack=pack, seed=3, backend=backend, **options)
+def make(backend="numpy", dtype="float64", classes=CLASSES, **options):
+    return game(backend, dtype, classes=classes, **options)
 
 
 def batch(n=6, seed=0):
@@ -71,7 +72,7 @@ def test_without_classes_nothing_is_copied():
 @pytest.mark.parametrize("pack", [1, 2])
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_both_players_whole_gradients(loss, pack, backend):
-    gan = make(backend, pack, loss=loss, g_optimizer=NoStep(), d_optimizer=NoStep())
+    gan = make(backend, pack=pack, loss=loss, g_optimizer=Still(), d_optimizer=Still())
     to_numpy, asarray = backend.to_numpy, backend.asarray
     x, z, y = map(asarray, batch())
     for network, step in (
@@ -89,7 +90,7 @@ def test_both_players_whole_gradients(loss, pack, backend):
 
 
 def test_both_losses_are_those_of_the_labelled_samples():
-    gan = make(g_optimizer=NoStep(), d_optimizer=NoStep())
+    gan = make(g_optimizer=Still(), d_optimizer=Still())
     x, z, y = batch()
     fake = gan.G(np.column_stack([z, y]))
     p_real, p_fake = (nn.Sigmoid()(gan.D(np.column_stack([a, y]))) for a in (x, fake))
@@ -102,7 +103,7 @@ def test_both_losses_are_those_of_the_labelled_samples():
 @pytest.mark.parametrize("penalty", ["r1", "r2", "gradient_penalty"])
 def test_penalties_are_of_the_gradient_in_the_features(penalty, pack):
     """D as a function of the features alone, the labels held fixed, has that very penalty."""
-    gan = make(pack=pack, d_optimizer=NoStep(), penalty_every=2, **{penalty: 1.5})
+    gan = make(pack=pack, d_optimizer=Still(), penalty_every=2, **{penalty: 1.5})
     x, z, y = batch()
     loss = gan.discriminator_step(x, z, y=y)[0]
     grads = gan.D.grads.copy()
@@ -113,7 +114,8 @@ def test_penalties_are_of_the_gradient_in_the_features(penalty, pack):
     bare = gan.discriminator_step(x, z, y=y, penalise=False)[0]
     fake = gan.G(g_input(gan.rules, z, y))
     if penalty == "gradient_penalty":
-        e = gan.backend.uniform(gan.key(8, 0), (6 // pack, 1), "float64").repeat(pack, axis=0)
+        e = gan.backend.uniform(gan.key(Stream.BETWEEN, 0), (6 // pack, 1), "float64")
+        e = e.repeat(pack, axis=0)
         at = e * x + (1 - e) * fake
     else:
         at = x if penalty == "r1" else np.ascontiguousarray(fake)
@@ -128,20 +130,19 @@ def test_penalties_are_of_the_gradient_in_the_features(penalty, pack):
 
 
 def test_a_label_between_data_and_fake_is_the_label():
-    gan, seen = make(gradient_penalty=1.0), []
-    forward = gan.D.forward
-    gan.D.forward = lambda x, **options: (seen.append(x), forward(x, **options))[1]
+    gan = make(gradient_penalty=1.0)
+    passes = record_passes(gan.D)
     x, z, y = batch()
     gan.discriminator_step(x, z, y=y)
-    np.testing.assert_array_equal(seen[-1][:, FEATURES:], y)
-    assert (seen[-1][:, :FEATURES] != x).any()
+    np.testing.assert_array_equal(passes[-1].x[:, FEATURES:], y)
+    assert (passes[-1].x[:, :FEATURES] != x).any()
 
 
 @pytest.mark.parametrize("pack", [1, 3])
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_both_updates_have_the_same_gradients(loss, pack):
     x, z, y = batch()
-    still = {"g_optimizer": nn.SGD(1e-30), "d_optimizer": nn.SGD(1e-30)}
+    still = {"g_optimizer": Still(), "d_optimizer": Still()}
     apart = make(pack=pack, loss=loss, **still)
     at_once = make(pack=pack, loss=loss, update="simultaneous")
     apart.discriminator_step(x, z, y=y)
@@ -156,27 +157,16 @@ def test_both_updates_have_the_same_gradients(loss, pack):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_minibatch_takes_its_labels_along_and_g_gets_those_of_the_last(dtype, monkeypatch):
-    seen = []
-    d_step, g_step = loop.discriminator_step, loop.generator_step
-
-    def spy_on_d(game, x, z, i, *, y, **options):
-        seen.append((x, y))
-        return d_step(game, x, z, i, y=y, **options)
-
-    def spy_on_g(game, z, x, *, y):
-        seen.append((x, y))
-        return g_step(game, z, x, y=y)
-
-    monkeypatch.setattr(loop, "discriminator_step", spy_on_d)
-    monkeypatch.setattr(loop, "generator_step", spy_on_g)
+    steps = record_steps(monkeypatch)
     fit(make(k=2, dtype=dtype))
-    assert len(seen) == 3 * (50 // 16)
-    for x, y in seen:
-        assert y.dtype == dtype
-        np.testing.assert_array_equal(y, np.eye(CLASSES)[x[:, 0].astype(int)])
-    for first, second, third in zip(seen[::3], seen[1::3], seen[2::3], strict=True):
-        assert second[1] is third[1]
-        assert (first[1] != second[1]).any()
+    assert len(steps) == 3 * (50 // 16)
+    for step in steps:
+        assert step.y.dtype == dtype
+        np.testing.assert_array_equal(step.y, np.eye(CLASSES)[step.x[:, 0].astype(int)])
+    for first, second, third in zip(steps[::3], steps[1::3], steps[2::3], strict=True):
+        assert [step.player for step in (first, second, third)] == ["D", "D", "G"]
+        assert second.y is third.y
+        assert (first.y != second.y).any()
 
 
 @pytest.mark.parametrize("update", ["alternating", "simultaneous"])
@@ -201,7 +191,7 @@ def test_labels_of_any_kind_of_whole_number(kind, backend):
     first, second = (make(backend, dtype="float32") for _ in range(2))
     fit(first, x, labels)
     fit(second, x, labels.tolist() if kind is list else backend.asarray(labels.astype(kind)))
-    assert state(first) == state(second)
+    assert saved_state(first) == saved_state(second)
 
 
 @pytest.mark.parametrize("stop", [None, 2, 9])
@@ -218,7 +208,7 @@ def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(stop, tmp_pa
     second = nn.GAN.load(tmp_path / "gan.npz")
     assert second.config() == whole.config()
     fit(second, epochs=4 - second.epoch)
-    assert state(second) == state(whole)
+    assert saved_state(second) == saved_state(whole)
     np.testing.assert_array_equal(second.sample(5), whole.sample(5))
 
 
@@ -353,7 +343,7 @@ X, LABELS = data()
         ),
         (
             lambda: nn.GAN(make().G, make().D, classes=3, pack=2),
-            r"D \(N, 2 \* \(features \+ 3\)\) to \(N, 1\) in one dtype; G maps 5 to 4",
+            r"D \(N, 2 \* \(features \+ 3\)\) to \(N, 1\) in one dtype; G maps 6 to 6",
         ),
         (
             lambda: nn.GAN(

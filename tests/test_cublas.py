@@ -10,31 +10,16 @@ import numpy as np
 import pytest
 import strict_cupy as cp
 from fake_cublas import FakeCublas, call_fortran
+from matrices import LAYOUTS, SHAPES, each_dtype, numbers
 
 from nngan.backend import cublas
 from nngan.backend.cublas import Gemm, blas_arguments
 
-LAYOUTS = {  # the same numbers, differently in memory
-    "rows": lambda x: x.copy(order="C"),
-    "columns": lambda x: x.copy(order="F"),
-    "part of a row-major matrix": lambda x: np.pad(x, ((1, 1), (2, 1)))[1:-1, 2:-1],
-    "part of a column-major matrix": lambda x: np.pad(x.T, ((1, 1), (2, 1))).T[2:-1, 1:-1],
-    "view of a flat buffer": lambda x: np.pad(x.reshape(-1), 3)[3:-3].reshape(x.shape),
-    "transpose of such a view": lambda x: np.pad(x.T.reshape(-1), 3)[3:-3].reshape(x.T.shape).T,
-    "every second row": lambda x: np.repeat(x, 2, axis=0)[::2],
-}
 COPIED = {
     "neither": lambda x: np.repeat(np.repeat(x, 2, axis=0), 2, axis=1)[::2, ::2],
     "backwards": lambda x: x[:, ::-1].copy()[:, ::-1],
     "upwards": lambda x: x[::-1].copy()[::-1],
 }
-SHAPES = [(4, 3, 5), (5, 7, 1), (5, 1, 4), (1, 6, 4), (1, 1, 1), (1, 5, 1), (3, 1, 1), (2, 2, 2)]
-each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
-
-
-def numbers(seed, shape, dtype="float64"):
-    """Small whole numbers, whose products are exact."""
-    return np.random.default_rng(seed).integers(-9, 10, shape).astype(dtype)
 
 
 def fortran_gemm(a, b, out, accumulate):

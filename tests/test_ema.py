@@ -2,35 +2,26 @@
 
 import numpy as np
 import pytest
+from games import batch, batchnorm_game, data, fit, float32_game, game, step_of
 from strict_cupy import capturing
-from test_batchnorm import game
-from test_gan import batch, make
-from test_training import data, fit
-from test_training import make as make_float32
 
 import nngan as nn
-from nngan.training.loop import make_step
 
 
 def host(gan, array):
     return gan.backend.to_numpy(array).copy()
 
 
-def step_of(gan, steps=20):
-    xp, dtype = gan.backend.xp, gan.G.dtype
-    gan.log = xp.zeros((steps, 4), dtype=dtype)
-    order = gan.backend.asarray(np.arange(4 * steps) % 40)
-    features = gan.G.n_out
-    x = np.random.default_rng(0).uniform(0, 1, (40, features)).astype(dtype)
-    return make_step(gan, gan.backend.asarray(x), order, 4)
+def uncompiled_step(gan):
+    return step_of(gan, 20, batch_size=4, compiled=False)
 
 
 @pytest.mark.parametrize("update", ["alternating", "simultaneous"])
 def test_the_average_follows_its_formula(update, backend):
-    gan = make(backend, ema=0.4, update=update)
+    gan = game(backend, ema=0.4, update=update)
     average = host(gan, gan.G_ema.params)
     np.testing.assert_array_equal(average, host(gan, gan.G.params))
-    step = step_of(gan)
+    step = uncompiled_step(gan)
     for t in range(12):
         step()
         d = min(0.4, (1 + t) / (10 + t))  # from t = 5 on it is 0.4
@@ -40,16 +31,16 @@ def test_the_average_follows_its_formula(update, backend):
 
 
 def test_early_averages_have_left_the_initial_weights():
-    gan = make(ema=0.999)
-    initial, step = gan.G.params.copy(), step_of(gan)
+    gan = game(ema=0.999)
+    initial, step = gan.G.params.copy(), uncompiled_step(gan)
     step()
     np.testing.assert_allclose(gan.G_ema.params, 0.1 * initial + 0.9 * gan.G.params)
 
 
 def test_the_average_changes_nothing_in_the_game(backend):
-    games = [make(backend, ema=ema, dropout=0.3) for ema in (0.0, 0.9)]
+    games = [game(backend, ema=ema, dropout=0.3) for ema in (0.0, 0.9)]
     for gan in games:
-        step = step_of(gan)
+        step = uncompiled_step(gan)
         for _ in range(5):
             step()
     np.testing.assert_array_equal(*[host(gan, gan.G.params) for gan in games])
@@ -58,20 +49,20 @@ def test_the_average_changes_nothing_in_the_game(backend):
 
 
 def test_samples_come_from_the_average_unless_one_asks():
-    gan, z = make(ema=0.5), batch()[1]
-    step = step_of(gan)
+    gan, z = game(ema=0.5), batch()[1]
+    step = uncompiled_step(gan)
     for _ in range(5):
         step()
     np.testing.assert_array_equal(gan.generate(z), gan.G_ema(z))
     np.testing.assert_array_equal(gan.generate(z, averaged=False), gan.G(z))
     assert (gan.sample(3) != gan.sample(3, averaged=False)).any()
-    without = make()
+    without = game()
     np.testing.assert_array_equal(without.sample(3), without.sample(3, averaged=False))
 
 
 def test_running_averages_of_batchnorm_are_averaged_too():
-    gan = game(dtype="float64", ema=0.3)
-    average, step = gan.G.buffers.copy(), step_of(gan)
+    gan = batchnorm_game(dtype="float64", ema=0.3)
+    average, step = gan.G.buffers.copy(), uncompiled_step(gan)
     for t in range(8):
         step()
         d = min(0.3, (1 + t) / (10 + t))
@@ -80,7 +71,7 @@ def test_running_averages_of_batchnorm_are_averaged_too():
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-@pytest.mark.parametrize("kind", [make_float32, game])
+@pytest.mark.parametrize("kind", [float32_game, batchnorm_game])
 def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(
     kind, epochs, backend, tmp_path
 ):
@@ -101,7 +92,7 @@ def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(
 
 
 def test_a_checkpoint_from_before_there_were_averages_loads(tmp_path):
-    gan = make_float32()
+    gan = float32_game()
     config = gan.config()
     del config["ema"]
     assert nn.GAN.from_config(config).G_ema is None
@@ -111,8 +102,8 @@ def test_a_checkpoint_from_before_there_were_averages_loads(tmp_path):
 
 
 def test_a_step_can_be_captured_and_keeps_its_arrays(strict):
-    gan = game(strict, ema=0.99)
-    params, state, step = gan.G_ema.params, gan.G_ema.buffers, step_of(gan)
+    gan = batchnorm_game(strict, ema=0.99)
+    params, state, step = gan.G_ema.params, gan.G_ema.buffers, uncompiled_step(gan)
     step()
     before = host(gan, params)
     with capturing():
@@ -123,7 +114,7 @@ def test_a_step_can_be_captured_and_keeps_its_arrays(strict):
 
 
 def test_a_compiled_step_replays_the_average(strict):
-    gans = [make_float32(backend, ema=0.9) for backend in ("numpy", strict)]
+    gans = [float32_game(backend, ema=0.9) for backend in ("numpy", strict)]
     for gan in gans:
         fit(gan, data(), epochs=2)
     np.testing.assert_allclose(
@@ -134,4 +125,4 @@ def test_a_compiled_step_replays_the_average(strict):
 @pytest.mark.parametrize("ema", [-0.1, 1.0, 2])
 def test_a_decay_out_of_range_gets_one_clear_sentence(ema):
     with pytest.raises(ValueError, match=rf"ema must lie in \[0, 1\), got {ema}"):
-        make(ema=ema)
+        game(ema=ema)

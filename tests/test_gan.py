@@ -2,42 +2,13 @@
 
 import numpy as np
 import pytest
+from games import FEATURES, Still, batch, game, record_passes, step_of
 from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
 
 import nngan as nn
 from nngan.game import Prior
 from nngan.losses import OBJECTIVES
-from nngan.training.loop import make_step
-
-N, LATENT, FEATURES = 5, 3, 6
-
-
-def make(backend="numpy", dtype="float64", dropout=0.0, **options):
-    G = nn.Sequential(
-        nn.Linear(LATENT, 7), nn.LeakyReLU(0.2), nn.Linear(7, FEATURES), nn.Sigmoid(),
-        seed=1, dtype=dtype,
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Linear(FEATURES, 8), nn.LeakyReLU(0.2), nn.Dropout(dropout), nn.Linear(8, 1),
-        seed=2, dtype=dtype,
-    )  # fmt: skip
-    return nn.GAN(G, D, seed=3, backend=backend, **options)
-
-
-class NoStep(nn.SGD):
-    """An optimizer that leaves the parameters alone, so that gradients can be looked at."""
-
-    def __init__(self):
-        super().__init__(1.0)
-
-    def step(self):
-        pass
-
-
-def batch(seed=0, n=N):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(0, 1, (n, FEATURES)), rng.standard_normal((n, LATENT))
 
 
 @pytest.mark.parametrize("trained", [0, 20])
@@ -45,7 +16,7 @@ def batch(seed=0, n=N):
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_the_generators_whole_gradient_is_right(loss, dropout, trained):
     """dL_G/dtheta_G, through D(G(z)), against a numerical derivative."""
-    gan = make(loss=loss, dropout=dropout)
+    gan = game(loss=loss, dropout=dropout)
     x, z = batch()
     for _ in range(trained):
         gan.discriminator_step(x, z)
@@ -63,7 +34,7 @@ def test_the_generators_whole_gradient_is_right(loss, dropout, trained):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_discriminators_whole_gradient_is_right(smoothing, dropout):
-    gan = make(label_smoothing=smoothing, dropout=dropout, d_optimizer=NoStep())
+    gan = game(label_smoothing=smoothing, dropout=dropout, d_optimizer=Still())
     x, z = batch()
     gan.G.grads.fill(7)
     numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
@@ -74,7 +45,7 @@ def test_the_discriminators_whole_gradient_is_right(smoothing, dropout):
 
 def test_each_step_moves_one_player_in_the_right_direction():
     for loss in OBJECTIVES:
-        gan = make(loss=loss, g_optimizer=nn.SGD(0.1), d_optimizer=nn.SGD(0.1))
+        gan = game(loss=loss, g_optimizer=nn.SGD(0.1), d_optimizer=nn.SGD(0.1))
         x, z = batch()
         G, D = gan.G.params.copy(), gan.D.params.copy()
         before = gan.discriminator_step(x, z)[0]
@@ -90,7 +61,7 @@ def test_each_step_moves_one_player_in_the_right_direction():
 
 
 def test_what_the_steps_return():
-    gan = make()
+    gan = game()
     x, z = batch()
     fake = gan.G(z)
     p_real, p_fake = (nn.Sigmoid()(gan.D(a)) for a in (x, fake))
@@ -101,7 +72,7 @@ def test_what_the_steps_return():
 
 
 def test_dropout_masks_of_real_and_fake_data_and_of_two_steps_differ():
-    gan = make(dropout=0.5, g_optimizer=NoStep(), d_optimizer=NoStep())
+    gan = game(dropout=0.5, g_optimizer=Still(), d_optimizer=Still())
     x, z = batch(n=64)
     losses = {float(gan.discriminator_step(x, z, i)[0]) for i in (0, 1)}
     gan.clock += 1
@@ -111,49 +82,51 @@ def test_dropout_masks_of_real_and_fake_data_and_of_two_steps_differ():
     assert float(gan.discriminator_step(x, z, 0)[0]) in losses
 
 
-def test_every_pass_and_every_draw_has_a_key_of_its_own(monkeypatch):
+def steps_and_keys(monkeypatch):
+    """Play two training steps; return the passes, and (stream, step) of each draw of z."""
     gan, step = play("numpy", steps=2)
-    passes, draws = [], []
-    for network in (gan.G, gan.D):
+    draws, draw = [], Prior.draw
 
-        def spy(x, training=True, key=None, forward=network.forward):
-            passes.append((training, key.seed, key.stream, int(key.step[0])))
-            return forward(x, training, key)
+    def spy(prior, backend, key, n, dtype):
+        draws.append((key.stream, int(key.step[0])))
+        return draw(prior, backend, key, n, dtype)
 
-        network.forward = spy
-    draw = Prior.draw
     with monkeypatch.context() as patch:
-
-        def spy(prior, backend, key, n, dtype):
-            draws.append((key.stream, int(key.step[0])))
-            return draw(prior, backend, key, n, dtype)
-
         patch.setattr(Prior, "draw", spy)
+        of_G, of_D = record_passes(gan.G), record_passes(gan.D)
         step()
         step()
+    return of_G + of_D, draws
+
+
+def test_every_pass_and_every_draw_has_a_key_of_its_own(monkeypatch):
+    passes, draws = steps_and_keys(monkeypatch)
     # k = 2: each step of D applies G once and D twice, the step of G applies each once.
     assert len(passes) == 2 * (2 * 3 + 2)
-    assert len(set(passes)) == len(passes)
-    assert all(training for training, _, _, _ in passes)
-    assert {(seed, when) for _, seed, _, when in passes} == {(3, 0), (3, 1)}
+    assert len({p.key for p in passes}) == len(passes)
+    assert all(p.training for p in passes)
+    assert {(p.key.seed, p.key.step) for p in passes} == {(3, 0), (3, 1)}
     assert len(set(draws)) == len(draws) == 2 * 3
-    streams = {stream for _, _, stream, _ in passes} | {stream for stream, _ in draws}
-    assert len(streams) == 8 + 3
-    del gan.G.forward
-    sample = gan.generate(gan.noise(4))
-    assert (gan.sample(4, seed=3) != sample).any()
+    assert len({p.key.stream for p in passes} | {stream for stream, _ in draws}) == 8 + 3
 
-    # What `sample` draws, labels and latent vectors, has two more.
+
+def test_a_sample_depends_on_its_seed_and_not_on_the_steps_noise():
+    gan, step = play("numpy", steps=2)
+    step()
+    assert (gan.sample(4, seed=3) != gan.generate(gan.noise(4))).any()
+
+
+def test_the_labels_and_latent_vectors_of_a_sample_have_streams_of_their_own(monkeypatch):
+    passes, draws = steps_and_keys(monkeypatch)
+    streams = {p.key.stream for p in passes} | {stream for stream, _ in draws}
+    gan = game(classes=2)
     drawn, bits = [], nn.NumpyBackend.bits
     monkeypatch.setattr(
         nn.NumpyBackend, "bits", lambda *a: (drawn.append(a[1].stream), bits(*a))[1]
     )
-    G, D = nn.Sequential(nn.Linear(3 + 2, 4)), nn.Sequential(nn.Linear(4 + 2, 1))
-    gan = nn.GAN(G, D, classes=2)
-    drawn.clear()  # the networks' weights
     gan.sample(4)
     assert len(drawn) == 2
-    assert len(streams | set(drawn)) == 8 + 3 + 2
+    assert len(streams | set(drawn)) == len(streams) + 2
 
 
 def test_g_and_d_must_be_two_networks():
@@ -165,14 +138,9 @@ def test_g_and_d_must_be_two_networks():
 # -- backends ----------------------------------------------------------------------------------
 
 
-def play(backend, steps=30, dtype="float64", data="float", **options):
-    gan = make(backend, dtype, **{"dropout": 0.3, "k": 2, **options})
-    x = batch(n=40)[0]
-    x = np.rint(x * 255).astype(np.uint8) if data == "uint8" else x.astype(dtype)
-    gan.log = gan.backend.xp.zeros((steps, 4), dtype=dtype)
-    order = gan.backend.asarray(np.tile(np.arange(40), steps))
-    step = make_step(gan, gan.backend.asarray(x), order, batch_size=4)
-    return gan, step
+def play(backend, steps=30, dtype="float64", data=None, **options):
+    gan = game(backend, dtype, **{"dropout": 0.3, "k": 2, **options})
+    return gan, step_of(gan, steps, batch_size=4, compiled=False, dtype=data or dtype)
 
 
 @pytest.mark.parametrize("loss", OBJECTIVES)
@@ -190,7 +158,7 @@ def test_backends_play_the_same_game(backend, dtype, loss):
         np.testing.assert_allclose(result, reference, rtol=rtol, atol=rtol * 1e-2)
 
 
-@pytest.mark.parametrize("data", ["float", "uint8"])
+@pytest.mark.parametrize("data", ["float64", "uint8"])
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
 def test_a_step_can_be_captured(strict, data, latent):
     """Nothing goes to the host or comes from it, so that a CUDA graph can replay the step."""
@@ -232,7 +200,7 @@ def test_two_games_on_two_backends_live_side_by_side(backend):
 
 
 def test_samples(backend):
-    gan = make(backend, "float32")
+    gan = game(backend, "float32")
     y = gan.sample(64)
     assert isinstance(y, np.ndarray)
     assert y.shape == (64, FEATURES)
@@ -246,18 +214,18 @@ def test_samples(backend):
 def test_samples_lie_row_by_row(backend):
     """Like any image: a program in C, or a new shape, must not find them turned."""
     for data_range in ((0, 1), (-1, 1)):
-        images = make(backend, "float32", data_range=data_range).sample(4)
+        images = game(backend, "float32", data_range=data_range).sample(4)
         assert images.flags.c_contiguous
 
 
 def test_samples_are_mapped_back_to_the_range_of_the_data():
-    gan = make(data_range=(-1, 1))
+    gan = game(data_range=(-1, 1))
     z = batch()[1]
     np.testing.assert_allclose(gan.generate(z), (gan.G(z) + 1) / 2)
 
 
 def test_latent_priors():
-    normal, uniform = make(), make(latent="uniform")
+    normal, uniform = game(), game(latent="uniform")
     z = normal.noise(10_000)
     assert abs(z.std() - 1) < 0.03
     z = uniform.noise(10_000)
@@ -287,7 +255,7 @@ def test_z_begins_with_a_category(backend, latent, k):
 
 
 def test_a_config_makes_the_same_game():
-    gan = make(loss="minimax", k=3, label_smoothing=0.1, latent="uniform", data_range=(-1, 1),
+    gan = game(loss="minimax", k=3, label_smoothing=0.1, latent="uniform", data_range=(-1, 1),
                categories=2,
                g_optimizer=nn.SGD(0.1), d_optimizer=nn.Adam(1e-3, 0.9))  # fmt: skip
     again = nn.GAN.from_config(gan.config())
@@ -314,18 +282,18 @@ ADAM = nn.Adam()
         (lambda: nn.GAN(*networks(g_out=5)), "G maps 3 to 5 in float32, D maps 6 to 1 in float32"),
         (lambda: nn.GAN(*networks(d_out=2)), r"D \(N, features\) to \(N, 1\)"),
         (lambda: nn.GAN(*networks(dtype="float64")), "in one dtype"),
-        (lambda: make(g_optimizer=ADAM, d_optimizer=ADAM), "must be two"),
-        (lambda: make().sample(3, seed=-1), "seed must be a whole number"),
-        (lambda: make(loss="bce"), "loss must be one of minimax, non_saturating, .*, got 'bce'"),
-        (lambda: make(latent="cauchy"), "latent must be one of normal, uniform, got 'cauchy'"),
-        (lambda: make(categories=1), "at least 2 and less than latent_dim=3, got 1"),
-        (lambda: make(categories=3), "at least 2 and less than latent_dim=3, got 3"),
-        (lambda: make(categories=-1), "categories must be a whole number"),
-        (lambda: make(k=0), "k must be a positive whole number, got 0"),
-        (lambda: make(label_smoothing=1.0), r"label_smoothing must lie in \[0, 1\), got 1.0"),
-        (lambda: make(data_range=(1, 0)), r"data_range must be \(low, high\) with low < high"),
-        (lambda: make().sample(0), "n must be a positive whole number, got 0"),
-        (lambda: make().sample(2.5), "n must be a positive whole number, got 2.5"),
+        (lambda: game(g_optimizer=ADAM, d_optimizer=ADAM), "must be two"),
+        (lambda: game().sample(3, seed=-1), "seed must be a whole number"),
+        (lambda: game(loss="bce"), "loss must be one of minimax, non_saturating, .*, got 'bce'"),
+        (lambda: game(latent="cauchy"), "latent must be one of normal, uniform, got 'cauchy'"),
+        (lambda: game(categories=1), "at least 2 and less than latent_dim=3, got 1"),
+        (lambda: game(categories=3), "at least 2 and less than latent_dim=3, got 3"),
+        (lambda: game(categories=-1), "categories must be a whole number"),
+        (lambda: game(k=0), "k must be a positive whole number, got 0"),
+        (lambda: game(label_smoothing=1.0), r"label_smoothing must lie in \[0, 1\), got 1.0"),
+        (lambda: game(data_range=(1, 0)), r"data_range must be \(low, high\) with low < high"),
+        (lambda: game().sample(0), "n must be a positive whole number, got 0"),
+        (lambda: game().sample(2.5), "n must be a positive whole number, got 2.5"),
     ],
 )
 def test_mistakes_get_one_clear_sentence(mistake, message):
@@ -335,15 +303,15 @@ def test_mistakes_get_one_clear_sentence(mistake, message):
 
 def test_an_optimizer_of_another_game_is_refused():
     options = {"g_optimizer": nn.Adam(), "d_optimizer": nn.Adam()}
-    make(**options)
+    game(**options)
     with pytest.raises(ValueError, match=r"g_optimizer is already bound .*create a new Adam"):
-        make(**options)
+        game(**options)
 
 
 @pytest.mark.parametrize("wrong", ["adam", nn.Adam])
 def test_what_is_no_optimizer_is_refused(wrong):
     with pytest.raises(TypeError, match="d_optimizer must be an optimizer such as"):
-        make(d_optimizer=wrong)
+        game(d_optimizer=wrong)
 
 
 def test_networks_with_a_layer_in_common_are_refused():

@@ -4,12 +4,11 @@ The bodies that every backend shares are in the other modules; here is what only
 """
 
 import gc
-import time
 
 import numpy as np
 import pytest
 from games import ALIKE, GAMES, play, state, step_of
-from test_cublas import LAYOUTS, SHAPES, each_dtype, numbers
+from matrices import LAYOUTS, SHAPES, each_dtype, numbers
 
 import nngan as nn
 from nngan.backend import Key, get_backend
@@ -184,27 +183,3 @@ def test_there_is_one_cublas_in_the_process(gpu):
     gpu.xp.ones((2, 2)) @ gpu.xp.ones((2, 2))  # CuPy's own
     with open("/proc/self/maps") as maps:
         assert len({line.split()[-1] for line in maps if "libcublas.so" in line}) == 1
-
-
-# -- speed: printed, not judged --------------------------------------------------------------------
-
-
-def steps_per_second(backend, recipe, compiled, steps=500):
-    gan = recipe.build(784, backend=backend)
-    step = step_of(gan, 2 * steps, recipe.batch_size, compiled)
-    for _ in ("to warm up", "to be timed"):
-        backend.synchronize()
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        backend.synchronize()
-    return steps / (time.perf_counter() - start)
-
-
-def test_print_the_speed(gpu, capsys):
-    lines = [f"{'recipe':12} {'batch':>5} {'eager':>9} {'captured':>9}  (steps/s)"]
-    for name, recipe in RECIPES.items():
-        eager, captured = (steps_per_second(gpu, recipe, compiled) for compiled in (False, True))
-        lines.append(f"{name:12} {recipe.batch_size:5} {eager:9.0f} {captured:9.0f}")
-    with capsys.disabled():
-        print("\n" + "\n".join(lines))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from layer_examples import ELEMENTWISE
 from zoo import W53, ZOO, Linear, X, leaky, sigmoid, table
 
 import nngan as nn
@@ -470,13 +471,11 @@ def batches(draw, width=None, largest=1e6):
     return x.astype(dtype)
 
 
-ACTIVATIONS = [nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Dropout]
-
-
 @draws(500)
-@given(st.data(), st.sampled_from(ACTIVATIONS), st.integers(0, 99))
-def test_no_false_alarm_activations(data, cls, percent):
-    layer = cls(percent / 100) if cls in (nn.LeakyReLU, nn.Dropout) else cls()
+@given(st.data(), st.sampled_from(list(ELEMENTWISE)), st.integers(0, 99))
+def test_no_false_alarm_activations(data, name, percent):
+    of_a_fraction = {"LeakyReLU": nn.LeakyReLU, "Dropout": nn.Dropout}.get(name)
+    layer = of_a_fraction(percent / 100) if of_a_fraction else ELEMENTWISE[name].make()
     assert_gradients(layer, data.draw(batches()), seed=percent, thorough=percent < 30)
 
 
@@ -490,14 +489,16 @@ def test_no_false_alarm_linear(x, n_out, exponent, seed):
 @draws(300)
 @given(
     batches(largest=10.0),
-    st.lists(st.sampled_from(["linear", "wide", *ACTIVATIONS]), min_size=1, max_size=6),
+    st.lists(st.sampled_from(["linear", "wide", *ELEMENTWISE]), min_size=1, max_size=6),
     st.integers(0, 2**32),
 )
 def test_no_false_alarm_networks(x, kinds, seed):
     layers, width = [], x.shape[1]
     for kind in kinds:
         n_out = {"linear": 3, "wide": 40}.get(kind)
-        layers.append(nn.Linear(width, n_out, weight_init="he") if n_out else kind())
+        layers.append(
+            nn.Linear(width, n_out, weight_init="he") if n_out else ELEMENTWISE[kind].make()
+        )
         width = n_out or width
     assert_gradients(nn.Sequential(*layers, seed=seed), x, seed=seed)
 

@@ -8,41 +8,33 @@ import itertools
 
 import numpy as np
 import pytest
+from games import game
+from layer_examples import ELEMENTWISE, EXAMPLES
 
 import nngan as nn
 from nngan.losses import OBJECTIVES
 from nngan.recipes import RECIPES
 
-LAYERS = {
-    "Linear": lambda n: nn.Linear(n, 3),
-    "Linear to one": lambda n: nn.Linear(n, 1, "he"),
-    "ReLU": lambda n: nn.ReLU(),
-    "LeakyReLU": lambda n: nn.LeakyReLU(0.2),
-    "LeakyReLU 0": lambda n: nn.LeakyReLU(0.0),
-    "LeakyReLU 1": lambda n: nn.LeakyReLU(1.0),
-    "Sigmoid": lambda n: nn.Sigmoid(),
-    "Tanh": lambda n: nn.Tanh(),
-    "Dropout": lambda n: nn.Dropout(0.4),
-}
+LATENT, FEATURES = 2, 2
 
 
 def inputs(n, features, seed=0):
     return np.random.default_rng(seed).standard_normal((n, features))
 
 
-@pytest.mark.parametrize("features", [1, 4])
 @pytest.mark.parametrize("n", [1, 5])
-@pytest.mark.parametrize("name", LAYERS)
-def test_every_layer(name, n, features, backend):
-    net = nn.Sequential(LAYERS[name](features), backend=backend)
-    nn.assert_gradients(net.layers[0], inputs(n, features), thorough=True)
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_every_layer(example, n, backend):
+    net = nn.Sequential(example.make(), backend=backend)
+    for width in example.widths:
+        nn.assert_gradients(net.layers[0], example.x(n, width), thorough=True)
 
 
-@pytest.mark.parametrize("activation", ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout"])
-def test_every_pair_of_layers(activation, backend):
-    for other in ("ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout"):
+@pytest.mark.parametrize("first", ELEMENTWISE.values(), ids=ELEMENTWISE)
+def test_every_pair_of_elementwise_layers(first, backend):
+    for second in ELEMENTWISE.values():
         net = nn.Sequential(
-            nn.Linear(4, 5), LAYERS[activation](5), LAYERS[other](5), nn.Linear(5, 2),
+            nn.Linear(4, 5), first.make(), second.make(), nn.Linear(5, 2),
             seed=1, backend=backend,
         )  # fmt: skip
         nn.assert_gradients(net, inputs(3, 4))
@@ -72,27 +64,12 @@ def test_every_objective(name, n):
     nn.assert_gradients(OBJECTIVES[name].generator, fake, *paired, thorough=True)
 
 
-class Still(nn.SGD):
-    """An optimizer that leaves the parameters where they are."""
-
-    def __init__(self):
-        super().__init__(1.0)
-
-    def step(self):
-        pass
-
-
-def small_game(loss, backend, dropout=0.3):
-    G = nn.Sequential(
-        nn.Linear(2, 5), nn.LeakyReLU(0.2), nn.Linear(5, 4), nn.Sigmoid(), seed=1, dtype="float64"
-    )
-    D = nn.Sequential(
-        nn.Linear(4, 6), nn.LeakyReLU(0.2), nn.Dropout(dropout), nn.Linear(6, 1),
-        seed=2, dtype="float64",
-    )  # fmt: skip
+def trained_by_adam(loss, backend, dropout=0.3):
+    """Return a game of few parameters, because the checker takes one after the other."""
     adam = {"lr": 1e-2, "beta1": 0.5}
-    return nn.GAN(
-        G, D, loss=loss, label_smoothing=0.1 * OBJECTIVES[loss].labels, seed=3, backend=backend,
+    return game(
+        backend, latent_dim=LATENT, features=FEATURES, dropout=dropout,
+        loss=loss, label_smoothing=0.1 * OBJECTIVES[loss].labels,
         g_optimizer=nn.Adam(**adam), d_optimizer=nn.Adam(**adam),
     )  # fmt: skip
 
@@ -122,8 +99,8 @@ def whole_paths(gan, x, z, y=None):
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_both_players_whole_paths(loss, n, steps, backend):
     """dL_G/dtheta_G goes through D(G(z)); dL_D/dtheta_D adds real and fake data."""
-    gan = small_game(loss, backend)
-    x, z = np.random.default_rng(0).uniform(0, 1, (n, 4)), inputs(n, 2)
+    gan = trained_by_adam(loss, backend)
+    x, z = np.random.default_rng(0).uniform(0, 1, (n, FEATURES)), inputs(n, LATENT)
     for _ in range(steps):
         gan.discriminator_step(gan.backend.asarray(x), gan.backend.asarray(z))
         gan.generator_step(gan.backend.asarray(z), gan.backend.asarray(x))
@@ -153,16 +130,16 @@ def test_every_recipes_whole_paths(name, loss):
 
 def test_after_training_with_adam_on_data(backend):
     """Weights that have moved, units that have died, logits that have grown."""
-    gan = small_game("non_saturating", backend, dropout=0.0)
-    x = np.random.default_rng(0).uniform(0, 1, (64, 4))
+    gan = trained_by_adam("non_saturating", backend, dropout=0.0)
+    x = np.random.default_rng(0).uniform(0, 1, (64, FEATURES))
     gan.fit(x, 20, 16, progress=False)
-    for path, parameters in whole_paths(gan, x[:8], inputs(8, 2)):
+    for path, parameters in whole_paths(gan, x[:8], inputs(8, LATENT)):
         nn.assert_gradients(path, parameters, thorough=True)
 
 
 def test_the_generators_step_leaves_ds_gradients_alone():
     for loss, n in itertools.product(OBJECTIVES, (1, 5)):
-        gan = small_game(loss, "numpy")
+        gan = trained_by_adam(loss, "numpy")
         gan.D.grads.fill(7)
-        gan.generator_step(inputs(n, 2), inputs(n, 4))
+        gan.generator_step(inputs(n, LATENT), inputs(n, FEATURES))
         assert (gan.D.grads == 7).all()

@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 import strict_cupy as cp
-from games import ALIKE, GAMES, play, small_game
+from games import ALIKE, GAMES, image_game, play
 
 import nngan as nn
 from nngan.backend.graph import WARM_UP_CALLS, CudaGraph
@@ -305,7 +305,7 @@ def test_a_captured_game_is_numpys_game(strict, game):
 def test_two_games_are_captured_side_by_side_and_trained_by_fit(strict):
     """`fit` makes a step for its own arrays, each time it is called."""
     x = np.random.default_rng(0).random((40, 64), "float32")
-    games = [small_game(backend, k=1) for backend in (strict, strict, "numpy")]
+    games = [image_game(backend) for backend in (strict, strict, "numpy")]
     for sizes in ((4, 4), (8, 8), (4, 4)):
         for gan, size in zip(games, (*sizes, sizes[0]), strict=True):
             gan.fit(x, 2, size, progress=False)

@@ -5,11 +5,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from games import image_game
 from matplotlib.colors import to_hex
 from numerical import numerical_gradient, relative_error
 from PIL import Image
 
-import nngan as nn
 from nngan.game import Prior
 from nngan.latent import input_gradient, linear_walk, spherical_walk
 from nngan.plotting import plot_atlas, plot_gradients, plot_walks, tile
@@ -24,14 +24,6 @@ def vectors(n=2, d=64, dtype="float64", seed=0):
 
 def norms(z):
     return np.linalg.norm(z, axis=1)
-
-
-def small_game(latent_dim=2, backend="numpy", features=64, dtype="float32", **options):
-    G = nn.Sequential(nn.Linear(latent_dim, 8), nn.ReLU(), nn.Linear(8, features), nn.Tanh(),
-                      seed=1, dtype=dtype)  # fmt: skip
-    D = nn.Sequential(nn.Linear(features * options.get("pack", 1), 8), nn.Tanh(), nn.Dropout(0.5),
-                      nn.Linear(8, 1), seed=2, dtype=dtype)  # fmt: skip
-    return nn.GAN(G, D, data_range=(-1, 1), backend=backend, **options)
 
 
 # -- walks -------------------------------------------------------------------------------------
@@ -128,7 +120,7 @@ def test_quantiles_are_equally_likely():
 
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
 def test_the_draws_are_those_of_sample(latent, backend):
-    gan = small_game(5, backend, latent=latent)
+    gan = image_game(backend, latent=latent)
     z = gan.latents(3, seed=7)
     assert z.shape == (3, 5)
     np.testing.assert_array_equal(gan.generate(z), gan.sample(3, seed=7))
@@ -142,8 +134,8 @@ def test_the_draws_are_those_of_sample(latent, backend):
     [
         (lambda: Prior("normal", 2).quantiles(0), "n must be a positive whole number, got 0"),
         (lambda: Prior("normal", 2).quantiles(2.5), "n must be a positive whole number, got 2.5"),
-        (lambda: small_game().latents(0), "n must be a positive whole number, got 0"),
-        (lambda: small_game().latents(3, -1), "seed must be a whole number"),
+        (lambda: image_game().latents(0), "n must be a positive whole number, got 0"),
+        (lambda: image_game().latents(3, -1), "seed must be a whole number"),
     ],
 )
 def test_what_is_no_draw(mistake, message):
@@ -156,7 +148,7 @@ def test_what_is_no_draw(mistake, message):
 
 def test_the_gradient_in_the_pixels_is_the_derivative(backend):
     """Of the logit, in units of what is shown: D sees 2 x - 1."""
-    gan = small_game(dtype="float64", backend=backend)
+    gan = image_game(backend, "float64")
     x = np.random.default_rng(0).uniform(0, 1, (3, 64))
     gradient, d = input_gradient(gan, x)
 
@@ -171,7 +163,7 @@ def test_the_gradient_in_the_pixels_is_the_derivative(backend):
 
 def test_a_gradient_wants_a_d_that_sees_one_sample():
     with pytest.raises(ValueError, match="D takes 128 numbers and a sample has 64"):
-        input_gradient(small_game(pack=2), np.zeros((2, 64), np.float32))
+        input_gradient(image_game(pack=2), np.zeros((2, 64), np.float32))
 
 
 # -- pictures ----------------------------------------------------------------------------------
@@ -232,7 +224,10 @@ def test_gradients_are_blue_where_more_ink_helps_and_white_at_zero():
 
 def test_a_flat_d_can_be_drawn(tmp_path):
     x = np.zeros((2, 4))
-    plot_gradients({"real": (x, x, np.ones(2))}, tmp_path / "flat.png")
+    figure = plot_gradients({"real": (x, x, np.ones(2))}, tmp_path / "flat.png")
+    np.testing.assert_array_equal(pixels(figure.axes[2]), np.zeros((2, 2)))
+    with Image.open(tmp_path / "flat.png") as file:
+        file.load()
 
 
 @pytest.mark.parametrize(

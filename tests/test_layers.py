@@ -1,38 +1,27 @@
-"""Each layer: its formula, its derivative in float64, its manners."""
+"""Each layer: its formula, its derivative in float64, and the contract of its passes."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
+from layer_examples import (
+    ARGUMENTS,
+    ELEMENTWISE,
+    EVERYTHING,
+    EXAMPLES,
+    Double,
+    examples_of,
+    layer_kinds,
+)
 from numerical import numerical_gradient, relative_error
 
 import nngan as nn
+from nngan import layers
 from nngan.backend import Key
 from nngan.layers.activations import sigmoid
 
-
-def away_from_zero(x):
-    """Move `x` off the kink of ReLU, where no derivative exists."""
-    return x + 0.1 * np.where(x > 0, 1, -1)
-
-
-LAYERS = {
-    "Linear": lambda: nn.Linear(5, 3, dtype="float64"),
-    "Linear to one": lambda: nn.Linear(5, 1, dtype="float64"),
-    "ReLU": nn.ReLU,
-    "LeakyReLU": lambda: nn.LeakyReLU(0.2),
-    "LeakyReLU 0": lambda: nn.LeakyReLU(0.0),
-    "LeakyReLU 1": lambda: nn.LeakyReLU(1.0),
-    "Sigmoid": nn.Sigmoid,
-    "Tanh": nn.Tanh,
-    "Dropout": lambda: nn.Dropout(0.4),
-    "Sequential": lambda: nn.Sequential(
-        nn.Linear(5, 4), nn.Tanh(), nn.Dropout(0.3), nn.Linear(4, 2), dtype="float64"
-    ),
-    "Sequential in Sequential": lambda: nn.Sequential(
-        nn.Sequential(nn.Linear(5, 4), nn.Sigmoid()), nn.Linear(4, 2), dtype="float64"
-    ),
-}
+each_layer = pytest.mark.parametrize("example", EVERYTHING.values(), ids=EVERYTHING)
 
 
 def parameters(layer):
@@ -43,11 +32,10 @@ def parameters(layer):
 
 
 @pytest.mark.parametrize("n", [1, 7])
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_backward_agrees_with_the_numerical_derivative(make, n):
+@each_layer
+def test_backward_agrees_with_the_numerical_derivative(example, n):
     rng = np.random.default_rng(0)
-    layer = make()
-    x = away_from_zero(rng.standard_normal((n, 5)))
+    layer, x = example.layer(), example.x(n)
     for _, p, _ in parameters(layer):
         p[...] = rng.standard_normal(p.shape)  # biases too: zeros can hide a mistake
     y, cache = layer.forward(x)
@@ -63,11 +51,10 @@ def test_backward_agrees_with_the_numerical_derivative(make, n):
         assert relative_error(dp, numerical_gradient(loss, p)) < 1e-8, name
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_a_pass_changes_nothing_that_it_was_handed(make):
+@each_layer
+def test_a_pass_changes_nothing_that_it_was_handed(example):
     rng = np.random.default_rng(1)
-    layer = make()
-    x = away_from_zero(rng.standard_normal((4, 5)))
+    layer, x = example.layer(), example.x(4)
     y, cache = layer.forward(x)
     dy = rng.standard_normal(y.shape)
     before = copy.deepcopy((x, dy, y, cache))
@@ -82,11 +69,10 @@ def leaves(tree):
     return [] if tree is None else [tree]
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_gradients_add_and_the_cache_belongs_to_the_call(make):
+@each_layer
+def test_gradients_add_and_the_cache_belongs_to_the_call(example):
     rng = np.random.default_rng(2)
-    layer = make()
-    x1, x2 = rng.standard_normal((2, 4, 5))
+    layer, x1, x2 = example.layer(), example.x(4), example.x(4, seed=1)
     y1, cache1 = layer.forward(x1)
     dy = rng.standard_normal(y1.shape)
     dx1 = layer.backward(dy, cache1)
@@ -97,11 +83,10 @@ def test_gradients_add_and_the_cache_belongs_to_the_call(make):
         np.testing.assert_array_equal(dp, 2 * first, err_msg=name)
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_a_caller_can_leave_out_the_half_that_nobody_reads(make):
+@each_layer
+def test_a_caller_can_leave_out_the_half_that_nobody_reads(example):
     rng = np.random.default_rng(3)
-    layer = make()
-    x = rng.standard_normal((4, 5))
+    layer, x = example.layer(), example.x(4)
     y, cache = layer.forward(x)
     dy = rng.standard_normal(y.shape)
     dx = layer.backward(dy, cache)
@@ -116,29 +101,50 @@ def test_a_caller_can_leave_out_the_half_that_nobody_reads(make):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", LAYERS)
-def test_the_dtype_is_kept(name, dtype, backend):
-    layer = LAYERS[name]()
-    if parameters(layer) or name == "Dropout":
+@each_layer
+def test_the_dtype_is_kept(example, dtype, backend):
+    layer = example.make()
+    if layer.size or layer.is_random:
         layer = nn.Sequential(layer, dtype=dtype, backend=backend)
-    x = backend.asarray(np.random.default_rng(4).standard_normal((4, 5)), dtype)
+    x = backend.asarray(example.x(4), dtype)
     y, cache = layer.forward(x)
     assert y.dtype == dtype
     assert layer.backward(y, cache).dtype == dtype
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_backends_agree(name, backend):
-    rng = np.random.default_rng(5)
-    x, results = rng.standard_normal((6, 5)), []
+@each_layer
+def test_backends_agree(example, backend):
+    x, results = example.x(6), []
     for b in (nn.NumpyBackend(), backend):
-        net = nn.Sequential(LAYERS[name](), seed=3, dtype="float64", backend=b)
+        net = example.network(b)
         y, cache = net.forward(b.asarray(x))
         dy = b.asarray(np.cos(np.arange(y.size).reshape(y.shape)))
         dx = net.backward(dy, cache)
         results.append([b.to_numpy(a) for a in (y, dx, net.params, net.grads)])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+@each_layer
+def test_a_config_makes_the_same_layer(example):
+    net = example.network()
+    again = nn.Sequential.from_config(json.loads(json.dumps(net.config())))
+    assert repr(again) == repr(net)
+    assert again.config() == net.config()
+
+
+class NeedsAWidth(nn.Layer):
+    def __init__(self, width):
+        self.width = width
+
+
+def test_a_new_layer_is_tested_as_its_defaults_make_it_or_asks_for_arguments():
+    assert list(examples_of("Double", Double)) == ["Double()"]
+    with pytest.raises(
+        TypeError, match=r"NeedsAWidth.*give NeedsAWidth a line in ARGUMENTS in tes"
+    ):
+        examples_of("NeedsAWidth", NeedsAWidth)
+    assert set(ARGUMENTS) <= set(layer_kinds())
 
 
 def test_linear_is_x_W_plus_b():
@@ -308,7 +314,7 @@ ONES = np.ones((4, 3))
                 ValueError,
                 r"wants dy of its output's shape \(4, 3\), got \(4, 1\)",
             )
-            for layer in (nn.ReLU(), nn.LeakyReLU(), nn.Sigmoid(), nn.Tanh(), nn.Dropout())
+            for layer in (example.make() for example in ELEMENTWISE.values())
         ],
     ],
 )
@@ -319,12 +325,6 @@ def test_mistakes_get_one_clear_sentence(mistake, error, message):
 
 
 def test_repr_is_the_call_that_makes_the_layer():
-    for layer in (
-        nn.Linear(3, 2),
-        nn.Linear(3, 2, "he"),
-        nn.LeakyReLU(0.1),
-        nn.Dropout(),
-        nn.Tanh(),
-    ):
-        assert repr(eval(repr(layer), vars(nn))) == repr(layer)
+    for layer in (nn.Dropout(), *(example.make() for example in EXAMPLES.values())):
+        assert repr(eval(repr(layer), dict(vars(layers)))) == repr(layer)
     assert repr(nn.Linear(3, 2, ("normal", 0.01))) == "Linear(3, 2, weight_init=('normal', 0.01))"

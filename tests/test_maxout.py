@@ -82,7 +82,8 @@ def test_it_can_be_captured_with_many_pieces(strict):
     x = strict.asarray(np.ones((3, 5)))
     with capturing():
         y, cache = net.forward(x)
-        net.backward(y, cache)
+        dx = net.backward(y, cache)
+    assert dx.shape == x.shape
 
 
 def test_a_network_knows_its_widths_and_comes_back_from_its_description():

@@ -7,9 +7,8 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-import numpy as np
 import pytest
-from test_gan import make
+from games import data, fit, float32_game
 
 import nngan as nn
 
@@ -60,14 +59,13 @@ def test_a_step_takes_its_memory_from_the_step_before():
 
 @pytest.mark.parametrize("update", ["alternating", "simultaneous"])
 def test_memory_does_not_grow_with_steps(update):
-    x = np.random.default_rng(0).uniform(0, 1, (400, 6)).astype("float32")
-    gan = make(dtype="float32", dropout=0.3, update=update)
-    gan.fit(x, epochs=2, batch_size=4, progress=False)
+    gan, x = float32_game(update=update), data(400)
+    fit(gan, x, epochs=2, batch_size=4)
     tracemalloc.start()
     try:
         held = []
         for epochs in (1, 10):
-            gan.fit(x, epochs=epochs, batch_size=4, progress=False)
+            fit(gan, x, epochs=epochs, batch_size=4)
             gc.collect()
             ours = tracemalloc.take_snapshot().filter_traces([OURS])
             held.append(sum(trace.size for trace in ours.traces))

@@ -253,7 +253,8 @@ def test_a_game_is_the_same_to_the_bit_every_time(mkl, game):
 
 
 def test_a_step_asks_numpys_backend_for_no_product(mkl, no_product_by_numpy):
-    play(mkl, "pytorch_mlp", 2)
+    clock, *_ = play(mkl, "pytorch_mlp", 2)
+    assert clock == 2
 
 
 # -- threads, and what is missing ---------------------------------------------------------------

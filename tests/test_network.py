@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from layer_examples import Double
 
 import nngan as nn
 
@@ -84,14 +85,6 @@ def test_a_config_makes_the_same_network():
     again = nn.Sequential.from_config(config)
     assert json.loads(json.dumps(again.config())) == config
     np.testing.assert_array_equal(again.params, net.params)
-
-
-class Double(nn.Layer):
-    def forward(self, x, training=True, key=None):
-        return 2 * x, None
-
-    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
-        return 2 * dy if input_grad else None
 
 
 def test_a_layer_of_your_own():

@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from games import Still, batch, game, record_passes, record_steps, step_of
 from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
-from test_gan import batch, make, play
 
 import nngan as nn
 from nngan.losses import OBJECTIVES
-from nngan.training import loop
 
 NEW = ("least_squares", "hinge", "wasserstein", "relativistic")
 
@@ -88,10 +87,8 @@ def test_logits_of_any_size_stay_finite_and_keep_their_dtype(name, dtype, backen
 @pytest.mark.parametrize("name", NEW)
 @pytest.mark.parametrize("update", ["alternating", "simultaneous"])
 def test_a_step_can_be_captured(strict, name, update):
-    gan = make(strict, loss=name, update=update)
-    gan.log = strict.xp.zeros((2, 4))
-    order = strict.asarray(np.arange(40))
-    step = loop.make_step(gan, strict.asarray(batch(n=40)[0]), order, 4)
+    gan = game(strict, loss=name, update=update)
+    step = step_of(gan, 2, batch_size=4, compiled=False)
     step()
     with capturing():
         step()
@@ -102,8 +99,8 @@ def test_a_step_can_be_captured(strict, name, update):
 def test_both_updates_have_the_same_gradients(name):
     """Before anybody has moved, the simultaneous step is both steps."""
     x, z = batch()
-    still = {"g_optimizer": nn.SGD(1e-30), "d_optimizer": nn.SGD(1e-30)}
-    apart, at_once = make(loss=name, **still), make(loss=name, update="simultaneous")
+    still = {"g_optimizer": Still(), "d_optimizer": Still()}
+    apart, at_once = game(loss=name, **still), game(loss=name, update="simultaneous")
     apart.discriminator_step(x, z)
     g_loss = apart.generator_step(z, x)
     assert math.isclose(at_once.simultaneous_step(x, z)[1], g_loss, rel_tol=1e-12)
@@ -112,31 +109,18 @@ def test_both_updates_have_the_same_gradients(name):
 
 
 def test_gs_step_pairs_fakes_with_the_data_that_d_saw_last(monkeypatch):
-    gan, _ = play("numpy", loss="relativistic")
-    seen, d_step, g_step = [], loop.discriminator_step, loop.generator_step
-
-    def spy_on_d(game, x, z, i, **options):
-        seen.append(("D", x))
-        return d_step(game, x, z, i, **options)
-
-    def spy_on_g(game, z, x, **options):
-        seen.append(("G", x))
-        return g_step(game, z, x, **options)
-
-    monkeypatch.setattr(loop, "discriminator_step", spy_on_d)
-    monkeypatch.setattr(loop, "generator_step", spy_on_g)
+    gan, steps = game(loss="relativistic", k=2), record_steps(monkeypatch)
     gan.fit(batch(n=40)[0], 1, 10, progress=False)
-    assert [player for player, _ in seen] == ["D", "D", "G"] * 2  # k = 2
-    np.testing.assert_array_equal(seen[1][1], seen[2][1])
+    assert [step.player for step in steps] == ["D", "D", "G"] * 2  # k = 2
+    np.testing.assert_array_equal(steps[1].x, steps[2].x)
     with pytest.raises(ValueError, match="loss='relativistic' pairs fakes with data: pass x too"):
         gan.generator_step(batch()[1])
 
 
 def test_only_an_objective_that_pairs_pays_for_a_pass_of_real_data():
     for name in OBJECTIVES:
-        gan, passes = make(loss=name), []
-        forward = gan.D.forward
-        gan.D.forward = lambda *a, _f=forward, _p=passes, **k: (_p.append(a), _f(*a, **k))[1]
+        gan = game(loss=name)
+        passes = record_passes(gan.D)
         gan.generator_step(*reversed(batch()))
         assert len(passes) == (2 if name == "relativistic" else 1)
 
@@ -144,7 +128,7 @@ def test_only_an_objective_that_pairs_pays_for_a_pass_of_real_data():
 @pytest.mark.parametrize("name", ["hinge", "wasserstein", "relativistic"])
 def test_without_labels_there_is_nothing_to_smooth(name):
     with pytest.raises(ValueError, match=f"must be 0, because loss='{name}' has no labels"):
-        make(loss=name, label_smoothing=0.1)
+        game(loss=name, label_smoothing=0.1)
 
 
 def test_a_loss_whose_chance_is_open_is_shown_without_one(capsys):

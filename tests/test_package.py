@@ -1,5 +1,6 @@
 """The package as a whole: a light import, an honest README, a complete public face."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,23 +15,26 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_import_is_light():
-    """Heavy libraries are imported where they are used."""
+def test_import_is_light(tmp_path):
+    """Heavy libraries are imported where they are used; the rest takes 0.1 s more than NumPy."""
     program = (
         "import sys, numpy, time; t = time.process_time(); import nngan; "
         "print(time.process_time() - t); "  # of this process: other work on the machine is not it
         "print([m for m in ('matplotlib', 'sklearn', 'cupy', 'numba', 'scipy', 'pooch', 'tqdm', "
         "'PIL') if m in sys.modules])"
     )
-    seconds, heavy = [], None
-    for _ in range(5):
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    seconds = []
+    for _ in range(6):
         result = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True
-        )
+            [sys.executable, "-c", program],
+            capture_output=True, text=True, check=True, env=environment,
+        )  # fmt: skip
         first, heavy = result.stdout.splitlines()
-        seconds.append(float(first))
         assert heavy == "[]"
-    assert min(seconds) < 0.1
+        seconds.append(float(first))
+    assert min(seconds[1:]) < 0.1  # the first run compiles every module
 
 
 def test_every_public_name_is_there_and_documented():

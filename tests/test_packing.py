@@ -2,25 +2,17 @@
 
 import numpy as np
 import pytest
+from games import FEATURES, Still, batch, game, step_of
 from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
-from test_gan import FEATURES, LATENT, NoStep, batch
 
 import nngan as nn
 from nngan.game.inputs import d_input
 from nngan.losses import OBJECTIVES
-from nngan.training.loop import make_step
 
 
 def make(pack=2, backend="numpy", dtype="float64", **options):
-    G = nn.Sequential(
-        nn.Linear(LATENT, 7), nn.LeakyReLU(0.2), nn.Linear(7, FEATURES), nn.Sigmoid(),
-        seed=1, dtype=dtype,
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Linear(pack * FEATURES, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1), seed=2, dtype=dtype
-    )
-    return nn.GAN(G, D, pack=pack, seed=3, backend=backend, **options)
+    return game(backend, dtype, pack=pack, **options)
 
 
 def test_neighbours_share_a_row():
@@ -33,7 +25,7 @@ def test_neighbours_share_a_row():
 @pytest.mark.parametrize("pack", [1, 2, 3])
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_both_players_whole_gradients(loss, pack, backend):
-    gan = make(pack, backend, loss=loss, g_optimizer=NoStep(), d_optimizer=NoStep())
+    gan = make(pack, backend, loss=loss, g_optimizer=Still(), d_optimizer=Still())
     to_numpy, asarray = backend.to_numpy, backend.asarray
     x, z = (asarray(a) for a in batch(n=6))
     for network, step in (
@@ -52,8 +44,10 @@ def test_both_players_whole_gradients(loss, pack, backend):
 
 def test_the_gradient_goes_back_to_each_sample_of_a_pack():
     """Against D written as a sum over the places of a pack."""
-    gan = make(2, g_optimizer=NoStep())
-    z, (first, _, last) = batch(n=4)[1], gan.D.layers
+    first, last = nn.Linear(2 * FEATURES, 8), nn.Linear(8, 1)
+    D = nn.Sequential(first, nn.LeakyReLU(0.2), last, seed=2, dtype="float64")
+    gan = nn.GAN(make().G, D, pack=2, g_optimizer=Still())
+    z = batch(n=4)[1]
     gan.generator_step(z)
     fake, cache = gan.G.forward(z)
     hidden = fake[0::2] @ first.W[:FEATURES] + fake[1::2] @ first.W[FEATURES:] + first.b
@@ -71,7 +65,7 @@ def test_the_gradient_goes_back_to_each_sample_of_a_pack():
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_both_updates_have_the_same_gradients(loss):
     x, z = batch(n=6)
-    still = {"g_optimizer": nn.SGD(1e-30), "d_optimizer": nn.SGD(1e-30)}
+    still = {"g_optimizer": Still(), "d_optimizer": Still()}
     apart, at_once = make(3, loss=loss, **still), make(3, loss=loss, update="simultaneous")
     apart.discriminator_step(x, z)
     apart.generator_step(z, x)
@@ -96,8 +90,7 @@ def test_a_run_trains_and_goes_on(update, backend, tmp_path):
 
 def test_a_step_can_be_captured(strict):
     gan = make(2, strict)
-    gan.log = strict.xp.zeros((2, 4))
-    step = make_step(gan, strict.asarray(batch(n=40)[0]), strict.asarray(np.arange(40)), 4)
+    step = step_of(gan, 2, batch_size=4, compiled=False)
     step()
     with capturing():
         step()

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from games import FEATURES, LATENT, Still, game, record_passes, record_steps
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from layer_examples import ELEMENTWISE, PENALISED
 from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
 
@@ -12,40 +14,20 @@ from nngan.backend import Stream
 from nngan.gradcheck.tangents import Tangent
 from nngan.losses import OBJECTIVES
 from nngan.penalties import add_penalty, gradient_penalty, one_centred, r1, r2, zero_centred
-from nngan.training import loop
 
-LAYERS = {
-    "Linear": lambda: nn.Linear(4, 3),
-    "ReLU": lambda: nn.ReLU(),
-    "LeakyReLU": lambda: nn.LeakyReLU(0.2),
-    "Sigmoid": lambda: nn.Sigmoid(),
-    "Tanh": lambda: nn.Tanh(),
-    "Dropout": lambda: nn.Dropout(0.4),
-    "Maxout": lambda: nn.Maxout(2, 2),
-    "Sequential": lambda: nn.Sequential(
-        nn.Linear(4, 5), nn.Tanh(), nn.Dropout(0.2), nn.Linear(5, 3), nn.Sigmoid(), nn.LeakyReLU()
-    ),
-}
-ACTIVATIONS = ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout"]
+each_layer = pytest.mark.parametrize("example", PENALISED.values(), ids=PENALISED)
 
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def make(name, backend="numpy"):
-    """Return one layer in float64, with weights and biases that are not zero."""
-    net = nn.Sequential(LAYERS[name](), dtype="float64", backend=backend)
-    net.params += net.backend.asarray(0.3 * normal(net.size, seed=9))
-    return net.layers[0]
-
-
 # -- each layer --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_tangent_is_the_directional_derivative(name, backend):
-    layer, x, x_dot = make(name, backend), normal(6, 4), normal(6, 4, seed=1)
+@each_layer
+def test_tangent_is_the_directional_derivative(example, backend):
+    layer, x, x_dot = example.network(backend).layers[0], example.x(6), example.x(6, seed=1)
 
     def along(h):
         return backend.to_numpy(layer.forward(backend.asarray(x + h * x_dot))[0])
@@ -55,9 +37,9 @@ def test_tangent_is_the_directional_derivative(name, backend):
     assert relative_error(y_dot, (along(1e-6) - along(-1e-6)) / 2e-6) < 1e-8
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_tangent_is_the_transpose_of_backward(name):
-    layer, x, x_dot = make(name), normal(6, 4), normal(6, 4, seed=1)
+@each_layer
+def test_tangent_is_the_transpose_of_backward(example):
+    layer, x, x_dot = example.network().layers[0], example.x(6), example.x(6, seed=1)
     y, cache = layer.forward(x)
     dy = normal(*y.shape, seed=2)
     ours, theirs = (
@@ -68,14 +50,15 @@ def test_tangent_is_the_transpose_of_backward(name):
 
 
 @pytest.mark.parametrize("n", [1, 5])
-@pytest.mark.parametrize("name", LAYERS)
-def test_backward_tangent_is_the_derivative_of_tangent(name, n):
-    nn.assert_gradients(Tangent(make(name), normal(n, 4)), normal(n, 4, seed=1), thorough=True)
+@each_layer
+def test_backward_tangent_is_the_derivative_of_tangent(example, n):
+    tangent = Tangent(example.network().layers[0], example.x(n))
+    nn.assert_gradients(tangent, example.x(n, seed=1), thorough=True)
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_no_pass_changes_what_it_was_handed(name):
-    layer, x, x_dot = make(name), normal(6, 4), normal(6, 4, seed=1)
+@each_layer
+def test_no_pass_changes_what_it_was_handed(example):
+    layer, x, x_dot = example.network().layers[0], example.x(6), example.x(6, seed=1)
     y, cache = layer.forward(x)
     dy_dot = normal(*y.shape, seed=2)
     first = layer.backward(dy_dot, cache)
@@ -99,7 +82,7 @@ def discriminator(*names, features=4, width=5, backend="numpy", seed=1):
     """Return a D with a Linear before each of these layers and one at the end."""
     layers, n_in = [], features
     for name in names:
-        layers += [nn.Linear(n_in, width), LAYERS[name]()]
+        layers += [nn.Linear(n_in, width), ELEMENTWISE[name].make()]
         n_in = width
     net = nn.Sequential(*layers, nn.Linear(n_in, 1), seed=seed, dtype="float64", backend=backend)
     net.params += net.backend.asarray(0.3 * normal(net.size, seed=9))
@@ -124,8 +107,8 @@ def assert_right(D, x, penalty):
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("first", ACTIVATIONS)
-@pytest.mark.parametrize("second", ACTIVATIONS)
+@pytest.mark.parametrize("first", ELEMENTWISE)
+@pytest.mark.parametrize("second", ELEMENTWISE)
 def test_every_pair_of_layers(first, second, penalty):
     assert_right(discriminator(first, second), normal(3, 4), penalty)
 
@@ -149,7 +132,7 @@ def test_maxout(penalty):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    names=st.lists(st.sampled_from(ACTIVATIONS), min_size=0, max_size=4),
+    names=st.lists(st.sampled_from(list(ELEMENTWISE)), min_size=0, max_size=4),
     penalty=st.sampled_from(list(PENALTIES)),
     n=st.integers(1, 4),
     width=st.integers(1, 4),
@@ -159,20 +142,22 @@ def test_random_networks(names, penalty, n, width, seed):
     D = discriminator(*names, features=3, width=width, seed=seed)
     x = normal(n, 3, seed=seed)
     # Within the step of the differences no ReLU may bend, and no gradient vanish (a kink of |g|).
-    assume(distance_to_a_kink(D, x) > 1e-3)
+    assume(not is_near_a_kink(D, x))
     y, cache = D.forward(x)
     g = D.backward(np.ones_like(y), cache, param_grads=False)
     assume(np.abs(g).max(axis=1).min() > 1e-3)
     assert_right(D, x, penalty)
 
 
-def distance_to_a_kink(D, x):
-    distance = 1.0
+def is_near_a_kink(D, x, h=1e-3):
+    """Tell whether the slope of a layer jumps within `h` of its input."""
     for layer in D.layers:
-        if isinstance(layer, nn.ReLU | nn.LeakyReLU):
-            distance = min(distance, np.abs(x).min())
+        above, below = (layer.forward(x + step)[1] for step in (h, -h))
+        slopes = (layer.tangent(np.ones_like(x), cache) for cache in (above, below))
+        if np.abs(np.subtract(*slopes)).max() > 0.05:  # a curve bends less within 2 h
+            return True
         x = layer.forward(x)[0]
-    return distance
+    return False
 
 
 def test_the_same_on_every_backend(backend):
@@ -351,31 +336,12 @@ def test_a_game_refuses_its_d_at_once():
 # -- the game ----------------------------------------------------------------------------------
 
 
-class Still(nn.SGD):
-    """An optimizer that leaves the parameters alone, so that gradients can be looked at."""
-
-    def __init__(self):
-        super().__init__(1.0)
-
-    def step(self):
-        pass
-
-
-def game(backend="numpy", dropout=0.3, **options):
-    G = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 6), seed=1, dtype="float64")
-    D = nn.Sequential(
-        nn.Linear(6, 7), nn.LeakyReLU(0.2), nn.Dropout(dropout), nn.Linear(7, 5), nn.Tanh(),
-        nn.Linear(5, 1), seed=2, dtype="float64",
-    )  # fmt: skip
-    return nn.GAN(G, D, seed=3, backend=backend, **options)
-
-
 @pytest.mark.parametrize("every", [1, 4])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize(("r1", "r2"), [(2.0, 0.0), (0.0, 2.0), (2.0, 3.0)])
 def test_the_discriminators_whole_gradient(r1, r2, dropout, every):
     gan = game(r1=r1, r2=r2, penalty_every=every, dropout=dropout, d_optimizer=Still())
-    x, z = normal(5, 6), normal(5, 2, seed=1)
+    x, z = normal(5, FEATURES), normal(5, LATENT, seed=1)
     gan.D.grads.fill(7)
     loss, *means = gan.discriminator_step(x, z)
     numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
@@ -396,22 +362,16 @@ def test_the_discriminators_whole_gradient(r1, r2, dropout, every):
 
 def passes_of_d(gan, x, z, **options):
     """Return what D sees in its step, and with which stream of random numbers."""
-    passes, forward = [], gan.D.forward
-
-    def spy(x, training=True, key=None):
-        passes.append((x.copy(), key.stream))
-        return forward(x, training, key)
-
-    gan.D.forward = spy
+    passes = record_passes(gan.D)
     gan.discriminator_step(x, z, **options)
     del gan.D.forward
-    return passes
+    return [(p.x, p.key and p.key.stream) for p in passes]
 
 
 def test_the_third_pass_looks_between_data_and_fakes():
     """Gulrajani et al. 2017, Algorithm 1: one e for each sample, and a new one in each step."""
-    gan = game(gradient_penalty=10.0, d_optimizer=Still())
-    x, z = normal(500, 6), normal(500, 2, seed=1)
+    gan = game(dropout=0.3, gradient_penalty=10.0, d_optimizer=Still())
+    x, z = normal(500, FEATURES), normal(500, LATENT, seed=1)
 
     def e(i=0):
         *_, (x_hat, _) = passes_of_d(gan, x, z, i=i)
@@ -432,11 +392,12 @@ def test_the_third_pass_looks_between_data_and_fakes():
 
 
 def test_the_third_pass_is_there_only_where_it_is_due_and_has_masks_of_its_own():
-    gan, (x, z) = game(gradient_penalty=10.0), (normal(5, 6), normal(5, 2, seed=1))
+    gan = game(dropout=0.3, gradient_penalty=10.0)
+    x, z = normal(5, FEATURES), normal(5, LATENT, seed=1)
     streams = [stream for i in (0, 1) for _, stream in passes_of_d(gan, x, z, i=i)]
     assert len(set(streams)) == len(streams) == 6
     assert len(passes_of_d(gan, x, z, penalise=False)) == 2
-    assert len(passes_of_d(game(), x, z)) == 2
+    assert len(passes_of_d(game(dropout=0.3), x, z)) == 2
 
 
 @pytest.mark.parametrize("every", [1, 4])
@@ -446,7 +407,7 @@ def test_the_whole_gradient_with_the_wasserstein_penalty(options, dropout, every
     options = {"dropout": dropout, "penalty_every": every, **options}
     gan = game(gradient_penalty=3.0, d_optimizer=Still(), **options)
     plain = game(d_optimizer=Still(), **options)
-    x, z = normal(5, 6), normal(5, 2, seed=1)
+    x, z = normal(5, FEATURES), normal(5, LATENT, seed=1)
     gan.D.grads.fill(7)
     loss, *means = gan.discriminator_step(x, z)
     numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
@@ -468,8 +429,8 @@ def test_the_whole_gradient_with_the_wasserstein_penalty(options, dropout, every
 
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_the_wasserstein_penalty_goes_with_any_loss(loss):
-    gan = game(loss=loss, gradient_penalty=3.0, d_optimizer=Still())
-    x, z = normal(5, 6), normal(5, 2, seed=1)
+    gan = game(dropout=0.3, loss=loss, gradient_penalty=3.0, d_optimizer=Still())
+    x, z = normal(5, FEATURES), normal(5, LATENT, seed=1)
     numerical = numerical_gradient(lambda: gan.discriminator_step(x, z)[0], gan.D.params, h=1e-5)
     gan.discriminator_step(x, z)
     assert relative_error(gan.D.grads, numerical) < 1e-6
@@ -477,20 +438,15 @@ def test_the_wasserstein_penalty_goes_with_any_loss(loss):
 
 def test_a_lazy_game_is_penalised_every_kth_step(backend, monkeypatch):
     """The host counts, across epochs, saving and loading; what is compiled decides nothing."""
-    x, due = normal(20, 6), []
-    gan = game(r1=1.0, penalty_every=3, backend=backend)
-    step = loop.discriminator_step
-
-    def spy(game, x, z, i, *, penalise, **options):
-        due.append(penalise)
-        return step(game, x, z, i, penalise=penalise, **options)
-
+    x = normal(20, FEATURES)
+    gan = game(dropout=0.3, r1=1.0, penalty_every=3, backend=backend)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "discriminator_step", spy)
+        steps = record_steps(patch)
         gan.fit(x, 4, 5, progress=False)
     if backend.name == "numpy":  # elsewhere a graph is replayed, and calls nothing
+        due = [step.penalise for step in steps if step.player == "D"]
         assert due == [i % 3 == 0 for i in range(16)]
-    reference = game(r1=1.0, penalty_every=3)
+    reference = game(dropout=0.3, r1=1.0, penalty_every=3)
     reference.fit(x, 2, 5, progress=False)
     reference.fit(x, 2, 5, progress=False)
     for a, b in ((gan.D.params, reference.D.params), (gan.G.params, reference.G.params)):
@@ -499,8 +455,8 @@ def test_a_lazy_game_is_penalised_every_kth_step(backend, monkeypatch):
 
 
 def test_a_penalised_game_is_saved_and_goes_on(tmp_path):
-    gan = game(r1=1.0, r2=0.5, gradient_penalty=2.0, penalty_every=3)
-    x = normal(20, 6)
+    gan = game(dropout=0.3, r1=1.0, r2=0.5, gradient_penalty=2.0, penalty_every=3)
+    x = normal(20, FEATURES)
     gan.fit(x, 1, 5, progress=False)
     gan.save(tmp_path / "gan.npz")
     again = nn.GAN.load(tmp_path / "gan.npz")
@@ -516,8 +472,8 @@ def test_a_penalised_game_is_saved_and_goes_on(tmp_path):
 
 
 def test_a_penalised_step_can_be_captured(strict):
-    gan = game(strict, r1=1.0, r2=1.0)
-    x, z = (strict.asarray(a) for a in (normal(5, 6), normal(5, 2)))
+    gan = game(strict, dropout=0.3, r1=1.0, r2=1.0)
+    x, z = (strict.asarray(a) for a in (normal(5, FEATURES), normal(5, LATENT)))
     gan.discriminator_step(x, z)
     with capturing():
         gan.discriminator_step(x, z)

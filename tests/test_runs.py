@@ -3,9 +3,11 @@
 import json
 import os
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
+from games import float32_game
 
 import nngan as nn
 from nngan.checkpoint import CheckpointError
@@ -19,10 +21,7 @@ SETTINGS = RunSettings(
 )  # fmt: skip
 
 
-def game(features=4):
-    G = nn.Sequential(nn.Linear(2, features), nn.Sigmoid(), seed=1)
-    D = nn.Sequential(nn.Linear(features, 1), seed=2)
-    return nn.GAN(G, D)
+game = partial(float32_game, features=4)  # images of 2x2 pixels, which can be drawn
 
 
 @pytest.fixture

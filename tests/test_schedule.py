@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from games import data, fit, float32_game, saved_state
 from strict_cupy import capturing
-from test_training import data, fit, make, state
 
 import nngan as nn
 
@@ -63,7 +63,9 @@ def test_a_captured_step_follows_the_schedule(name, strict):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_resumed_run_goes_on_along_the_schedule(name, tmp_path):
     def game():
-        return make(**{f"{p}_optimizer": OPTIMIZERS[name](0.01, ("linear", 18)) for p in "gd"})
+        return float32_game(
+            **{f"{p}_optimizer": OPTIMIZERS[name](0.01, ("linear", 18)) for p in "gd"}
+        )
 
     whole, first = game(), game()
     fit(whole, epochs=3)
@@ -72,7 +74,7 @@ def test_a_resumed_run_goes_on_along_the_schedule(name, tmp_path):
     second = nn.GAN.load(tmp_path / "gan.npz")
     assert second.g_optimizer.schedule == ("linear", 18)
     fit(second, epochs=2)
-    assert state(second) == state(whole)
+    assert saved_state(second) == saved_state(whole)
     kept = whole.G.params.copy()
     fit(whole, data(), epochs=1)  # 3 * 6 steps are done: the rate is zero
     np.testing.assert_array_equal(whole.G.params, kept)

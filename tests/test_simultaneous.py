@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from games import FEATURES, LATENT, Still, batch, data, fit, game, step_of
 from strict_cupy import capturing
-from test_gan import NoStep, batch, make, play
 
 import nngan as nn
 from nngan.losses import OBJECTIVES
@@ -31,9 +31,9 @@ def two_passes(gan, x, z):
 @pytest.mark.parametrize("loss", OBJECTIVES)
 def test_it_is_two_backward_passes(loss, bias):
     """Where D is sure its gradient vanishes, and G's must not be lost with it, nor overflow."""
-    options = {"g_optimizer": NoStep(), "d_optimizer": NoStep()}
+    options = {"g_optimizer": Still(), "d_optimizer": Still()}
     smoothing = 0.1 if OBJECTIVES[loss].labels else 0.0
-    gan = make(update="simultaneous", loss=loss, label_smoothing=smoothing, **options)
+    gan = game(update="simultaneous", loss=loss, label_smoothing=smoothing, **options)
     gan.D.layers[-1].b[...] = bias
     x, z = batch()
     expected = two_passes(gan, x, z)
@@ -46,7 +46,7 @@ def test_it_is_two_backward_passes(loss, bias):
 
 def test_both_players_move_from_where_both_were(backend):
     """After one step G has moved against the old D: the alternating step's G sees the new one."""
-    first, second = (make(backend, "float32", update=u) for u in ("simultaneous", "alternating"))
+    first, second = (game(backend, "float32", update=u) for u in ("simultaneous", "alternating"))
     x, z = (backend.asarray(a.astype("float32")) for a in batch())
     first.simultaneous_step(x, z)
     second.discriminator_step(x, z)
@@ -57,10 +57,10 @@ def test_both_players_move_from_where_both_were(backend):
 
 
 def test_what_it_returns():
-    gan = make(update="simultaneous", g_optimizer=NoStep(), d_optimizer=NoStep())
+    gan = game(update="simultaneous", g_optimizer=Still(), d_optimizer=Still())
     x, z = batch()
     d_loss, g_loss, d_real, d_fake = gan.simultaneous_step(x, z)
-    again = make(d_optimizer=NoStep(), g_optimizer=NoStep())
+    again = game(d_optimizer=Still(), g_optimizer=Still())
     np.testing.assert_allclose((d_loss, d_real, d_fake), again.discriminator_step(x, z))
     np.testing.assert_allclose(g_loss, again.generator_step(z))
 
@@ -68,7 +68,8 @@ def test_what_it_returns():
 def test_backends_play_the_same_simultaneous_game(backend):
     results = []
     for b in (nn.NumpyBackend(), backend):
-        gan, step = play(b, update="simultaneous", k=1)
+        gan = game(b, dropout=0.3, update="simultaneous")
+        step = step_of(gan, 30, batch_size=4, compiled=False)
         for _ in range(30):
             step()
         results.append([b.to_numpy(a) for a in (gan.G.params, gan.D.params, gan.log)])
@@ -77,7 +78,8 @@ def test_backends_play_the_same_simultaneous_game(backend):
 
 
 def test_the_simultaneous_step_can_be_captured(strict):
-    gan, step = play(strict, update="simultaneous", k=1)
+    gan = game(strict, dropout=0.3, update="simultaneous")
+    step = step_of(gan, 2, batch_size=4, compiled=False)
     step()
     with capturing():
         step()
@@ -85,12 +87,11 @@ def test_the_simultaneous_step_can_be_captured(strict):
 
 
 def test_a_simultaneous_run_learns_and_is_the_same_again():
-    x = np.random.default_rng(0).uniform(0, 1, (64, 6)).astype("float32")
     ends = []
     for _ in range(2):
-        gan = make(dtype="float32", update="simultaneous")
+        gan = game(dtype="float32", update="simultaneous")
         before = gan.G.params.copy(), gan.D.params.copy()
-        gan.fit(x, epochs=3, batch_size=8, progress=False)
+        fit(gan, data(64))
         assert (before[0] != gan.G.params).any()
         assert (before[1] != gan.D.params).any()
         ends.append(gan.G.params.tobytes())
@@ -128,15 +129,16 @@ class Scale(nn.Layer):
 
 
 def with_layer(layer, **options):
-    G = nn.Sequential(nn.Linear(3, 6), seed=1, dtype="float64")
-    D = nn.Sequential(nn.Linear(6, 6), layer, nn.Linear(6, 1), seed=2, dtype="float64")
+    """Return a game of its own: the tests are about the layer in the middle of D."""
+    G = nn.Sequential(nn.Linear(LATENT, FEATURES), seed=1, dtype="float64")
+    D = nn.Sequential(nn.Linear(FEATURES, 6), layer, nn.Linear(6, 1), seed=2, dtype="float64")
     return nn.GAN(G, D, **options)
 
 
 @pytest.mark.parametrize(
     "mistake",
     [
-        lambda: make(update="simultaneous", k=2),
+        lambda: game(update="simultaneous", k=2),
         lambda: with_layer(Centre(), update="simultaneous"),
         lambda: with_layer(Scale(6), update="simultaneous"),
         lambda: with_layer(nn.Sequential(Scale(6)), update="simultaneous"),
@@ -149,13 +151,13 @@ def test_where_one_pass_is_not_enough(mistake):
 
 def test_update_has_two_values():
     with pytest.raises(ValueError, match="update must be one of alternating, simultaneous"):
-        make(update="both")
+        game(update="both")
 
 
 @pytest.mark.parametrize("layer", [nn.LeakyReLU(0.2), Centre(), Scale(6)], ids=type)
 def test_real_and_fake_are_joined_only_where_that_changes_nothing(layer):
     """D's gradient is that of two passes, also with a layer that couples samples."""
-    gan = with_layer(layer, d_optimizer=NoStep())
+    gan = with_layer(layer, d_optimizer=Still())
     x, z = batch()
     gan.D.grads.fill(5)  # what an earlier step left must not matter
     gan.discriminator_step(x, z)
@@ -177,7 +179,7 @@ class Centred(nn.Linear):
 def test_a_changed_forward_is_not_believed_to_leave_samples_apart():
     assert Centred(6, 6).couples_samples
     assert not nn.Linear(6, 6).couples_samples
-    gan = with_layer(Centred(6, 6), d_optimizer=NoStep())
+    gan = with_layer(Centred(6, 6), d_optimizer=Still())
     x, z = batch()
     gan.discriminator_step(x, z)
     expected, _ = two_passes(with_layer(Centred(6, 6)), x, z)
@@ -211,7 +213,7 @@ class Residual(nn.Layer):
 
 
 def test_gradients_of_a_layer_around_a_layer_do_not_pile_up():
-    gan = with_layer(Residual(6), d_optimizer=NoStep())
+    gan = with_layer(Residual(6), d_optimizer=Still())
     x, z = batch()
     gan.discriminator_step(x, z)
     first = gan.D.grads.copy()

@@ -309,6 +309,7 @@ def test_a_kernel_is_not_loaded_in_a_capture(a, launch, monkeypatch):
 def test_a_view_loads_no_kernel(a, monkeypatch):
     monkeypatch.setattr(cp, "loaded", set())
     capture(lambda: a[1:, ::2].T.reshape(2, 2).view())
+    assert cp.loaded == set()
 
 
 def test_a_launch_on_another_stream_than_the_capturing_one_is_refused(a):
@@ -531,5 +532,8 @@ def test_no_test_reaches_the_network(reach):
 
 
 def test_this_machine_can_be_reached():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.create_connection(server.getsockname(), timeout=5).close()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), timeout=5) as connection,
+    ):
+        assert connection.getpeername() == server.getsockname()
