@@ -63,8 +63,8 @@ LAZY = {
     **{
         name: name
         for name in (
-            "checkpoint", "datasets", "game", "gradcheck", "latent", "metrics", "plotting",
-            "recipes", "runs",
+            "checkpoint", "command_line", "commands", "datasets", "game", "gradcheck", "latent",
+            "metrics", "plotting", "recipes", "runs",
         )
     },
 }  # fmt: skip

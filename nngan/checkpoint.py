@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -141,7 +142,7 @@ def parts_of(
 def check_classes(**given: Sequence[type]) -> None:
     """Raise TypeError if an option, given by its name, is no sequence of classes."""
     for name, classes in given.items():
-        if not isinstance(classes, Sequence):
+        if not isinstance(classes, Sequence) or not all(isinstance(c, type) for c in classes):
             raise TypeError(f"{name} must be a sequence of classes, [MyClass] say, got {classes!r}")
 
 
@@ -167,7 +168,12 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except FileNotFoundError:
         raise
     except CORRUPT_FILE as error:
-        raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({error})") from error
+        reason = str(error)
+        if path.is_file() and not zipfile.is_zipfile(path):  # NumPy would speak of pickles
+            reason = "it is no .npz file, or the end of it is missing"
+        elif isinstance(error, KeyError):
+            reason = f"it has no entry {reason}"
+        raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({reason})") from error
     if version != FORMAT:
         raise CheckpointError(f"{path} says it is {version!r}, but this version reads {FORMAT!r}")
     return arrays, config

@@ -12,7 +12,7 @@ import numpy as np
 from . import checkpoint, training
 from .backend import Array, Backend, Key, Stream
 from .checks import positive_int, uint64
-from .game import Game, Rules, steps
+from .game import Game, Rules
 from .game.inputs import g_input, one_hot
 from .layers import Layer
 from .network import Sequential
@@ -90,7 +90,7 @@ class GAN(Game):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If the networks do not fit together or an option has no such value.
     BackendUnavailable
         If the backend cannot run here.
@@ -155,22 +155,6 @@ class GAN(Game):
         return training.fit(
             self, x, epochs, batch_size, labels=labels, callbacks=callbacks, progress=progress
         )
-
-    def discriminator_step(
-        self, x: Array, z: Array, i: int = 0, *, y: Array | None = None, penalise: bool = True
-    ) -> tuple[Array, Array, Array]:
-        """Move D once, on data x and noise z; see `nngan.game.steps.discriminator_step`."""
-        return steps.discriminator_step(self, x, z, i, y=y, penalise=penalise)
-
-    def generator_step(self, z: Array, x: Array | None = None, *, y: Array | None = None) -> Array:
-        """Move G once, on noise z; see `nngan.game.steps.generator_step`."""
-        return steps.generator_step(self, z, x, y=y)
-
-    def simultaneous_step(
-        self, x: Array, z: Array, *, y: Array | None = None
-    ) -> tuple[Array, Array, Array, Array]:
-        """Move both players once, in one pass; see `nngan.game.steps.simultaneous_step`."""
-        return steps.simultaneous_step(self, x, z, y=y)
 
     # -- sampling ------------------------------------------------------------------------------
 

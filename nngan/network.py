@@ -6,7 +6,6 @@ in reverse.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -133,8 +132,9 @@ class Sequential(Layer):
             dx = layer.backward(
                 dy, cache[i], input_grad=input_grad or i > last, param_grads=param_grads, **options
             )
-            if dx is not None:
-                dy = dx
+            if dx is None and (input_grad or i > last):
+                raise TypeError(f"{type(layer).__name__}.backward must return dL/dx, got None")
+            dy = dy if dx is None else dx
         return dy if input_grad else None
 
     def zero_grad(self) -> None:
@@ -176,7 +176,7 @@ class Sequential(Layer):
         """Differentiate ``s = <dy_dot, tangent(x_dot, cache)>``: in the parameters and in x.
 
         Each layer's derivative J appears in s once, between the tangent t that enters the layer and
-        the gradient u at its output: s = <u, J t>. So one way up, with t, gives every layer's own
+        the gradient u at its output: s = <u, J t>. One pass up, with t, gives each layer's own
         part. In a network of straight pieces (no Sigmoid, no Tanh) that is all. If a layer is
         curved, s depends on the layer's input too, and the gradient of this part goes down from
         there like any other. The arguments are those of `Layer.backward_tangent`, and
@@ -245,14 +245,11 @@ class Sequential(Layer):
         for layer in self.layers:
             yield from layer.leaves()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
-        twin = copy.copy(self)  # of the same class, whatever arguments its constructor needs
-        for name, value in vars(self).items():
-            setattr(twin, name, copy.deepcopy(value, memo))
-        # Copied one by one, the layers' arrays are no longer views of the flat buffers.
-        twin.bind(twin.params, twin.grads, self.backend)
-        twin.bind_buffers(twin.buffers)
-        return twin
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the layers' arrays views again: a deep copy and a pickle copy them one by one."""
+        vars(self).update(state)
+        self.bind(self.params, self.grads, self.backend)
+        self.bind_buffers(self.buffers)
 
     # -- description ---------------------------------------------------------------------------
 

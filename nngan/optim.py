@@ -40,20 +40,21 @@ class Optimizer:
     network: Sequential
     state: dict[str, Array]
     lr: float
-    schedule: tuple[str, float] | None
+    schedule: tuple[str, float] | None = None
 
     def bind(self, network: Sequential) -> Optimizer:
         """Attach to `network`, with a fresh state on its backend; return the optimizer."""
         self.network = network
-        self.state = self._initial_state()
+        self.state = self.initial_state()
         return self
 
     def step(self) -> None:
         """Update ``network.params`` in place from ``network.grads``."""
         raise NotImplementedError
 
-    def _initial_state(self) -> dict[str, Array]:
-        raise NotImplementedError
+    def initial_state(self) -> dict[str, Array]:
+        """Return the arrays of `state` before the first step; none unless an optimizer has some."""
+        return {}
 
     def learning_rate(self, t: Array) -> Any:
         """Return the learning rate after `t` steps, an int64 array of shape (1,) on the device.
@@ -69,8 +70,13 @@ class Optimizer:
 
     def config(self) -> dict[str, Any]:
         """Return the type and the constructor's arguments that are not None, for a checkpoint."""
-        options = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-        given = {name: value for name, value in options.items() if value is not None}
+        names = list(inspect.signature(type(self)).parameters)
+        if missing := [name for name in names if not hasattr(self, name)]:
+            raise AttributeError(
+                f"{type(self).__name__} cannot be described: keep the constructor's argument as "
+                f"self.{missing[0]}, or write a config() of its own"
+            )
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
         return {"type": type_name(type(self)), **given}
 
     def __repr__(self) -> str:
@@ -105,7 +111,7 @@ class SGD(Optimizer):
         self.momentum = _momentum(momentum)
         self.schedule = _schedule(schedule)
 
-    def _initial_state(self) -> dict[str, Array]:
+    def initial_state(self) -> dict[str, Array]:
         xp = self.network.backend.xp
         state = {"v": xp.zeros_like(self.network.params)}
         constant = self.schedule is None and isinstance(self.momentum, float)
@@ -198,7 +204,7 @@ class Adam(Optimizer):
         self.eps = positive("eps", eps)
         self.schedule = _schedule(schedule)
 
-    def _initial_state(self) -> dict[str, Array]:
+    def initial_state(self) -> dict[str, Array]:
         xp, params = self.network.backend.xp, self.network.params
         # The counter is on the device like everything else that a step changes.
         t = xp.zeros(1, dtype="int64")
@@ -267,10 +273,11 @@ def optimizer_from_config(
     `optimizers` are classes of your own. ValueError if its type is neither there nor the library's.
     """
     arguments = dict(config)
-    name = str(arguments.pop("type", None))
-    kinds = {**OPTIMIZERS, **{type_name(kind): kind for kind in optimizers}}
+    full_name = str(arguments.pop("type", None))
+    module, _, name = full_name.rpartition(".")
+    kinds = {kind.__name__: kind for kind in optimizers} if module else OPTIMIZERS
     if name not in kinds:
-        raise ValueError(f"unknown optimizer {name!r}: pass its class in optimizers=[...]")
+        raise ValueError(f"unknown optimizer {full_name!r}: pass its class in optimizers=[...]")
     return kinds[name](**arguments)
 
 

@@ -17,8 +17,8 @@ derivative of sum_n o(x_n) as each x_n moves along v_n. So three passes follow t
 3. down again, only below layers that are curved (Sigmoid, Tanh), where J_l depends on x_l: from
    each of these ds/dx_l = u_l t_l f''(x_l) goes down to the parameters like any other gradient.
 
-In a network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) the third pass is not there. And
-the loss of D comes along for nothing but its own sums: sum_n w_n o(x_n), with w_n = dL/do_n held
+A network of straight pieces (Linear, ReLU, LeakyReLU, Dropout) needs no third pass. And the
+gradient of D's loss costs only its own sums: sum_n w_n o(x_n), with w_n = dL/do_n held
 fixed too, has the gradient of the loss, and its gradients are w_n u_l, so that a Linear's two parts
 are one product, ``dW = (t + w * x).T @ u``.
 """

@@ -1,6 +1,6 @@
 """Recipes: complete games under a name, each readable as a whole.
 
-``python examples/train_mnist.py --recipe NAME`` trains one; ``RECIPES[name].build(features)`` makes
+``nngan train --recipe NAME`` trains one; ``RECIPES[name].build(features)`` makes
 its game in Python.
 """
 

@@ -14,6 +14,7 @@ import numpy as np
 
 import nngan as nn
 from nngan.backend import Key
+from nngan.game import steps
 from nngan.recipes import RECIPES
 from nngan.training import loop
 
@@ -212,19 +213,19 @@ class Step:
 
 def record_steps(monkeypatch):
     """Return a list to which the loop adds a `Step` for each step of D and of G that it takes."""
-    steps, d_step, g_step = [], loop.discriminator_step, loop.generator_step
+    recorded, d_step, g_step = [], steps.discriminator_step, steps.generator_step
 
     def discriminator_step(game, x, z, i, **options):
-        steps.append(Step("D", x, z, i, **options))
+        recorded.append(Step("D", x, z, i, **options))
         return d_step(game, x, z, i, **options)
 
     def generator_step(game, z, x, **options):
-        steps.append(Step("G", x, z, **options))
+        recorded.append(Step("G", x, z, **options))
         return g_step(game, z, x, **options)
 
-    monkeypatch.setattr(loop, "discriminator_step", discriminator_step)
-    monkeypatch.setattr(loop, "generator_step", generator_step)
-    return steps
+    monkeypatch.setattr(steps, "discriminator_step", discriminator_step)
+    monkeypatch.setattr(steps, "generator_step", generator_step)
+    return recorded
 
 
 @dataclass

@@ -154,29 +154,6 @@ def test_products_that_do_not_fit_are_refused():
         nn.NumpyBackend().matmul(np.ones((5, 1)), np.ones((5, 3)))
 
 
-def test_a_product_by_numpy_lies_by_columns():
-    """Also after an element-wise function: that is where the speed of a step comes from."""
-    product = nn.NumpyBackend().matmul(np.ones((5, 3), "float32"), np.ones((3, 4), "float32"))
-    assert product.flags.f_contiguous
-    assert nn.LeakyReLU(0.2).forward(product)[0].flags.f_contiguous
-
-
-@pytest.mark.parametrize("rows", [2, 512, 1300])  # NumPy copies 512 rows at a time
-def test_batches_are_stacked_row_below_row(backend, rows):
-    a, b = np.arange(3.0 * rows).reshape(rows, 3), np.arange(3.0).reshape(1, 3)
-    stacked = backend.stack([backend.asarray(np.asfortranarray(a)), backend.asarray(b)])
-    np.testing.assert_array_equal(backend.to_numpy(stacked), np.vstack([a, b]))
-
-
-@pytest.mark.parametrize("n", [2, 1300])
-def test_numpy_stacks_by_columns_where_a_product_lies_so(n):
-    rows, columns = np.ones((n, 3)), np.ones((n, 3), order="F")
-    stack = nn.NumpyBackend().stack
-    assert stack([rows, columns]).flags.f_contiguous
-    assert stack([columns, columns]).flags.f_contiguous
-    assert stack([rows, rows]).flags.c_contiguous
-
-
 @pytest.mark.parametrize("n", [0, 1, 2**15, 2**15 + 1, 10**5])
 def test_an_elementwise_formula_sees_every_element_once(backend, n):
     def formula(seen_by, a, b, factor, summand):

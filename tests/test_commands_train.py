@@ -246,7 +246,7 @@ def test_auto_takes_the_digits_where_mnist_cannot_be_had(train, tmp_path, capsys
 
     monkeypatch.setattr(nn.datasets, "mnist", offline)
     assert train("--epochs", 1, "--out", "run") == 0
-    assert "No MNIST here, so the 8x8 digits" in capsys.readouterr().out
+    assert "MNIST is not available" in capsys.readouterr().out
     assert train("--data", "mnist", "--epochs", 1, "--out", "other") == 2
 
 

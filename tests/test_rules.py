@@ -1,5 +1,7 @@
 """The rules of a game: frozen, checked once; and what cannot be loaded is refused at save."""
 
+import copy
+import pickle
 from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
@@ -43,19 +45,21 @@ def test_a_rule_is_read_from_the_game_and_cannot_change(name):
     gan = game()
     before = getattr(Rules(), name)
     assert getattr(gan, name) == getattr(gan.rules, name) == before
-    with pytest.raises(AttributeError, match=rf"{name} is a rule .* new game with .*{name}="):
+    with pytest.raises(AttributeError, match=rf"{name} is a rule .* new game with {name}="):
         setattr(gan, name, OTHER[name])
     with pytest.raises(FrozenInstanceError):
         setattr(gan.rules, name, OTHER[name])
     assert getattr(gan, name) == before
 
 
-@pytest.mark.parametrize("name", ["G", "D", "g_optimizer", "d_optimizer", "G_ema", "rules"])
+@pytest.mark.parametrize(
+    "name", ["G", "D", "g_optimizer", "d_optimizer", "G_ema", "rules", "clock"]
+)
 def test_a_part_of_a_game_cannot_be_replaced(name):
     gan = game(ema=0.9)
     part = getattr(gan, name)
     with pytest.raises(AttributeError, match=f"{name} cannot be replaced in a game: make a new"):
-        setattr(gan, name, part)
+        setattr(gan, name, copy.copy(part))
     assert getattr(gan, name) is part
 
 
@@ -92,7 +96,7 @@ class Lion(Optimizer):
     def __init__(self, lr, beta=0.9):
         self.lr, self.beta, self.schedule = lr, beta, None
 
-    def _initial_state(self):
+    def initial_state(self):
         return {"m": self.network.backend.xp.zeros_like(self.network.params)}
 
     def step(self):
@@ -178,3 +182,63 @@ def test_a_layer_in_a_network_in_a_network_is_saved_and_loaded(tmp_path):
     gan.save(path)
     again = nn.GAN.load(path, layers=[Forgetful])
     np.testing.assert_array_equal(again.sample(3), gan.sample(3))
+
+
+# -- copies ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda gan: pickle.loads(pickle.dumps(gan))])
+def test_a_copy_of_a_game_goes_on_like_the_game(copied):
+    gan = game(ema=0.5, d_optimizer=nn.SGD(0.1, 0.9))
+    train(gan)
+    twin = copied(gan)
+    assert twin.G.params is not gan.G.params
+    assert np.shares_memory(twin.G.layers[0].W, twin.G.params)
+    train(gan)
+    train(twin)
+    for network in ("G", "D", "G_ema"):
+        ours, theirs = getattr(twin, network), getattr(gan, network)
+        np.testing.assert_array_equal(ours.params, theirs.params)
+    assert twin.history == gan.history
+
+
+def test_a_subclass_may_replace_a_step():
+    class Patient(nn.GAN):
+        """G moves in every second step only."""
+
+        def generator_step(self, z, x=None, *, y=None):
+            still, lr = int(self.clock[0]) % 2 == 0, self.g_optimizer.lr
+            self.g_optimizer.lr = 0.0 if still else lr
+            loss = super().generator_step(z, x, y=y)
+            self.g_optimizer.lr = lr
+            moved.append(still)
+            return loss
+
+    moved = []
+    train(Patient(*networks()))
+    assert moved == [True, False, True, False]
+
+
+def test_a_layer_that_forgets_its_return_is_named():
+    class Forgets(nn.Tanh):
+        def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+            super().backward(dy, cache)
+
+    net = nn.Sequential(nn.Linear(2, 2), Forgets(), nn.Linear(2, 1))
+    y, cache = net.forward(np.ones((3, 2), np.float32))
+    with pytest.raises(TypeError, match=r"Forgets.backward must return dL/dx, got None"):
+        net.backward(np.ones_like(y), cache)
+
+
+def test_a_pass_that_comes_from_a_mixin_has_no_flags():
+    class Plain:
+        def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+            return super().backward(dy, cache, input_grad=input_grad, param_grads=param_grads)
+
+    class Mixed(Plain, nn.Linear):
+        pass
+
+    assert nn.Linear.overwrites
+    assert not Mixed.overwrites
+    assert not Mixed.weighs_samples
+    train(nn.GAN(nn.Sequential(Mixed(2, 3)), nn.Sequential(nn.Linear(3, 1))))

@@ -15,7 +15,9 @@ def two_passes(gan, x, z):
     fake, g_cache = G.forward(z)
     real_logits, real_cache = D.forward(x)
     fake_logits, fake_cache = D.forward(fake)
-    _, d_real, d_fake = gan.rules.discriminator_loss(real_logits, fake_logits)
+    _, d_real, d_fake = gan.rules.objective.discriminator(
+        real_logits, fake_logits, gan.label_smoothing
+    )
     D.zero_grad()
     D.backward(d_real, real_cache)
     D.backward(d_fake, fake_cache)
@@ -155,8 +157,8 @@ def test_update_has_two_values():
 
 
 @pytest.mark.parametrize("layer", [nn.LeakyReLU(0.2), Centre(), Scale(6)], ids=type)
-def test_real_and_fake_are_joined_only_where_that_changes_nothing(layer):
-    """D's gradient is that of two passes, also with a layer that couples samples."""
+def test_the_gradient_of_d_is_that_of_two_passes(layer):
+    """Also with a layer that couples samples."""
     gan = with_layer(layer, d_optimizer=Still())
     x, z = batch()
     gan.D.grads.fill(5)  # what an earlier step left must not matter

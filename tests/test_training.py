@@ -13,6 +13,7 @@ from games import FEATURES, data, fit, float32_game, interrupt_at, record_steps,
 
 import nngan as nn
 from nngan.backend import Stream
+from nngan.game import steps
 from nngan.training import TrainingDiverged, loop, progress
 from nngan.training.loop import deferred_interrupt
 
@@ -108,14 +109,14 @@ def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
 
 def test_each_of_the_k_steps_has_masks_and_noise_of_its_own(monkeypatch):
     gan, calls = float32_game(k=3), []
-    original = loop.discriminator_step
+    original = steps.discriminator_step
 
     def spy(game, x, z, i, **options):
         key = gan.key(Stream.DISCRIMINATOR_STEP, 3 * i + 1)
         calls.append((i, z.copy(), gan.D.forward(x, key=key)[1][2]))
         return original(game, x, z, i, **options)
 
-    monkeypatch.setattr(loop, "discriminator_step", spy)
+    monkeypatch.setattr(steps, "discriminator_step", spy)
     fit(gan, epochs=1)
     assert [i for i, _, _ in calls[:3]] == [0, 1, 2]
     for a, b in itertools.combinations(calls, 2):

@@ -12,8 +12,8 @@ def keep_freed_memory() -> None:
     """Tell the C library to keep memory that is freed, as CuPy's memory pool does on a GPU.
 
     A training step frees all its activations, and the next one asks for as many. glibc returns
-    large arrays to the system and fetches them anew, page by page, each filled with zeros: of
-    large minibatches up to a third of a step's time. Arrays above 32 MB it returns all the same.
+    large arrays to the system and fetches them anew, page by page, each filled with zeros. With
+    large minibatches this takes up to a third of a step. Arrays above 32 MB are still returned.
     Where the C library has no ``mallopt`` (macOS, Windows, musl) nothing is done.
 
     References

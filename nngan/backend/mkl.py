@@ -52,9 +52,9 @@ class MklBackend(NumbaBackend):
     def matmul(
         self, a: Array, b: Array, out: Array | None = None, accumulate: bool = False
     ) -> Array:
-        """Return ``a @ b``, as `Backend.matmul`, but laid out by rows.
+        """Return ``a @ b``, see `Backend.matmul`; `out` shares no memory with the others.
 
-        `out` shares no memory with the others. Products of unlike dtypes are NumPy's.
+        Products of unlike dtypes are NumPy's.
         """
         product = products().get(a.dtype)
         if product is None or b.dtype != a.dtype:

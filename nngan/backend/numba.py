@@ -19,7 +19,7 @@ from .loops import LOOPS
 
 
 class NumbaBackend(NumpyBackend):
-    """NumPy, with each formula that has a loop (`nngan.backend.loops`) as one compiled loop.
+    """NumPy, with the formulas of `update_in_place` as compiled loops (`nngan.backend.loops`).
 
     A loop computes the same in the same order, to the same bits: parameters, losses and samples are
     NumPy's. Only a moment without any gradient becomes zero a little sooner, as soon as it is

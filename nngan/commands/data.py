@@ -26,7 +26,7 @@ def training_data(name: str, data_dir: str | None) -> tuple[str, Array, Array]:
     except DatasetError as error:
         if name == "mnist" or data_dir is not None:
             raise
-        print(f"No MNIST here, so the 8x8 digits that scikit-learn carries instead: {error}")
+        print(f"MNIST is not available, so train on scikit-learn's 8x8 digits instead: {error}")
         return training_data("digits", None)
 
 

@@ -57,10 +57,10 @@ class Prior(NamedTuple):
 def categorical_code(z: Array, categories: int) -> Array:
     """Replace the first `categories` columns of z by a categorical code, drawn uniformly.
 
-    The largest of these K numbers, which are independent and of one law, chooses the category.
+    The largest of these K numbers, which are independent and identically distributed, chooses it.
     Its column becomes sqrt(K - 1) and the others -1 / sqrt(K - 1), so that each has the mean 0 and
     the variance 1 of a column of the normal prior. G is continuous: it maps a prior in one piece to
-    samples in one piece, which include images between the digits. This prior is in K pieces.
+    samples in one piece, which include images between the digits. This prior has K separate parts.
 
     References
     ----------

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from ..backend import Array
 from ..checks import fraction, interval, nonnegative, one_of, positive_int, uint64
 from ..losses import OBJECTIVES, Objective
 from ..network import Sequential
@@ -64,12 +63,6 @@ class Rules:
     def objective(self) -> Objective:
         """The losses of both players, by the name `loss`."""
         return OBJECTIVES[self.loss]
-
-    def discriminator_loss(
-        self, real_logits: Array, fake_logits: Array
-    ) -> tuple[Array, Array, Array]:
-        """Return D's loss and its gradients in both logits."""
-        return self.objective.discriminator(real_logits, fake_logits, self.label_smoothing)
 
     def check(self, G: Sequential, D: Sequential) -> None:
         """Refuse networks that do not fit together, and rules that do not fit them or each other.

@@ -12,12 +12,12 @@ from typing import Any
 from ..backend import Array, Backend, Stream, each, loop_of
 from ..layers.activations import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
-from .game import Game
 from .inputs import d_input, d_input_gradient, g_input
+from .state import State
 
 
 def discriminator_step(
-    game: Game, x: Array, z: Array, i: int = 0, *, y: Array | None = None, penalise: bool = True
+    game: State, x: Array, z: Array, i: int = 0, *, y: Array | None = None, penalise: bool = True
 ) -> tuple[Array, Array, Array]:
     """Move D up the gradient of V: the inner loop of Algorithm 1.
 
@@ -39,38 +39,22 @@ def discriminator_step(
     g_key, real_key, fake_key = (game.key(Stream.DISCRIMINATOR_STEP, 3 * i + j) for j in range(3))
     fake, _ = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
-    r1, r2 = (gamma * rules.penalty_every * penalise for gamma in (rules.r1, rules.r2))
-    if D.couples_samples or D.is_random or r1 or r2:
-        real_logits, real_cache = D.forward(x, key=real_key)
-        fake_logits, fake_cache = D.forward(fake, key=fake_key)
-        loss, d_real, d_fake = rules.discriminator_loss(real_logits, fake_logits)
-        loss = backward(game, loss, real_logits, real_cache, d_real, r1, accumulate=False)
-        loss = backward(game, loss, fake_logits, fake_cache, d_fake, r2)
-    else:
-        loss, real_logits, fake_logits = joined_passes(game, x, fake)
+    real_logits, real_cache = D.forward(x, key=real_key)
+    fake_logits, fake_cache = D.forward(fake, key=fake_key)
+    loss, d_real, d_fake = rules.objective.discriminator(
+        real_logits, fake_logits, rules.label_smoothing
+    )
+    r1, r2 = (rules.r1, rules.r2) if penalise else (0.0, 0.0)
+    loss = add_d_gradients(game, loss, real_logits, real_cache, d_real, r1, accumulate=False)
+    loss = add_d_gradients(game, loss, fake_logits, fake_cache, d_fake, r2)
     if rules.gradient_penalty and penalise:
         loss += penalise_between(game, x, fake, i)
     game.d_optimizer.step()
     return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
 
-def joined_passes(game: Game, x: Array, fake: Array) -> tuple[Array, Array, Array]:
-    """Do both passes of `discriminator_step` as one, over data and fakes in one minibatch.
-
-    It computes the same sums with half the products, each twice as large, for a D that keeps
-    samples apart, draws no random numbers and has no penalty on one of the two. It returns D's loss
-    and its logits of data and of fakes.
-    """
-    D, n, stack = game.D, len(x), game.backend.stack
-    logits, cache = D.forward(stack([x, fake]))
-    real_logits, fake_logits = logits[:n], logits[n:]
-    loss, *dlogits = game.rules.discriminator_loss(real_logits, fake_logits)
-    D.backward(stack(dlogits), cache, input_grad=False, accumulate=False)
-    return loss, real_logits, fake_logits
-
-
-def backward(
-    game: Game,
+def add_d_gradients(
+    game: State,
     loss: Array,
     logits: Array,
     cache: list[Any],
@@ -78,17 +62,20 @@ def backward(
     gamma: float,
     accumulate: bool = True,
 ) -> Array:
-    """Add the gradients of D's loss, and of R1 or R2 if gamma > 0, to D.grads; return their sum."""
+    """Add the gradients of D's loss in one minibatch, and of R1 or R2 if gamma > 0, to D.grads.
+
+    Return the loss, with the penalty.
+    """
     if not gamma:
         game.D.backward(dlogits, cache, input_grad=False, accumulate=accumulate)
         return loss
     return loss + add_penalty(
-        game.D, logits, cache, zero_centred(gamma),
+        game.D, logits, cache, zero_centred(game.rules.penalty_every * gamma),
         dlogits=dlogits, accumulate=accumulate, columns=game.feature_columns,
     )  # fmt: skip
 
 
-def penalise_between(game: Game, x: Array, fake: Array, i: int = 0) -> Array:
+def penalise_between(game: State, x: Array, fake: Array, i: int = 0) -> Array:
     """Add the gradient of the Wasserstein penalty to D's: a third pass, between data and fakes.
 
     x_hat = e x + (1 - e) G(z), with one e ~ U(0, 1] for each row that D judges. (It is computed as
@@ -108,7 +95,7 @@ def penalise_between(game: Game, x: Array, fake: Array, i: int = 0) -> Array:
 
 
 def generator_step(
-    game: Game, z: Array, x: Array | None = None, *, y: Array | None = None
+    game: State, z: Array, x: Array | None = None, *, y: Array | None = None
 ) -> Array:
     """Move G down the gradient of its loss: the outer loop of Algorithm 1.
 
@@ -137,7 +124,7 @@ def generator_step(
 
 
 def simultaneous_step(
-    game: Game, x: Array, z: Array, *, y: Array | None = None
+    game: State, x: Array, z: Array, *, y: Array | None = None
 ) -> tuple[Array, Array, Array, Array]:
     """Move both players at once, each against the other as it was, with one pass through D.
 
@@ -148,18 +135,20 @@ def simultaneous_step(
     `docs/performance.md` derives it. Both losses, the mean of D(x) and the mean of D(G(z)) are
     returned.
     """
-    G, D, rules, stack = game.G, game.D, game.rules, game.backend.stack
+    G, D, rules, xp = game.G, game.D, game.rules, game.backend.xp
     g_key, d_key = (game.key(Stream.DISCRIMINATOR_STEP, j) for j in range(2))
     fake, g_cache = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     n = len(x)
-    logits, d_cache = D.forward(stack([x, fake]), key=d_key)
+    logits, d_cache = D.forward(xp.concatenate([x, fake]), key=d_key)
     real_logits, fake_logits = logits[:n], logits[n:]
-    d_loss, *dlogits = rules.discriminator_loss(real_logits, fake_logits)
+    d_loss, *dlogits = rules.objective.discriminator(
+        real_logits, fake_logits, rules.label_smoothing
+    )
     paired = [real_logits] if rules.objective.pairs else []
     g_loss, g_dlogits = rules.objective.generator(fake_logits, *paired)
-    ones = game.backend.xp.ones_like(logits)
-    do_dx = D.backward(ones, d_cache, accumulate=False, sample_weight=stack(dlogits))
+    ones = xp.ones_like(logits)
+    do_dx = D.backward(ones, d_cache, accumulate=False, sample_weight=xp.concatenate(dlogits))
     assert do_dx is not None  # because input_grad=True
     d_fake = d_input_gradient(rules, g_dlogits * do_dx[n:])
     G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
@@ -169,7 +158,7 @@ def simultaneous_step(
     return d_loss, g_loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
 
 
-def update_average(game: Game) -> None:
+def update_average(game: State) -> None:
     """Move the average of G's weights, if the game keeps one, towards the weights that G has now.
 
     average = d average + (1 - d) params, with d = min(ema, (1 + t) / (10 + t)) at step t: the

@@ -36,7 +36,7 @@ class Layer:
         Whether `backward`, and `backward_tangent` if there is one, take the option `accumulate`,
         and `sample_weight`. A subclass that redefines one of these passes declares both anew.
     backend : Backend
-        Where the parameters are and the products are computed.
+        The backend that holds the parameters and computes the products.
     """
 
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
@@ -172,9 +172,11 @@ class Layer:
         own, inherited = vars(cls), super(cls, cls).forward  # type: ignore[misc]
         if "forward" in own and inherited is not Layer.forward:
             cls.couples_samples = bool(own.get("couples_samples", True))
-        if "backward" in own or "backward_tangent" in own:
-            cls.overwrites = own.get("overwrites", False)
-            cls.weighs_samples = own.get("weighs_samples", False)
+        for flag in ("overwrites", "weighs_samples"):
+            owner = next(kind for kind in cls.__mro__ if flag in vars(kind))
+            for name in ("backward", "backward_tangent"):
+                if owner is not cls and getattr(cls, name) is not getattr(owner, name):
+                    setattr(cls, flag, False)
 
     def initialize(self, key: Key) -> None:
         """Fill the parameters with their initial values, drawn at `key`."""

@@ -54,9 +54,8 @@ class Maxout(Layer):
                 f"{self!r} wants x of shape (N, {self.n_in}), {self.pieces} features for each of "
                 f"its {self.n_out} units, got {x.shape}"
             )
-        # Pieces are columns side by side, views without a copy however the array is laid out.
         xp = array_module(x)
-        y = x[:, : self.n_out].copy(order="A")
+        y = x[:, : self.n_out].copy()
         winner = xp.zeros_like(y, dtype="int16")
         for k in range(1, self.pieces):
             piece = x[:, self._columns(k)]
@@ -71,8 +70,7 @@ class Maxout(Layer):
         check_like(self, dy, winner)
         if not input_grad:
             return None
-        order = "F" if dy.flags.f_contiguous else "C"  # the order in which dy is read
-        dx: Array = array_module(dy).zeros((len(dy), self.n_in), dtype=dy.dtype, order=order)
+        dx: Array = array_module(dy).zeros((len(dy), self.n_in), dtype=dy.dtype)
         for k in range(self.pieces):
             dx[:, self._columns(k)] = dy * (winner == k)
         return dx

@@ -1,4 +1,4 @@
-"""The quick_scores scores of a run, taken while it trains."""
+"""The quick scores of a run, taken while it trains."""
 
 from __future__ import annotations
 

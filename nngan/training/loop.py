@@ -19,7 +19,6 @@ from ..checks import positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
 from ..game.inputs import one_hot
-from ..game.steps import discriminator_step, generator_step, simultaneous_step
 from .data import data_labels, data_samples
 from .progress import Progress, read_log
 
@@ -69,7 +68,7 @@ def fit(
     Raises
     ------
     ValueError
-        If `x`, `labels` or a size does not fit.
+        If `x` or `labels` do not fit the game, or an epoch has not even one step.
     TrainingDiverged
         If a loss became NaN or infinite.
     KeyboardInterrupt
@@ -177,13 +176,13 @@ def make_step(
         for i in range(rules.k):
             x, y = minibatch(i)
             z = game.noise(batch_size, i)
-            d_loss, d_real, d_fake = discriminator_step(game, x, z, i, y=y, penalise=penalise)
-        g_loss = generator_step(game, game.noise(batch_size, rules.k), x, y=y)
+            d_loss, d_real, d_fake = game.discriminator_step(x, z, i, y=y, penalise=penalise)
+        g_loss = game.generator_step(game.noise(batch_size, rules.k), x, y=y)
         return [d_loss, g_loss, d_real, d_fake]
 
     def simultaneous() -> Sequence[Array]:
         x, y = minibatch(0)
-        return simultaneous_step(game, x, game.noise(batch_size), y=y)
+        return game.simultaneous_step(x, game.noise(batch_size), y=y)
 
     play = {"alternating": alternating, "simultaneous": simultaneous}[rules.update]
 
