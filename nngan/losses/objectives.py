@@ -18,17 +18,17 @@ name               D minimises                          G minimises           at
 ``relativistic``   E softplus(-(r - f))                 E softplus(r - f)     ln 2, ln 2
 ================== ==================================== ===================== ==================
 
-References
-----------
-.. [1] Goodfellow et al., "Generative adversarial nets", NIPS 2014.
-.. [2] Salimans et al., "Improved techniques for training GANs", NIPS 2016.
-.. [3] Mao et al., "Least squares generative adversarial networks", ICCV 2017.
-.. [4] Arjovsky, Chintala and Bottou, "Wasserstein generative adversarial networks", ICML 2017.
-.. [5] Lim and Ye, "Geometric GAN", 2017.
-.. [6] Miyato et al., "Spectral normalization for generative adversarial networks", ICLR 2018.
-.. [7] Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard
-   GAN", ICLR 2019.
-.. [8] Sun, Fang and Schwing, "Towards a better global loss landscape of GANs", NeurIPS 2020.
+The numbers in brackets below are these papers:
+
+- [1] Goodfellow et al., "Generative adversarial nets", NIPS 2014.
+- [2] Salimans et al., "Improved techniques for training GANs", NIPS 2016.
+- [3] Mao et al., "Least squares generative adversarial networks", ICCV 2017.
+- [4] Arjovsky, Chintala and Bottou, "Wasserstein generative adversarial networks", ICML 2017.
+- [5] Lim and Ye, "Geometric GAN", 2017.
+- [6] Miyato et al., "Spectral normalization for generative adversarial networks", ICLR 2018.
+- [7] Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard
+  GAN", ICLR 2019.
+- [8] Sun, Fang and Schwing, "Towards a better global loss landscape of GANs", NeurIPS 2020.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Objective(NamedTuple):
 def discriminator_bce(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of equation 1 in [1]_.
+    """Loss of D: -E ln D(x) - E ln(1 - D(G(z))), the negative of equation 1 in [1].
 
-    One-sided label smoothing ([2]_, section 3.4) replaces the label 1 of real data by
+    One-sided label smoothing ([2], section 3.4) replaces the label 1 of real data by
     1 - label_smoothing, and leaves the label 0 of fakes alone: smoothed too, it would make the best
     D flat in regions with fakes alone, so that no gradient tells them where to go.
     """
@@ -84,7 +84,7 @@ def discriminator_bce(
 
 
 def generator_minimax(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G in equation 1 of [1]_: E ln(1 - D(G(z))).
+    """Loss of G in equation 1 of [1]: E ln(1 - D(G(z))).
 
     Its gradient in the logits is -sigmoid(o) / N: nearly zero where D is sure of a fake, which is
     where G begins.
@@ -94,7 +94,7 @@ def generator_minimax(fake_logits: Array) -> tuple[Array, Array]:
 
 
 def generator_non_saturating(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G in practice ([1]_, end of section 3): -E ln D(G(z)).
+    """Loss of G in practice ([1], end of section 3): -E ln D(G(z)).
 
     Its gradient in the logits is (sigmoid(o) - 1) / N: largest where D is sure of a fake.
     """
@@ -104,9 +104,9 @@ def generator_non_saturating(fake_logits: Array) -> tuple[Array, Array]:
 def discriminator_least_squares(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of D: 1/2 E (r - 1)**2 + 1/2 E f**2 ([3]_, equation 2 with a = 0, b = 1).
+    """Loss of D: 1/2 E (r - 1)**2 + 1/2 E f**2 ([3], equation 2 with a = 0, b = 1).
 
-    dL/dr_n = (r_n - 1) / N and dL/df_n = f_n / N. The best D is p / (p + p_G) as in [1]_, without a
+    dL/dr_n = (r_n - 1) / N and dL/df_n = f_n / N. The best D is p / (p + p_G) as in [1], without a
     sigmoid. Label smoothing replaces 1 by 1 - label_smoothing.
     """
     real_loss, d_real = _half_square(real_logits, 1 - label_smoothing)
@@ -115,7 +115,7 @@ def discriminator_least_squares(
 
 
 def generator_least_squares(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G: 1/2 E (f - 1)**2 ([3]_, equation 9 with c = 1), with dL/df_n = (f_n - 1) / N.
+    """Loss of G: 1/2 E (f - 1)**2 ([3], equation 9 with c = 1), with dL/df_n = (f_n - 1) / N.
 
     It grows with the distance from the label, on either side: a fake far on the wrong side of D
     has a large gradient, and one far on the right side is pulled back.
@@ -126,7 +126,7 @@ def generator_least_squares(fake_logits: Array) -> tuple[Array, Array]:
 def discriminator_wasserstein(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of the critic: E f - E r ([4]_, equation 2), with dL/dr_n = -1/N and dL/df_n = 1/N.
+    """Loss of the critic: E f - E r ([4], equation 2), with dL/dr_n = -1/N and dL/df_n = 1/N.
 
     Its negative, maximised over all functions with a Lipschitz constant of at most 1, is the
     Wasserstein-1 distance of data and fakes. This loss does not keep D to such functions: without a
@@ -140,7 +140,7 @@ def discriminator_wasserstein(
 
 
 def generator_score(fake_logits: Array) -> tuple[Array, Array]:
-    """Loss of G against a critic ([4]_) or a hinge ([6]_): -E f, with dL/df_n = -1/N."""
+    """Loss of G against a critic ([4]) or a hinge ([6]): -E f, with dL/df_n = -1/N."""
     xp = array_module(fake_logits)
     return -fake_logits.mean(), xp.full_like(fake_logits, -1 / fake_logits.size)
 
@@ -148,7 +148,7 @@ def generator_score(fake_logits: Array) -> tuple[Array, Array]:
 def discriminator_hinge(
     real_logits: Array, fake_logits: Array, label_smoothing: float = 0.0
 ) -> tuple[Array, Array, Array]:
-    """Loss of D: E max(0, 1 - r) + E max(0, 1 + f), as in a support vector machine ([5]_, [6]_).
+    """Loss of D: E max(0, 1 - r) + E max(0, 1 + f), as in a support vector machine ([5], [6]).
 
     dL/dr_n = -[r_n < 1] / N and dL/df_n = [f_n > -1] / N: a sample beyond its margin counts no
     more. At the kinks r_n = 1 and f_n = -1 we take 0.
@@ -165,9 +165,9 @@ def discriminator_relativistic(
 ) -> tuple[Array, Array, Array]:
     """Loss of D: E softplus(-(r - f)), that a real sample scores above the fake of its pair.
 
-    That is -E ln sigmoid(r_n - f_n) ([7]_), and because softplus' = sigmoid,
+    That is -E ln sigmoid(r_n - f_n) ([7]), and because softplus' = sigmoid,
     dL/dr_n = -sigmoid(f_n - r_n) / N and dL/df_n = sigmoid(f_n - r_n) / N. Pairs leave no mode
-    out ([8]_).
+    out ([8]).
     """
     loss, d_real = _pairs(real_logits, fake_logits)
     return loss, d_real, -d_real
