@@ -31,7 +31,7 @@ class RunFolder:
     """A callback for `fit` that keeps a run in a folder.
 
     ========================== =====================================================================
-    ``samples/epoch_0001.png`` samples of one fixed noise, as often as the settings say
+    ``samples/epoch_0001.png`` samples of one fixed noise, every `sample_every` epochs
     ``progress.gif``           those sheets one after the other (at the end)
     ``losses.png``             losses and D's mean outputs over the epochs (at the end)
     ``history.csv``            the same as numbers
