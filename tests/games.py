@@ -14,7 +14,7 @@ import numpy as np
 
 import nngan as nn
 from nngan.backend import Key
-from nngan.game import steps
+from nngan.game import Game
 from nngan.recipes import RECIPES
 from nngan.training import loop
 
@@ -213,7 +213,7 @@ class Step:
 
 def record_steps(monkeypatch):
     """Return a list to which the loop adds a `Step` for each step of D and of G that it takes."""
-    recorded, d_step, g_step = [], steps.discriminator_step, steps.generator_step
+    recorded, d_step, g_step = [], Game.discriminator_step, Game.generator_step
 
     def discriminator_step(game, x, z, i, **options):
         recorded.append(Step("D", x, z, i, **options))
@@ -223,8 +223,8 @@ def record_steps(monkeypatch):
         recorded.append(Step("G", x, z, **options))
         return g_step(game, z, x, **options)
 
-    monkeypatch.setattr(steps, "discriminator_step", discriminator_step)
-    monkeypatch.setattr(steps, "generator_step", generator_step)
+    monkeypatch.setattr(Game, "discriminator_step", discriminator_step)
+    monkeypatch.setattr(Game, "generator_step", generator_step)
     return recorded
 
 

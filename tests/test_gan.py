@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from games import FEATURES, Still, batch, game, record_passes, step_of
+from games import FEATURES, Still, batch, batchnorm_game, game, record_passes, step_of
 from numerical import numerical_gradient, relative_error
 from strict_cupy import capturing
 
 import nngan as nn
-from nngan.game import Prior
+from nngan.game import Prior, steps
 from nngan.losses import OBJECTIVES
 
 
@@ -69,6 +69,55 @@ def test_what_the_steps_return():
     np.testing.assert_allclose(d_real, p_real.mean())
     np.testing.assert_allclose(d_fake, p_fake.mean())
     np.testing.assert_allclose(loss, -(np.log(p_real) + np.log(1 - p_fake)).mean())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"loss": "hinge", "k": 2},
+        {"loss": "relativistic", "pack": 2},
+        {"loss": "wasserstein", "gradient_penalty": 10.0},
+        {"classes": 3, "label_smoothing": 0.1},
+    ],
+    ids=str,
+)
+def test_data_and_fakes_in_one_minibatch_give_the_step_of_two_passes(options):
+    x, z = batch(n=4)
+    y = np.eye(3)[[0, 2, 1, 1]] if "classes" in options else None
+    results = []
+    for step in (steps.discriminator_step, steps.joined_discriminator_step):
+        gan = game(d_optimizer=Still(), **options)
+        passes = record_passes(gan.D)
+        results.append([*step(gan, x, z, 1, y=y), gan.D.grads])
+    assert len(passes) == (2 if "gradient_penalty" in options else 1)
+    for two_passes, joined in zip(*results, strict=True):
+        np.testing.assert_allclose(joined, two_passes, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("options", "penalise", "passes"),
+    [
+        ({}, True, 1),
+        ({"r1": 1.0}, True, 2),
+        ({"r2": 1.0}, True, 2),
+        ({"r1": 1.0}, False, 1),
+        ({"dropout": 0.2}, True, 2),
+    ],
+    ids=str,
+)
+def test_d_sees_both_minibatches_in_one_pass_where_that_is_the_same(options, penalise, passes):
+    gan = game(**options)
+    seen = record_passes(gan.D)
+    gan.discriminator_step(*batch(), penalise=penalise)
+    assert len(seen) == passes
+
+
+def test_d_with_batchnorm_sees_both_minibatches_apart():
+    gan = batchnorm_game(dtype="float64")
+    seen = record_passes(gan.D)
+    gan.discriminator_step(*batch())
+    assert [len(p.x) for p in seen] == [5, 5]
 
 
 def test_dropout_masks_of_real_and_fake_data_and_of_two_steps_differ():
