@@ -18,7 +18,7 @@ from .gan import GAN
 from .layers import *  # noqa: F403 (the names in layers.__all__)
 from .losses import bce, bce_with_logits
 from .network import Sequential
-from .optim import SGD, Adam
+from .optim import SGD, Adam, Optimizer
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ __all__ = [
     "MklBackend",
     "NumbaBackend",
     "NumpyBackend",
+    "Optimizer",
     "Sequential",
     "assert_gradients",
     "bce",

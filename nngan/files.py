@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import zipfile
 import zlib
@@ -20,6 +21,8 @@ CORRUPT_FILE = (
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file next to `path` to write; rename it to `path` once it is safely on the disk."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder: add the name of a file", str(path))
     # A name that no other writer of the same file has at this moment.
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:

@@ -45,6 +45,7 @@ class Sequential(Layer):
     buffers : array
         The running averages of all BatchNorm layers, which forward passes change in training.
     couples_samples, is_random, overwrites, weighs_samples : bool
+    min_rows : int
         As in `Layer`, for all layers together.
 
     Examples
@@ -73,6 +74,7 @@ class Sequential(Layer):
         self.buffer_shapes = {"buffers": (sum(layer.buffer_size for layer in layers),)}
         with_parameters = [layer for layer in layers if layer.size]
         self.couples_samples = any(layer.couples_samples for layer in layers)
+        self.min_rows = max((layer.min_rows for layer in layers), default=1)
         self.is_random = any(layer.is_random for layer in layers)
         self.overwrites = all(layer.overwrites for layer in with_parameters)
         self.weighs_samples = all(layer.weighs_samples for layer in with_parameters)

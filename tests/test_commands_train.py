@@ -511,14 +511,14 @@ def files_of(folder):
         ("--out=", "argument --out: must name a folder, got ''"),
         (
             "--data digits --batch-size 5000",
-            "takes --batch-size 5000 times --k 1 images, more than the 1797",
+            "x has 1797 samples, fewer than one step takes: lower --batch-size 5000 times --k 1",
         ),
-        ("--data digits --batch-size 900 --k 2", "--batch-size 900 times --k 2 images, more than"),
+        ("--data digits --batch-size 900 --k 2", "lower --batch-size 900 times --k 2"),
         (
             "--data digits --batch-size 256 --pack 3",
             "--batch-size must be a multiple of --pack 3, got 256",
         ),
-        ("--data digits --batch-size 1", "--batch-size must be 2 or more with --recipe default"),
+        ("--data digits --batch-size 1", "--batch-size must be 2 or more, because BatchN"),
         ("--penalty-every 0", "argument --penalty-every: must be a positive whole number, got '0'"),
         ("--out finished --resume --penalty-every 2", "has penalty every 1, not 2: leave --penal"),
         ("--data digits --images 1798", "--images 1798 is more than the 1797 of digits"),

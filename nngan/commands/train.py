@@ -29,6 +29,7 @@ from ..metrics import JudgeError
 from ..recipes import RECIPES
 from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repeats_of, steps_of
 from ..training import TrainingDiverged
+from ..training.data import steps_per_epoch
 from ..training.loop import deferred_interrupt
 from ..version import __version__
 from .data import DATA, first_images, mnist_and_judge
@@ -104,9 +105,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         run, gan, x, labels = old_run(options) if options.resume else new_run(options)
         # In this order: the run saves the scores.
         callbacks: list[Callable[[GAN], None]] = [*measures(run, gan), run]
-        if not options.resume:
+        if options.resume:
+            run.write_config(gan)  # with the new settings
+        else:
             create(run, gan)
-        run.write_config(gan)
     except (
         ValueError, OSError, MemoryError, DatasetError, JudgeError, BackendUnavailable
     ) as error:  # fmt: skip
@@ -166,22 +168,8 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
     repeats, k = repeats_of(len(x)), recipe.game.get("k", 1)
     epochs = options.epochs or recipe.epochs * repeats
     steps = steps_of(epochs, len(x), recipe.batch_size, k)
-    if steps == 0:  # some schedules need steps
-        raise ValueError(
-            f"one step takes --batch-size {recipe.batch_size} times --k {k} images, more than the "
-            f"{len(x)} there are"
-        )
-    gan = recipe.build(x.shape[1], options.seed or 0, backend, steps)
-    # `fit` checks these as well, but only after the folder was made.
-    if recipe.batch_size % gan.pack:
-        raise ValueError(
-            f"batch_size must be a multiple of pack={gan.pack}, got {recipe.batch_size}"
-        )
-    if recipe.batch_size == 1 and (gan.G.couples_samples or gan.D.couples_samples):
-        raise ValueError(
-            f"batch_size must be 2 or more with --recipe {recipe_name}, whose BatchNorm takes the "
-            "variance of a minibatch, got 1"
-        )
+    gan = recipe.build(x.shape[1], options.seed or 0, backend, max(1, steps))
+    steps_per_epoch(gan, len(x), recipe.batch_size)  # refuses what `fit` would, with no folder made
     settings = RunSettings(
         epochs=epochs, batch_size=recipe.batch_size, data=data,
         data_dir=absolute(options.data_dir), images=len(x), recipe=recipe_name,

@@ -45,7 +45,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Raises
     ------
     DatasetError
-        When the file cannot be read, is damaged, or has another length than its header says.
+        If the file cannot be read, is damaged, or has another length than its header says.
     """
     path = Path(path)
     try:

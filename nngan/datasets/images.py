@@ -94,7 +94,7 @@ def mnist(
     Raises
     ------
     DatasetError
-        When a file is missing, cannot be downloaded, or has a wrong check-sum.
+        If a file is missing, cannot be downloaded, or has a wrong check-sum.
 
     References
     ----------

@@ -30,6 +30,8 @@ class Layer:
     couples_samples : bool
         Whether the output of a sample depends on the other samples of its minibatch. True unless a
         layer declares that it does not.
+    min_rows : int
+        Rows that `forward` needs in training: 2 if it takes their variance.
     is_random : bool
         Whether `forward` draws random numbers: two minibatches then need two keys.
     overwrites, weighs_samples : bool
@@ -42,6 +44,7 @@ class Layer:
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
     buffer_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
     couples_samples = True
+    min_rows = 1
     is_random = False
     overwrites = False
     weighs_samples = False

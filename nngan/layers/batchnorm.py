@@ -75,6 +75,7 @@ class BatchNorm(Layer):
     """
 
     couples_samples = True
+    min_rows = 2
     overwrites = True
     gamma: Array
     beta: Array
@@ -121,7 +122,7 @@ class BatchNorm(Layer):
                 f"{self!r} computes in {self.dtype}, got x of dtype {x.dtype}: "
                 f"convert it with x.astype({self.dtype!r})"
             )
-        if training and len(x) < 2:
+        if training and len(x) < self.min_rows:
             raise ValueError(
                 f"{self!r} wants two samples or more in training, whose mean and variance it "
                 "takes, got one: raise the batch size, or pass training=False"

@@ -53,7 +53,7 @@ def class_kl(probabilities: Array, reference: Array) -> Estimate:
     Raises
     ------
     ValueError
-        When there are fewer than 40 samples, or a class has no real data.
+        If there are fewer than 40 samples, or a class has no real data.
 
     References
     ----------

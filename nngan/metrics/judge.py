@@ -107,14 +107,14 @@ def load_judge(
     Raises
     ------
     DatasetError
-        When there is no cached judge, and MNIST cannot be read or downloaded.
+        If there is no cached judge, and MNIST cannot be read or downloaded.
     JudgeError
-        When the trained judge classifies less than 98 % of the test images correctly.
+        If the trained judge classifies less than 98 % of the test images correctly.
 
     Warns
     -----
     RuntimeWarning
-        When the weights cannot be written. The next call will train the judge again.
+        If the weights cannot be written. The next call will train the judge again.
     """
     path = judge_path(cache_dir)
     try:

@@ -125,7 +125,7 @@ def reference_scores(
     Warns
     -----
     RuntimeWarning
-        When the cache cannot be written.
+        If the cache cannot be written.
     """
     if len(train) != 60_000 or not 40 <= n <= 40_000:
         raise ValueError(

@@ -42,7 +42,7 @@ def plot_losses(
     Raises
     ------
     ValueError
-        When a list is missing or empty, or when their lengths differ.
+        If a list is missing or empty, or their lengths differ.
 
     Examples
     --------

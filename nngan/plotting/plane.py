@@ -50,7 +50,7 @@ def plot_2d(
     Raises
     ------
     ValueError
-        When `discriminator` returns anything but N probabilities, such as logits.
+        If `discriminator` returns anything but N probabilities, such as logits.
 
     Examples
     --------

@@ -41,7 +41,7 @@ def tile(
     Raises
     ------
     ValueError
-        When `images` holds integers or NaN, or when its rows are no images of `shape`.
+        If `images` holds integers or NaN, or its rows are no images of `shape`.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def save_gif(
     Raises
     ------
     ValueError
-        When there are no frames, when their sizes differ, or when a caption is missing.
+        If there are no frames, their sizes differ, or a caption is missing.
 
     Examples
     --------

@@ -56,6 +56,11 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: RunSettings) -> None:
+        if not isinstance(settings, RunSettings):
+            raise TypeError(
+                f"settings must be a RunSettings, got {type(settings).__name__}: "
+                "RunSettings(epochs=10, batch_size=128)"
+            )
         self.path = Path(path)
         self.settings = settings
         self.measured: list[dict[str, float]] = []
@@ -76,9 +81,9 @@ class RunFolder:
         Raises
         ------
         FileExistsError
-            When the folder already holds a run.
+            If the folder already holds a run.
         NotADirectoryError
-            When the path is a file.
+            If the path is a file.
         """
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file, a run needs a folder")
@@ -98,11 +103,11 @@ class RunFolder:
         Raises
         ------
         FileNotFoundError
-            When there is no checkpoint.
+            If there is no checkpoint.
         CheckpointError
-            When the checkpoint is damaged.
+            If the checkpoint is damaged.
         ValueError
-            When the checkpoint is not of a run.
+            If the checkpoint is not of a run.
         """
         file = Path(path) / "checkpoint.npz"
         gan, extra = GAN.load_with_extra(file, backend)

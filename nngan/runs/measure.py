@@ -31,7 +31,7 @@ class Measure:
     Raises
     ------
     ValueError
-        When the settings have no `measure_every`, or an array is not of this form.
+        If the settings have no `measure_every`, or an array is not of this form.
     """
 
     def __init__(self, run: RunFolder, train: Array, test: Array, judge: Judge) -> None:

@@ -50,7 +50,7 @@ class RunSettings:
     Raises
     ------
     ValueError
-        When a count is not a positive whole number.
+        If a count is not a positive whole number.
     """
 
     epochs: int
@@ -77,7 +77,7 @@ class RunSettings:
         Raises
         ------
         ValueError
-            When one is missing, unknown or out of range.
+            If one is missing, unknown or out of range.
         """
         needed = [field.name for field in fields(cls) if field.default is MISSING]
         known = [field.name for field in fields(cls)]
@@ -108,7 +108,7 @@ def read_extra(
     Raises
     ------
     CheckpointError
-        When the settings cannot be read.
+        If the settings cannot be read.
     """
     if "run" not in extra:
         return None, []
@@ -129,9 +129,9 @@ def read_config(path: Path) -> tuple[RunSettings, dict[str, Any]]:
     Raises
     ------
     FileNotFoundError
-        When there is no such file.
+        If there is no such file.
     ValueError
-        When it is damaged.
+        If it is damaged.
     """
     try:
         stored = dict(json.loads(path.read_text()))

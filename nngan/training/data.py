@@ -40,6 +40,33 @@ def data_samples(game: Game, x: Array) -> Array:
     return data
 
 
+def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
+    """Return the number of training steps in an epoch.
+
+    Raises
+    ------
+    ValueError
+        If an epoch has not even one step, or a minibatch is no multiple of `pack` or has fewer rows
+        than a layer needs.
+    """
+    k, pack = game.rules.k, game.rules.pack
+    if batch_size % pack:
+        raise ValueError(f"batch_size must be a multiple of pack={pack}, got {batch_size}")
+    least = max(game.G.min_rows, game.D.min_rows * pack)
+    if batch_size < least:
+        raise ValueError(
+            f"batch_size must be {least} or more, because BatchNorm takes the variance of a "
+            f"minibatch; got {batch_size}"
+        )
+    steps = samples // (batch_size * k)
+    if steps == 0:
+        raise ValueError(
+            f"x has {samples} samples, fewer than one step takes: lower batch_size={batch_size} "
+            f"times k={k}"
+        )
+    return steps
+
+
 def data_labels(rules: Rules, backend: Backend, labels: Labels | None, n: int) -> Array | None:
     """Return the labels of `n` samples as int64 on the device; None in a game without classes.
 

@@ -19,7 +19,7 @@ from ..checks import positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
 from ..game.inputs import one_hot
-from .data import data_labels, data_samples
+from .data import data_labels, data_samples, steps_per_epoch
 from .progress import Progress, read_log
 
 
@@ -78,14 +78,7 @@ def fit(
     rules = game.rules
     data = data_samples(game, x)
     labels = data_labels(rules, game.backend, labels, len(data))
-    if batch_size % rules.pack:
-        raise ValueError(f"batch_size must be a multiple of pack={rules.pack}, got {batch_size}")
-    steps = len(data) // (batch_size * rules.k)
-    if steps == 0:
-        raise ValueError(
-            f"x has {len(data)} samples, fewer than one step takes: "
-            f"lower batch_size (now {batch_size}) times k (now {rules.k})"
-        )
+    steps = steps_per_epoch(game, len(data), batch_size)
     if labels is not None:
         game.label_counts[...] = (labels[:, None] == game.backend.xp.arange(rules.classes)).sum(0)
     total = game.epoch + epochs
