@@ -219,7 +219,7 @@ def record_steps(monkeypatch):
         recorded.append(Step("D", x, z, i, **options))
         return d_step(game, x, z, i, **options)
 
-    def generator_step(game, z, x, **options):
+    def generator_step(game, z, x=None, **options):
         recorded.append(Step("G", x, z, **options))
         return g_step(game, z, x, **options)
 
