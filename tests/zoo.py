@@ -195,6 +195,38 @@ for entry in ("db not summed and dx sign",):
     cls.backward = _put
 
 
+# -- mistakes in the gradient of a parameter that all rows share -----------------------------------
+
+
+class PReLU:
+    """y = x where x > 0, a x elsewhere, right."""
+
+    def __init__(self):
+        self.a, self.da = np.array([0.1, 0.4, -0.3, 0.25]), np.zeros(4)
+
+    def forward(self, x):
+        return np.where(x > 0, x, self.a * x), x
+
+    def slope_gradient(self, terms):
+        return terms.sum(axis=0)
+
+    def backward(self, dy, x):
+        self.da = self.da + self.slope_gradient(dy * np.minimum(x, 0))
+        return dy * np.where(x > 0, 1, self.a)
+
+
+def slopes(name, kind, formula, x=X4):
+    """Add a PReLU with another sum in da."""
+    cls = type("PReLU", (PReLU,), {"slope_gradient": lambda self, terms: formula(terms)})
+    add(name, cls(), (x,), kind)
+
+
+slopes("slopes: da averaged", "bias_averaged", lambda terms: terms.mean(axis=0))
+slopes("slopes: da of one row only", "bias_not_summed", lambda terms: terms[1])
+slopes("slopes: da not summed", "bias_not_summed", lambda terms: terms)
+slopes("slopes: da summed over everything", "bias_axis", lambda terms: terms.sum())
+slopes("slopes: da summed over the wrong axis", "bias_axis", lambda t: t.sum(axis=1), x=X4[:4])
+
 # -- mistakes in one formula of an elementwise function --------------------------------------------
 
 

@@ -1,11 +1,10 @@
-"""Check the classes in a file: students run it on a layer, teachers grade with it.
+"""Check what a file defines: students run it on a layer, teachers grade with it.
 
 python -m nngan.gradcheck linear.py                 # every class with forward and backward
-python -m nngan.gradcheck linear.py:Linear          # one of them
+python -m nngan.gradcheck linear.py:Linear          # one of them; the same as --class Linear
 
-The file is executed, with your rights. A class is created without arguments. Its parameters are the
-arrays p that have a partner dp (W and dW). Its input width is its n_in or W.shape[0]. Exit status:
-0 if all classes are right, 1 if one is wrong, 2 if there is nothing that can be checked.
+The file is executed with your rights, in a process of its own. Exit status: 0 if all that was
+checked is right, 1 if something is wrong or could not be compared, 2 if nothing can be checked.
 """
 
 from __future__ import annotations
@@ -16,20 +15,29 @@ import sys
 from pathlib import Path
 
 from ..command_line import OneSentenceParser, between
-from .child import ask
-from .report import Finding, Report
+from .remote import Unusable, check_each, with_parts
+from .styles import Settings, read_argument, read_shape
 
 
 def parser() -> OneSentenceParser:
     """Return the parser of the command line."""
     name, form = "python -m nngan.gradcheck", argparse.RawDescriptionHelpFormatter
     p = OneSentenceParser(name, description=__doc__, formatter_class=form)
-    p.add_argument("target", metavar="FILE.py[:ClassName]")
+    p.add_argument("target", metavar="FILE[:NAME]")
+    p.add_argument("--class", dest="name", type=_name, metavar="NAME",
+                   help="check this class, or this pair of functions")  # fmt: skip
+    p.add_argument("--args", nargs="+", action="extend", type=read_argument, default=[],
+                   metavar="NAME=VALUE", help="arguments of the class or functions")  # fmt: skip
+    p.add_argument("--shape", type=read_shape, metavar="3,8,8", help="shape of one sample")
     p.add_argument("--width", type=between(1, 10**6), metavar="N", help="features of the input")
     p.add_argument("--batch", type=between(1, 10**6), metavar="N", help="rows of the input")
     p.add_argument("--seed", type=between(0, 2**32 - 1), default=0, metavar="N", help="default: 0")
     p.add_argument("--timeout", type=between(0.1, 3600.0), default=20.0, metavar="SECONDS",
-                   help="for each class; default: 20")  # fmt: skip
+                   help="for each class, the import included; default: 20")  # fmt: skip
+    p.add_argument("--memory", type=between(1, 10**6), metavar="MB",
+                   help="limit of its memory, beyond Python and NumPy (Linux)")  # fmt: skip
+    p.add_argument("--parts", type=_parts, default=[], metavar="W,b",
+                   help="parameters that must be there, each with a gradient")  # fmt: skip
     p.add_argument("--thorough", action="store_true", help="compare element by element")
     p.add_argument("--overwrite", action="store_true", help="backward must set dW, not add to it")
     return p
@@ -44,25 +52,61 @@ def main(argv: list[str] | None = None) -> int:
     path, _, name = options.target.rpartition(":")
     if not name.isidentifier():  # no colon, or that of a drive, as in C:\linear.py
         path, name = options.target, ""
-    options.file = Path(path).resolve()
-    if not options.file.is_file():
+    if name and options.name:
+        command.error(f"name the class once: {name} or --class {options.name}")
+    if options.shape and options.width:
+        command.error("--shape and --width exclude each other")
+    file, name = Path(path), name or options.name
+    if not file.is_file():
         command.error(f"there is no file {path}")
-    names = ask(options)
-    if isinstance(names, Finding):
-        command.error(f"{path} cannot be imported: {names.evidence}")
-    if not names or name not in ("", *names):
-        has = f"; it has {', '.join(names)}" if names else ""
-        wanted = f"class {name}" if name else "class"
-        command.error(f"{path} defines no {wanted} with forward and backward{has}")
+    if options.memory and sys.platform != "linux":
+        print("--memory has no effect here: only Linux can limit it.", file=sys.stderr)
     verdicts = []
-    for each in [name] if name else names:
-        answer = ask(options, each)
-        report = Report(each, [], [answer], "") if isinstance(answer, Finding) else answer
-        print(report, end="\n\n", flush=True)
-        verdicts.append(report.ok)
-    n, right = len(verdicts), sum(verdicts)
-    print(f"{n} {'class' if n == 1 else 'classes'} checked: {right} right, {n - right} wrong.")
+    try:
+        for report in check_each(file, name, settings_of(options), options.timeout, options.memory):
+            report = with_parts(report, options.parts)
+            print(report, end="\n\n", flush=True)
+            verdicts.append(report.verdict)
+    except Unusable as error:
+        finding = error.finding
+        if finding.kind == "no_class":
+            link = "; " if finding.evidence.startswith("it has") else "\n"
+            has = f"{link}{finding.evidence}" if finding.evidence else ""
+            command.error(finding.sentence.replace("The file", path).rstrip(".") + has)
+        reason = finding.evidence
+        if finding.kind not in ("cannot_import", "hangs", "exits"):
+            reason = f"{finding.sentence} {finding.evidence}"
+        command.error(f"{path} cannot be imported: {reason}")
+    n, right, open_ = len(verdicts), verdicts.count("right"), verdicts.count("inconclusive")
+    rest = f", {open_} not fully" if open_ else ""
+    wrong = n - right - open_
+    print(f"{n} {'class' if n == 1 else 'classes'} checked: {right} right, {wrong} wrong{rest}.")
     return 0 if right == n else 1
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings of the check that the command line asks for."""
+    return Settings(
+        shape=(options.width,) if options.width else options.shape,
+        batch=options.batch,
+        args=dict(options.args),
+        seed=options.seed,
+        thorough=options.thorough,
+        accumulate=False if options.overwrite else None,
+    )
+
+
+def _parts(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"must be names such as W,b, got {text!r}")
+    return parts
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be the name of a class, got {text!r}")
+    return text
 
 
 if __name__ == "__main__":

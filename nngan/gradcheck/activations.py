@@ -114,8 +114,10 @@ def _other(d: str, name: str, forward: str | None) -> Finding:
 def _slope_at(case: Case, u: Array) -> Array | None:
     """Return f'(u) for an elementwise forward f, or None where f is not defined."""
     h = 1e-4
+    inputs = case.subject.inputs
     outputs = [
-        case.subject.with_inputs({case.label: u + step}).output() for step in (-h, -h / 2, h / 2, h)
+        case.subject.with_inputs({**inputs, case.label: u + step}).output()
+        for step in (-h, -h / 2, h / 2, h)
     ]
     far_below, below, above, far_above = outputs
     if far_below is None or below is None or above is None or far_above is None:

@@ -11,7 +11,7 @@ from .compare import Comparison, is_float32, precision_of, random_upstream, samp
 from .contract import contract_findings
 from .diagnosis import diagnose
 from .numerical import DOUBLE, ROUNDED, SINGLE, rounding
-from .report import ArrayResult, Finding, Report, gradient_name
+from .report import ArrayResult, Finding, Report
 from .shapes import explain_broken, shape_findings
 from .subject import Broken, Subject
 
@@ -22,7 +22,11 @@ VAGUE = {"unknown", "rows_or_columns", "region"}
 
 
 def check_backward(
-    subject: Subject, rng: np.random.Generator, thorough: bool = False, accumulate: bool = True
+    subject: Subject,
+    rng: np.random.Generator,
+    thorough: bool = False,
+    accumulate: bool | None = True,
+    seed: int = 0,
 ) -> Report:
     """Check the backward pass of a subject; the options are those of `check_gradients`."""
     y, precision = None, DOUBLE
@@ -40,8 +44,9 @@ def check_backward(
         results = []
         for label, a in subject.arrays.items():
             if gradients[label].shape == a.shape:
-                array = Comparison(subject, label, gradients[label], y, dy, precision, jitter)
-                result, found = _check_array(array, thorough, findings)
+                known = subject, label, gradients[label], y, dy, precision, jitter
+                array = Comparison(*known, seed=seed)
+                result, found = check_array(array, thorough, findings)
                 results.append(result)
                 findings = findings + found
     except Broken as error:
@@ -49,12 +54,23 @@ def check_backward(
     if precision is SINGLE:
         sentence = "The precision is that of float32; this is not a mistake."
         findings.append(Finding("float32", sentence, SINGLE.reason, mistake=False))
-    findings += [_without_gradient(label) for label in subject.without_gradient]
+    is_wrong = any(f.mistake for f in findings)
+    findings += [
+        Finding(
+            "unchecked",
+            u.reason,
+            "" if u.reason.startswith("backward writes") else f"{u.label} was moved",
+            mistake=False,
+        )
+        for u in subject.unseen
+        if not (u.outside and is_wrong)
+    ]
     findings.sort(key=lambda f: not f.mistake)
-    return Report(subject.name, results, findings, precision.reason)
+    compared, constants = tuple(subject.parameters), tuple(subject.constants)
+    return Report(subject.name, results, findings, precision.reason, compared, constants)
 
 
-def _check_array(
+def check_array(
     array: Comparison, thorough: bool, earlier: list[Finding]
 ) -> tuple[ArrayResult, list[Finding]]:
     """Check one array; `earlier` are the findings so far."""
@@ -110,8 +126,8 @@ def _check_elements(
 def _kink(result: ArrayResult) -> Finding:
     if result.kinks == result.checked:
         sentence = (
-            f"Every element of {result.name} is at a kink, so nothing could be compared: choose "
-            "other inputs."
+            f"Every element of {result.name} is at a kink, so nothing could be compared at these "
+            "inputs."
         )
     else:
         sentence = (
@@ -120,14 +136,3 @@ def _kink(result: ArrayResult) -> Finding:
         )
     evidence = "the slopes to the left and to the right do not converge to one value"
     return Finding("kink", sentence, evidence, mistake=False)
-
-
-def _without_gradient(label: str) -> Finding:
-    d = gradient_name(label)
-    return Finding(
-        "unchecked",
-        f"{label} affects the output but has no gradient {d}: if it is a parameter, backward must "
-        f"fill {d}.",
-        f"there is no {d}, so {label} was not checked",
-        mistake=False,
-    )

@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from ..backend import Array
-from .compare import Comparison, disagreement, random_upstream, sample
+from .compare import WIDE, Comparison, disagreement, random_upstream, sample
 from .numerical import SINGLE, Gradient, rounding
 from .report import ArrayResult
 from .subject import Broken, Subject
 
 CLOSE = 1e-5  # the largest error of a prediction, relative to the largest element
+STEP = 1e-4
 MIN_ELEMENTS = 3  # fewer elements can agree with a wrong idea by chance
 SECOND_LOOK_ELEMENTS = 400  # elements that the second look computes
 
@@ -40,7 +41,8 @@ class Case(Comparison):
     def rows(self) -> int:
         """The batch size N."""
         batch = self.a if self.subject.is_loss else self.y
-        return len(batch) if batch.ndim else 1
+        axis = self.subject.batch_axis
+        return batch.shape[axis] if batch.ndim > axis >= 0 else 1
 
     @cached_property
     def known(self) -> Array:
@@ -76,6 +78,27 @@ class Case(Comparison):
         return True
 
     @cached_property
+    def terms(self) -> Array | None:
+        """What each row adds to the gradient of a parameter with one element for each feature.
+
+        None unless each output depends on the element of its own feature alone.
+        """
+        a, kept = self.a, self.a.copy()
+        if self.is_data or self.y.ndim != 2 or a.shape != self.y.shape[1:]:
+            return None
+        moved = []
+        for step in (STEP, -STEP):
+            a[...] = kept + step
+            moved.append(self.subject.output())
+        a[...] = kept
+        up, down = moved
+        if up is None or down is None or not up.shape == down.shape == self.dy.shape:
+            return None
+        terms: Array = self.dy * (up - down) / (2 * STEP)
+        error = np.abs(terms.sum(axis=0) - self.right)[self.known].max(initial=0.0)
+        return terms if error <= CLOSE * np.abs(self.right).max() else None
+
+    @cached_property
     def multiple(self) -> float | None:
         """The factor between backward and the right gradient, if that is the mistake."""
         square = float((self.right**2).sum())
@@ -101,6 +124,11 @@ class Case(Comparison):
         """Return the result at the element that disagrees most."""
         error, tolerance = disagreement(self.analytic, self.numerical, self.precision)
         index = tuple(map(int, np.unravel_index(int((error / tolerance).argmax()), error.shape)))
+        void = ""
+        if not self.known.any():
+            void = "kink" if self.a.size else ""
+        elif not self.wrong.any() and tolerance[self.known].min() > WIDE:
+            void = self.void(self.analytic[self.known], self.right[self.known])
         return replace(
             projection,
             method="elements",
@@ -112,6 +140,7 @@ class Case(Comparison):
             kinks=int(self.numerical.kink.sum()),
             checked=checked,
             wrong=self.wrong,
+            void=void,
         )
 
     def second_look(self) -> Case | None:

@@ -7,18 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Sequential
 from .backward import check_backward
 from .numerical import DOUBLE
-from .report import Report
+from .points import look_again
+from .report import Finding, Report
 from .shapes import explain_broken
-from .subject import Broken, LayerSubject
+from .styles import adapt
+from .subject import Broken, Ended, Subject
 from .tangents import tangent_findings
 from .targets import make_subject, target_name
 
 
 def check_gradients(
-    target: Any, *inputs: Any, thorough: bool = False, accumulate: bool = True, seed: int = 0
+    target: Any,
+    *inputs: Any,
+    thorough: bool = False,
+    accumulate: bool | None = None,
+    seed: int = 0,
 ) -> Report:
     """Compare a hand-written backward pass with numerical derivatives, and name the mistake.
 
@@ -41,8 +46,9 @@ def check_gradients(
     thorough : bool
         Compare every element. Otherwise each array is moved once along a random direction, and
         element by element only if that fails.
-    accumulate : bool
-        Whether backward must add to ``dW`` (the contract of this library) or overwrite it.
+    accumulate : bool, optional
+        Whether backward must add to ``dW`` or overwrite it. By default it must add in this
+        library's style, and may do either in other styles.
     seed : int
         Seed of the random upstream gradient and directions.
 
@@ -70,21 +76,42 @@ def check_gradients(
     >>> nn.check_gradients(nn.Tanh(), np.array([[0.5, -1.0]])).ok
     True
     """
-    rng = np.random.default_rng(seed)
+    target, inputs, habit = adapt(target, inputs)
+    accumulate = habit if accumulate is None else accumulate
     try:
         subject = make_subject(target, inputs)
     except Broken as error:
         finding = explain_broken(error, None, None)
         return Report(target_name(target), [], [finding], DOUBLE.reason)
-    report = check_backward(subject, rng, thorough, accumulate)
-    if isinstance(subject, LayerSubject):
-        if report.ok:
+    return check_subject(subject, thorough, accumulate, seed)
+
+
+def check_subject(
+    subject: Subject, thorough: bool = False, accumulate: bool | None = True, seed: int = 0
+) -> Report:
+    """Check a subject; the options are those of `check_gradients`."""
+    rng = np.random.default_rng(seed)
+    report = check_backward(subject, rng, thorough, accumulate, seed)
+    try:
+        if report.verdict != "wrong" and report.arrays:
+            report = look_again(subject, report, accumulate, thorough, seed)
+        if report.verdict != "wrong" and report.arrays:
             findings = [*tangent_findings(subject, rng), *report.findings]
             report = replace(report, findings=findings)
-        if not report.ok:
-            options = {"thorough": thorough, "accumulate": accumulate, "seed": seed}
-            return _blame_layers(report, subject, **options)
-    return report
+        return _blame_layers(report, subject, thorough, accumulate, seed)
+    except Ended as end:
+        if end.finding.kind != "hangs" or not report.arrays:
+            raise
+        return out_of_time(report, end.finding)
+
+
+def out_of_time(report: Report, end: Finding) -> Report:
+    """Return what a check had found when its time was over; what looked right is inconclusive."""
+    sentence = "The check ran out of time before it had looked at all points. Allow more with "
+    note = Finding("inconclusive", f"{sentence}--timeout.", end.evidence, mistake=False)
+    if any(f.sentence == note.sentence for f in report.findings):
+        return report
+    return replace(report, findings=[*report.findings, note])
 
 
 def assert_gradients(target: Any, *inputs: Any, **options: Any) -> None:
@@ -97,18 +124,18 @@ def assert_gradients(target: Any, *inputs: Any, **options: Any) -> None:
         raise AssertionError(str(report))
 
 
-def _blame_layers(report: Report, subject: LayerSubject, **options: Any) -> Report:
+def _blame_layers(
+    report: Report, subject: Subject, thorough: bool, accumulate: bool | None, seed: int
+) -> Report:
     """Replace the mistakes of a network by those of its layers, if they show in one alone."""
-    if not isinstance(subject.target, Sequential):
+    if report.verdict != "wrong":
         return report
-    found, x = [], next(iter(subject.inputs.values()))
-    for i, layer in enumerate(subject.target.layers):
-        try:
-            alone = check_gradients(layer, x, **options)
-            x = subject.backend.to_numpy(layer.forward(subject.backend.asarray(x))[0])
-        except Exception:  # then the network's own report must do
-            return report
-        prefix = f"layers[{i}], {type(layer).__name__}: "
-        found += [replace(f, sentence=prefix + f.sentence) for f in alone.findings if f.mistake]
+    found = []
+    try:
+        for prefix, layer in subject.layers():
+            alone = check_subject(layer, thorough, accumulate, seed)
+            found += [replace(f, sentence=prefix + f.sentence) for f in alone.findings if f.mistake]
+    except Broken:  # then the network's own report must do
+        return report
     notes = [f for f in report.findings if not f.mistake]
     return replace(report, findings=found + notes) if found else report

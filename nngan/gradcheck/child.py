@@ -1,93 +1,389 @@
-"""Run a student's file in a process of its own, because it may hang, exit or crash."""
+"""The process of a submission: it executes the student's file and serves what it defines.
+
+The checker is in the other process, see `remote`. It asks; this process answers with numbers. The
+student's code can change everything here, so the checker believes nothing of it: no verdict is
+reached here. What follows keeps honest code from disturbing the answers by accident.
+"""
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
+import faulthandler
+import hashlib
 import os
+import random
+import signal
+import socket
 import sys
 import threading
-import time
 import traceback
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .report import Finding, Report
-from .submission import check_class, load_classes
+from . import wire
+from .guesses import other_arguments
+from .objects import ObjectSubject
+from .report import Finding
+from .source import Checkable, checkable, load, not_recognised
+from .styles import Made, Settings, Unrecognised, make
+from .subject import Broken, Subject
+from .targets import make_subject
+from .values import Unknown, output_at, rehearse
+from .watch import watch
+
+PACKAGE = __name__.rpartition(".")[0]
+Answer = tuple[wire.Header, Sequence[Any]]
 
 
-def ask(options: argparse.Namespace, name: str | None = None) -> Any:
-    """Return the names of the file's classes or the report of one; a Finding if that fails."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(sender, options, name))
-    child.start()
-    sender.close()
-    with receiver:
-        try:
-            receiver.recv()  # the child is ready: the time starts now
-            if receiver.poll(options.timeout + 1):  # the child stops itself, if it can
-                return receiver.recv()
-            return _timed_out(options.timeout, "in a call that cannot be interrupted")
-        except EOFError:
-            child.join()
-            sentence = "The process died during the check: os._exit, a crash, or out of memory."
-            return Finding("exits", sentence, f"its exit status was {child.exitcode}")
-        finally:
-            child.kill()
-            child.join()
+def main() -> None:
+    """Serve until the checker closes the connection, or is gone."""
+    connection, life, last_words = _take_over()
+    faulthandler.enable(last_words)  # a crash leaves its line too
+    threading.Thread(target=_end_with, args=(life, os.read, _end), daemon=True).start()
+    serve(connection, last_words)
 
 
-def _timed_out(timeout: float, place: str) -> Finding:
-    sentence = f"Timed out after {timeout:g} s (infinite loop?). Allow more with --timeout."
-    return Finding("hangs", sentence, f"after {timeout:g} s it was {place}")
-
-
-# The rest runs in the child, and so does the student's code.
-
-
-def _answer(connection: Connection, options: argparse.Namespace, name: str | None) -> None:
-    """Send the answer, whatever the file does."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # the file's own output would bury the report
+def _take_over() -> tuple[socket.socket, int, int]:
+    """Take the connection and the private files; leave nothing of the checker's in 0, 1 and 2."""
+    if sys.platform == "win32":
+        connection = wire.from_share(0)
+    else:
+        connection = socket.socket(fileno=int(sys.argv[1]))
+        connection.set_inheritable(False)
+    # Copies of a descriptor are not inherited by the programs that the student's code starts.
+    life, last_words = os.dup(0), os.dup(2)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    main_thread = threading.get_ident()
+    return connection, life, last_words
 
-    def stop() -> None:
-        time.sleep(options.timeout)
+
+def _end_with(life: int, read: Callable[[int, int], bytes], end: Callable[[], None]) -> None:
+    """End this process when the checker's does: its end of the pipe closes then."""
+    read(life, 1)
+    end()
+
+
+def _end(
+    leave: Callable[[int], None] = os._exit,
+    send_signal: Callable[[int, int], None] = os.kill,
+) -> None:
+    """End this process and, except on Windows, those that it started."""
+    if sys.platform != "win32":
+        send_signal(0, signal.SIGKILL)  # to the group
+    leave(1)
+
+
+def serve(connection: socket.socket, last_words: int) -> None:
+    """Answer the checker's questions, one after the other."""
+    server, send, receive = _Server(last_words), wire.send, wire.receive
+    _keep_numpy()
+    send(connection, {"kind": "done", "n": 0})
+    while True:
         try:
-            stack = traceback.extract_stack(sys._current_frames()[main_thread])
-            connection.send(_timed_out(options.timeout, _place(stack, options.file)))
-        finally:
-            os._exit(1)
+            question, arrays = receive(connection)
+        except wire.Closed:
+            _end()
+        n = question.pop("n")
+        try:
+            fields, values = server.answer(question, arrays)
+            values = [_sendable(a) for a in values]
+            answer: wire.Header = {"kind": "done", "n": n, **fields}
+        except Broken as error:
+            answer, values = {"kind": "broken", "n": n, **_broken(error)}, []
+        except Unrecognised as error:
+            answer, values = {"kind": "refused", "n": n, **_refused(error.finding)}, []
+        except NotImplementedError as error:  # by a tangent, or by the student's code
+            answer, values = {"kind": "missing", "n": n, **_raised(error, server.file)}, []
+        except BaseException as error:  # sys.exit is one
+            server.spare = b""
+            answer, values = {"kind": "raised", "n": n, **_raised(error, server.file)}, []
+        send(connection, answer, values)
 
-    connection.send("ready")
-    threading.Thread(target=stop, daemon=True).start()
-    answer: list[str] | Report | Finding
-    np.random.seed(options.seed)  # noqa: NPY002 (a class may draw its weights from it)
-    try:
-        classes = load_classes(options.file)
-        answer = list(classes) if name is None else check_class(classes[name], options)
-    except BaseException as error:  # sys.exit is one
-        answer = _raised(error, options.file)
-    connection.send(answer)
+
+def _keep_numpy() -> None:
+    """Give the server its own modules: what the student's code patches is not what runs here."""
+    kept = _copied(np)
+    kept.random, kept.linalg = _copied(np.random), _copied(np.linalg)
+    ours = [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]
+    for name in ours:
+        module = sys.modules.pop(name)  # who imports the package now gets another copy
+        if "np" in vars(module):
+            vars(module)["np"] = kept
+    delattr(sys.modules[PACKAGE.rpartition(".")[0]], PACKAGE.rpartition(".")[2])
 
 
-def _raised(error: BaseException, file: Path) -> Finding:
-    """Return the exception that ended the check, with its line."""
+def _copied(module: ModuleType) -> Any:
+    copy = ModuleType(module.__name__)
+    vars(copy).update(vars(module))
+    return copy
+
+
+@dataclass
+class _Call:
+    """One forward: what it returned, and how its output was."""
+
+    subject: Subject
+    cache: Any
+    y: Any
+    sent: Any
+
+
+class _Server:
+    """The objects that the checker asks about; each has a number."""
+
+    def __init__(self, last_words: int) -> None:
+        self.last_words = last_words
+        self.spare = bytes(2**22)  # for the answer, when there is no memory left
+        self.file = Path()
+        self.things: dict[str, Checkable] = {}
+        self.make: Callable[[Checkable, Settings], Made] = make
+        self.subjects: dict[int, Subject] = {}
+        self.calls: dict[int, _Call] = {}
+        self.numbers = 0
+
+    def answer(self, question: wire.Header, arrays: list[Any]) -> Answer:
+        for number in question.pop("forget", []):
+            self.subjects.pop(number, None)
+            self.calls.pop(number, None)
+        do: Callable[..., Answer] = getattr(self, "do_" + question.pop("do"))
+        return do(arrays, **question)
+
+    def _number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    # -- the file ---------------------------------------------------------------------------
+
+    def do_load(
+        self, _: list[Any], file: str, seed: int, timeout: float, memory: int | None
+    ) -> Answer:
+        """Execute the file; answer with the names of what can be checked."""
+        # It needs no lock of the interpreter, so it ends a call that never returns, too.
+        faulthandler.dump_traceback_later(timeout, exit=True, file=self.last_words)
+        if memory is not None:
+            _limit_memory(memory)
+        self.file = Path(file)
+        sys.argv = [file]
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 (a class may draw its weights from it)
+        watch(self.file, self.last_words)
+        module = load(self.file)
+        self.things = checkable(module)
+        advice = "" if self.things else not_recognised(module)
+        return {"names": list(self.things), "advice": advice[:4000]}, []
+
+    def do_make(self, _: list[Any], name: str, settings: dict[str, Any]) -> Answer:
+        """Create the object and a subject of it, with inputs that fit."""
+        chosen = Settings(**wire.unpacked(settings))
+        made = self.make(self.things[name], chosen)
+        subject = make_subject(made.target, made.inputs)
+        if isinstance(subject, ObjectSubject):
+            subject.work_on_the_object_itself()
+        new, values = self._new(subject)
+        facts = {
+            "subjects": [new],
+            "accumulate": made.accumulate,
+            "notes": [note[:2000] for note in made.notes],
+            "input_note": made.input_note[:2000],
+            "others": self._others(self.things[name], chosen),
+            "style": made.style,
+        }
+        return facts, values
+
+    def do_values(
+        self, arrays: list[Any], name: str, settings: dict[str, Any], labels: list[str]
+    ) -> Answer:
+        """Answer with the outputs of forward where the arrays of these labels have these values."""
+        made = self.make(self.things[name], Settings(**wire.unpacked(settings)))
+        outputs = []
+        rehearse(made.target, made.inputs)
+        try:
+            for i in range(0, len(arrays), len(labels)):
+                values = dict(zip(labels, arrays[i : i + len(labels)], strict=True))
+                outputs.append(output_at(made.target, made.inputs, values))
+        except Unknown as error:
+            return {"unknown": error.label, "has_shape": error.has_shape, "found": error.found}, []
+        return {"unknown": None, "has_shape": False, "found": ""}, outputs
+
+    def _others(self, thing: Checkable, settings: Settings) -> list[tuple[str, int]]:
+        return other_arguments(thing.parts[0], settings.args) if thing.kind == "class" else []
+
+    # -- subjects ---------------------------------------------------------------------------
+
+    def do_copy(
+        self, arrays: list[Any], subject: int, moved: list[str], how: str, names: list[str],
+        mode: str,
+        indices: list[int],
+    ) -> Answer:  # fmt: skip
+        """Copy a subject: with other inputs, as complex, in another mode; or its layers."""
+        on = self.subjects[subject]
+        rest = self._set(on, moved, arrays)
+        if how == "layers":
+            named = [(name, self._new(layer)) for name, layer in on.layers()]
+            facts = [{**new, "layer": name} for name, (new, _) in named]
+            return {"subjects": facts}, [a for _, (_, values) in named for a in values]
+        if how == "inputs":
+            twin = on.with_inputs(dict(zip(names, rest, strict=True)))
+        elif how == "doubled":
+            twin = on.doubled(np.copy)
+        elif how == "rows":
+            twin = on.rows(np.array(indices))
+        else:
+            twin = on.to_complex() if how == "complex" else on.in_mode(mode)
+        new, values = self._new(twin)
+        return {"subjects": [new]}, values
+
+    def _new(self, subject: Subject) -> Answer:
+        """Give a subject a number; return what the checker must know, and its arrays."""
+        number = self._number()
+        self.subjects[number] = subject
+        facts = {
+            "subject": number,
+            "layer": subject.name[:200],
+            "inputs": list(subject.inputs),
+            "parameters": list(subject.parameters),
+            "unseen": [list(each) for each in subject.unseen],
+            "constants": subject.constants,
+            "modes": subject.modes(),
+            "is_loss": subject.is_loss,
+            "has_tangent": subject.has_tangent,
+            "batch_axis": subject.batch_axis,
+        }
+        return facts, list(subject.arrays.values())
+
+    def _set(self, subject: Subject, names: list[str], arrays: list[Any]) -> list[Any]:
+        """Set the arrays of these names; return the rest of `arrays`."""
+        for name, a in zip(names, arrays, strict=False):
+            subject.arrays[name][...] = a
+        return arrays[len(names) :]
+
+    def do_forward(
+        self, arrays: list[Any], subject: int, moved: list[str], own: bool, keep: bool
+    ) -> Answer:
+        """Run forward, after some arrays are set, with the subject's own inputs or those sent."""
+        on = self.subjects[subject]
+        rest = self._set(on, moved, arrays)
+        kept = [a.copy() for a in rest]
+        y, cache = on.forward(None if own else rest)
+        changed = [not _same(a, k) for a, k in zip(rest, kept, strict=True)]
+        overwritten = [n for n, call in self.calls.items() if not _same(call.y, call.sent)]
+        for n in overwritten:
+            self.calls[n].sent = np.array(self.calls[n].y)
+        number = None
+        if keep:
+            number = self._number()
+            self.calls[number] = _Call(on, cache, y, np.array(y))
+        return {"call": number, "changed": changed, "overwritten": overwritten}, [y]
+
+    def do_outputs(self, arrays: list[Any], subject: int, moved: list[str], label: str) -> Answer:
+        """Answer with an output for each element of an array that moves alone."""
+        on = self.subjects[subject]
+        coordinates, moves = self._set(on, moved, arrays)
+        outputs = list(on.outputs(label, coordinates, moves))
+        shapes = [y.shape for y in outputs if y is not None]
+        is_there = [y is not None and y.shape == shapes[0] for y in outputs]
+        good = [y for y, there in zip(outputs, is_there, strict=True) if there]
+        return {"is_there": is_there}, [np.array(good)] if good else []
+
+    def do_backward(self, arrays: list[Any], call: int, start: list[str] | None) -> Answer:
+        """Run backward on the cache of a forward."""
+        on, dy = self.calls[call].subject, arrays[0]
+        kept = dy.copy()
+        gradients = on.backward(dy, self.calls[call].cache, _named(start, arrays[1:]))
+        facts = {"names": list(gradients), "changed_dy": not _same(dy, kept)}
+        return facts, list(gradients.values())
+
+    def do_fact(self, _: list[Any], subject: int, name: str) -> Answer:
+        """Answer what the last passes did to a parameter or a gradient: its name."""
+        return {"label": getattr(self.subjects[subject], name)()}, []
+
+    def do_cache_snapshot(self, _: list[Any], call: int) -> Answer:
+        """Answer with a number that changes when the arrays in a cache do."""
+        on, sum_ = self.calls[call].subject, hashlib.sha256()
+        for part in on.cache_snapshot(self.calls[call].cache):
+            sum_.update(part)
+        return {"digest": sum_.hexdigest()}, []
+
+    def do_as_left(self, arrays: list[Any], subject: int, moved: list[str]) -> Answer:
+        """Run both passes on the gradients that the object itself has prepared."""
+        on = self.subjects[subject]
+        (dy,) = self._set(on, moved, arrays)
+        left = on.as_left(dy)
+        if left is None:
+            return {"left": None}, []
+        both = left.start, left.gradients
+        names = [[k for k, a in side.items() if a is not None] for side in both]
+        error = left.error
+        facts = {
+            "start": names[0],
+            "gradients": names[1],
+            "missing": [[k for k, a in side.items() if a is None] for side in both],
+            "error": error and _broken(error),
+            "shared": list(left.shared),
+        }
+        values = [side[k] for side, some in zip(both, names, strict=True) for k in some]
+        return {"left": facts}, values
+
+    def do_tangent(self, arrays: list[Any], call: int) -> Answer:
+        """Answer with the derivative of the output along a direction."""
+        on = self.calls[call].subject
+        return {}, [on.tangent(arrays[0], self.calls[call].cache)]
+
+    def do_backward_tangent(self, arrays: list[Any], call: int, start: list[str] | None) -> Answer:
+        """Run the backward pass of the tangent."""
+        on, (dy_dot, x_dot, *rest) = self.calls[call].subject, arrays
+        begin = _named(start, rest)
+        gradients = on.backward_tangent(dy_dot, x_dot, self.calls[call].cache, begin)
+        return {"names": list(gradients)}, list(gradients.values())
+
+
+def _broken(error: Broken) -> wire.Header:
+    return {"where": error.where, "detail": error.detail[:2000], "place": error.place[:2000]}
+
+
+def _refused(finding: Finding) -> wire.Header:
+    words = {"reason": finding.kind, "sentence": finding.sentence, "evidence": finding.evidence}
+    return {name: text[:4000] for name, text in words.items()}
+
+
+def _named(names: list[str] | None, arrays: list[Any]) -> dict[str, Any] | None:
+    return None if names is None else dict(zip(names, arrays, strict=True))
+
+
+def _sendable(value: Any) -> Any:
+    """Return a plain array of a type that can be sent."""
+    a = np.asarray(value)
+    if a.dtype.kind in "fc" and f"{a.dtype.kind}{a.dtype.itemsize}" not in wire.TYPES:
+        return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
+    if a.dtype.kind not in "biufc":
+        raise Broken("contract", f"An array holds no numbers, but {a.dtype}")
+    return a
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(np.array_equal(a, b))
+
+
+# -- errors and limits ----------------------------------------------------------------------------
+
+
+def _raised(error: BaseException, file: Path) -> wire.Header:
+    """Describe the exception that ended a question, with its line."""
+    what = "exits" if isinstance(error, SystemExit) else "raises"
+    if isinstance(error, MemoryError):
+        what = "memory"
     if isinstance(error, SyntaxError):
         message = f"{type(error).__name__}: {error.msg}"
-        place = f"at {Path(error.filename or file).name}, line {error.lineno or 1}"
+        at = f"at {Path(error.filename or file).name}, line {error.lineno or 1}"
     else:
-        message = " ".join(traceback.format_exception_only(error)[0].split())[:300]
-        place = _place(traceback.extract_tb(error.__traceback__), file)
-    evidence = f"{message}, {place}"
-    if isinstance(error, SystemExit):
-        return Finding("exits", "It calls sys.exit, which ends the program.", evidence)
-    return Finding("raises", "It raises an exception.", evidence)
+        message = " ".join(traceback.format_exception_only(error)[0].split())
+        at = _place(traceback.extract_tb(error.__traceback__), file)
+    return {"what": what, "message": message[:2000], "at": at[:2000]}
 
 
 def _place(stack: traceback.StackSummary, file: Path) -> str:
@@ -97,3 +393,14 @@ def _place(stack: traceback.StackSummary, file: Path) -> str:
             name = Path(frame.filename).name
             return f"at {name}, line {frame.lineno}, in {frame.name}: {frame.line}"
     return f"outside {file.name}"
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Let the process take so much memory more than Python and NumPy have taken (Linux)."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = taken + megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

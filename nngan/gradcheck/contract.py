@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from ..backend import Array
+from .compare import SUBNORMAL
 from .report import Finding, gradient_name
-from .subject import Broken, LayerSubject, Subject
-
-SUBNORMAL = 1e-300  # floats below about this size have fewer digits
+from .subject import Broken, Subject
 
 
 def contract_findings(
-    subject: Subject, dy: Array, rng: np.random.Generator, accumulate: bool
+    subject: Subject, dy: Array, rng: np.random.Generator, accumulate: bool | None
 ) -> list[Finding]:
     """Run the passes in ways that must make no difference, and report those that do."""
     check = _ContractCheck(subject, dy, rng, accumulate)
@@ -23,8 +22,11 @@ def contract_findings(
         if "accumulates" not in check.findings:  # state spoils the other checks
             check.cache_is_its_own()
             check.gradients_are_linear_in_dy()
+            if not check.findings:
+                check.gradients_add_up()
             check.buffers_are_added_to()
             check.memory_layout_does_not_matter()
+            check.results_are_new_arrays()
     return list(check.findings.values())
 
 
@@ -32,11 +34,12 @@ class _ContractCheck:
     """The checks of one subject. The first finding of each kind is kept."""
 
     def __init__(
-        self, subject: Subject, dy: Array, rng: np.random.Generator, accumulate: bool
+        self, subject: Subject, dy: Array, rng: np.random.Generator, accumulate: bool | None
     ) -> None:
         self.subject, self.dy, self.rng, self.accumulate = subject, dy, rng, accumulate
         self.findings: dict[str, Finding] = {}
         self.y: Array
+        self.raw: Array  # an output as forward has returned it, not a copy
         self.gradients: dict[str, Array]
 
     def find(self, kind: str, sentence: str, evidence: str) -> None:
@@ -53,7 +56,7 @@ class _ContractCheck:
                     f"forward changes its input {name}: work on a copy.",
                     f"{name} differs after forward",
                 )
-        second = self.subject.forward()[0]
+        self.raw = second = self.subject.forward()[0]
         if same(second, self.y):
             return True
         self.find(
@@ -69,32 +72,32 @@ class _ContractCheck:
     def backward_repeats(self) -> None:
         """See whether backward writes only into the gradients, and whether it can be repeated."""
         _, cache = self.subject.forward()
-        dy, cached = self.dy.copy(), [(a, a.copy()) for a in arrays_in(cache)]
+        dy, cached = self.dy.copy(), self.subject.cache_snapshot(cache)
         self.gradients = first = self.subject.backward(dy, cache)
         if not np.array_equal(dy, self.dy):
             self.find(
                 "writes_input", "backward changes dy: work on a copy.", "dy differs after backward"
             )
-        if any(a.tobytes() != kept.tobytes() for a, kept in cached):
+        after = self.subject.cache_snapshot(cache)
+        if len(after) == len(cached) and after != cached:
             self.find(
                 "writes_input",
                 "backward changes the cache, which may be used again: work on a copy.",
                 "an array in the cache differs after backward",
             )
-        if isinstance(self.subject, LayerSubject):
-            if name := self.subject.changed_parameter():
-                self.find(
-                    "writes_parameters",
-                    f"forward or backward changes {name}: only the optimizer may do that.",
-                    f"{name} differs after forward and backward",
-                )
-            if name := self.subject.replaced_gradient():
-                self.find(
-                    "replaced",
-                    f"backward replaces {name} by a new array outside the network's flat buffer: "
-                    f"write into {name} with += or [...].",
-                    f"after backward {name} is another object",
-                )
+        if name := self.subject.changed_parameter():
+            self.find(
+                "writes_parameters",
+                f"forward or backward changes {name}: only the optimizer may do that.",
+                f"{name} differs after forward and backward",
+            )
+        if name := self.subject.replaced_gradient():
+            self.find(
+                "replaced",
+                f"backward replaces {name} by a new array outside the network's flat buffer: "
+                f"write into {name} with += or [...].",
+                f"after backward {name} is another object",
+            )
         try:
             second, third = (self.subject.backward(self.dy.copy(), cache) for _ in range(2))
         except Broken as error:
@@ -126,14 +129,15 @@ class _ContractCheck:
     def cache_is_its_own(self) -> None:
         """Run two forwards before the first backward, as a discriminator does."""
         kept, cache = self.subject.forward()
-        inputs = list(self.subject.inputs.values())
+        inputs, later = list(self.subject.inputs.values()), []
         # If the domain is small (log), the second attempt stays close.
         for others in (
             [a + self.rng.standard_normal(a.shape) for a in inputs],
             [1.01 * a for a in inputs],
         ):
             try:
-                self.subject.forward(others)
+                for _ in range(4):  # a layer may have some buffers that take turns
+                    later.append(self.subject.forward(others))
                 break
             except Broken:
                 continue
@@ -156,16 +160,19 @@ class _ContractCheck:
     def gradients_are_linear_in_dy(self) -> None:
         """See whether every gradient is proportional to dy, as the chain rule says."""
         first = self.gradients
-        zero, double, opposite = (
+        zero, double, opposite, large, small = (
             self.subject.backward(factor * self.dy, self.subject.forward()[1])
-            for factor in (0, 2, -1)
+            for factor in (0, 2, -1, 1024, 2.0**-20)
         )
         constant = [n for n, g in first.items() if same(double[n], g) and not same(g, 0 * g)]
         shifted = [n for n, g in first.items() if not same(zero[n] + g, g)]
         bent = [
             n
             for n, g in first.items()
-            if not same(double[n], 2 * g) or not same(opposite[n] + 2 * g, g)
+            if not same(double[n], 2 * g)
+            or not same(opposite[n] + 2 * g, g)
+            or not same(large[n], 1024 * g)
+            or not same(2.0**20 * small[n], g)
         ]
         if constant:
             names, verb = (
@@ -190,8 +197,28 @@ class _ContractCheck:
                 "not_linear",
                 f"{gradient_name(bent[0])} is not proportional to dy: backward must multiply by dy "
                 "once and do nothing else to it (no clipping, no square, no sign).",
-                "2 dy does not give twice the gradient, or -dy does not give its negative",
+                "2 dy does not give twice the gradient, or -dy not its negative, or a large or "
+                "small multiple of dy not that of the gradient",
             )
+
+    def gradients_add_up(self) -> None:
+        """See whether the gradients of two parts of dy, with zeros in them, add up to the whole."""
+        part = self.dy.copy()
+        part.flat[::2] = 0
+        if part.ndim and len(part) > 1:
+            part[0] = 0
+        halves = [self.subject.backward(p, self.subject.forward()[1])
+                  for p in (part.copy(), self.dy - part)]  # fmt: skip
+        largest = max(float(np.abs(g).max(initial=0.0)) for g in self.gradients.values())
+        for n, g in self.gradients.items():
+            # Backward may compute in float32.
+            if np.abs(halves[0][n] + halves[1][n] - g).max(initial=0.0) > 1e-4 * largest:
+                self.find(
+                    "not_linear",
+                    f"{gradient_name(n)} is not the sum of the gradients of two parts of dy: "
+                    "backward must multiply by dy once, also where dy is 0.",
+                    "dy is split in two, and each half has zeros in it",
+                )
 
     def buffers_are_added_to(self) -> None:
         """See whether backward adds to the gradients of the parameters or overwrites them."""
@@ -201,7 +228,10 @@ class _ContractCheck:
         after = self.subject.backward(self.dy.copy(), cache, start)
         for name in parameters:
             d, overwritten = gradient_name(name), same(after[name], first[name])
-            if self.accumulate and not same(after[name], start[name] + first[name]):
+            added = same(after[name], start[name] + first[name])
+            if self.accumulate is None and (added or overwritten):
+                continue
+            if self.accumulate is not False and not added:
                 self.find(
                     "overwrites",
                     f"backward overwrites {d}. It must add to it ({d} += ...), because a "
@@ -210,7 +240,7 @@ class _ContractCheck:
                     if overwritten
                     else f"{d} is not the sum of its earlier values and the gradient",
                 )
-            elif not self.accumulate and not overwritten:
+            elif self.accumulate is False and not overwritten:
                 self.find(
                     "accumulates",
                     f"backward adds to {d}. It must overwrite it.",
@@ -220,35 +250,46 @@ class _ContractCheck:
     def memory_layout_does_not_matter(self) -> None:
         """Run both passes on column-major arrays with gaps in memory."""
         sentence = "Arrays that are not contiguous in memory (x[::2], x.T) give a different result."
-        inputs = [_with_gaps(a) for a in self.subject.inputs.values()]
-        try:
-            y, cache = self.subject.forward(inputs)
-            gradients = self.subject.backward(_with_gaps(self.dy), cache)
-        except Broken as error:
-            self.find("strided", sentence, error.detail)
-            return
-        first = self.gradients
-        largest = max(float(np.abs(g).max(initial=0.0)) for g in first.values())
-        if not same(y, self.y):
-            self.find("strided", sentence, "the output differs")
-        elif name := next((n for n in first if not same(gradients[n], first[n], largest)), None):
-            self.find("strided", sentence, f"{gradient_name(name)} differs")
+        for form in (_with_gaps, partial(np.array, order="F")):
+            inputs = [form(a) for a in self.subject.inputs.values()]
+            try:
+                y, cache = self.subject.forward(inputs)
+                gradients = self.subject.backward(form(self.dy), cache)
+            except Broken as error:
+                self.find("strided", sentence, error.detail)
+                return
+            first = self.gradients
+            largest = max(float(np.abs(g).max(initial=0.0)) for g in first.values())
+            wrong = (n for n in first if not same(gradients[n], first[n], largest))
+            if not same(y, self.y):
+                self.find("strided", sentence, "the output differs")
+            elif name := next(wrong, None):
+                self.find("strided", sentence, f"{gradient_name(name)} differs")
+
+    def results_are_new_arrays(self) -> None:
+        """See whether one of the passes before has overwritten an earlier result."""
+        for _ in range(3):
+            try:
+                self.subject.forward([1.01 * a for a in self.subject.inputs.values()])
+            except Broken:
+                break
+        if not same(self.raw, self.y):
+            self.find(
+                "stale_cache",
+                "forward overwrites the output of the call before: return a new array each time.",
+                "after some forwards an earlier output has changed",
+            )
+        if name := self.subject.overwritten_gradient():
+            self.find(
+                "stale_cache",
+                f"backward overwrites the {name} of the call before: return a new array each time.",
+                f"after another backward the first {name} has changed",
+            )
 
 
 def _with_gaps(a: Array) -> Array:
     gaps: Array = np.repeat(a.T, 2, axis=0)[::2].T if a.ndim else a.copy()
     return gaps
-
-
-def arrays_in(tree: Any) -> list[Array]:
-    """Return the NumPy arrays in a cache, however it is nested."""
-    if isinstance(tree, np.ndarray):
-        return [tree]
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, list | tuple):
-        return [a for branch in tree for a in arrays_in(branch)]
-    return []
 
 
 def same(a: Array, b: Array, cancelled: float = 0.0) -> bool:

@@ -18,7 +18,7 @@ from .activations import activation
 from .case import MIN_ELEMENTS, SECOND_LOOK_ELEMENTS, Case
 from .numerical import difference
 from .report import Finding
-from .shapes import TRANSPOSE, UNSUMMED
+from .shapes import TRANSPOSE, UNSUMMED, unsummed
 
 Hypothesis = Callable[[Case], Iterator[Finding]]
 
@@ -161,6 +161,7 @@ def operands(case: Case) -> Iterator[Finding]:
         )
     if case.a.ndim != 1:
         return
+    yield from _sums(case)
     if any(case.predicts(row) for row in dy):
         yield Finding("bias_not_summed", f"{UNSUMMED}.", f"{d} equals one row of dy")
     everything, over_columns = np.full(case.a.shape, dy.sum()), dy.sum(axis=1)
@@ -168,6 +169,21 @@ def operands(case: Case) -> Iterator[Finding]:
         if case.a.size > 1 and case.predicts(wrong):
             sentence = f"{d} is summed over the wrong axes. {UNSUMMED}."
             yield Finding("bias_axis", sentence, f"{d} equals {name}")
+
+
+def _sums(case: Case) -> Iterator[Finding]:
+    """Try wrong sums for a parameter that every row uses by more than adding it."""
+    d, terms = case.d, case.terms
+    if terms is None or np.allclose(terms, case.dy, rtol=1e-6):
+        return
+    if any(case.predicts(row) for row in terms):
+        evidence = f"{d} equals what one row adds to it"
+        yield Finding("bias_not_summed", f"{unsummed(case.label)}.", evidence)
+    everything = np.full(case.a.shape, terms.sum())
+    for wrong, name in ((everything, "everything"), (terms.sum(axis=1), "each row")):
+        if case.a.size > 1 and case.predicts(wrong):
+            sentence = f"{d} is summed over the wrong axes. {unsummed(case.label)}."
+            yield Finding("bias_axis", sentence, f"{d} equals the sum over {name}")
 
 
 def paths(case: Case) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ imaginary part over h is the derivative, exact to rounding with h = 1e-30.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ import numpy as np
 from ..backend import Array
 
 Forward = Callable[[], "Array | None"]
+Outputs = Callable[[Array, Array], Iterable["Array | None"]]
+STEPS = (-1.0, -0.5, 0.5, 1.0)  # the points of a difference, in units of h
 MAX_SHRINKS = 5  # how often the step may become ten times smaller
 FLOOR = 1e-4  # an element this much smaller than the largest is measured against the largest
 SMOOTH = 1e-6  # where a function is smooth, left and right agree this well
@@ -102,17 +104,26 @@ def difference(
     or None if it has none. `y` is the output at `a`, `dy` its upstream gradient and `jitter` its
     rounding error. The result is None if the function is not defined on both sides.
     """
-    kept, slopes, moved = a.copy(), [], np.zeros(np.shape(y), bool)
-    for step in (-h, -h / 2, h / 2, h):
-        a[...] = kept + step * direction
-        output = forward()
+    kept, outputs = a.copy(), []
+    for step in STEPS:
+        a[...] = kept + step * h * direction
+        outputs.append(forward())
         a[...] = kept
+    return from_outputs(outputs, y, dy, h, jitter)
+
+
+def from_outputs(
+    outputs: Sequence[Array | None], y: Array, dy: Array, h: float, jitter: Array
+) -> Difference | None:
+    """Return the difference from the outputs at `STEPS` times `h`; see `difference`."""
+    slopes, moved = [], np.zeros(np.shape(y), bool)
+    for step, output in zip(STEPS, outputs, strict=True):
         if output is None or output.shape != np.shape(y):
             return None
         # Outputs are subtracted before they are summed: those that do not move add no rounding.
         move = output - y
         moved |= move != 0
-        slopes.append(float((dy * move).sum()) / step)
+        slopes.append(float((dy * move).sum()) / (step * h))
     far_left, left, right, far_right = slopes
     # An output that did not move may have moved by less than its last digit.
     size = np.abs(dy) * jitter * np.where(moved, 8.0, 0.5)
@@ -130,13 +141,15 @@ def numerical_gradient(
     precision: Precision,
     jitter: Array,
     coordinates: Array,
+    outputs: Outputs,
 ) -> Gradient:
     """Return dL/da at the given coordinates, one by one, and recognise kinks.
 
     Where left and right disagree, the step shrinks. That excludes a kink nearby, and a function
     that is rough only at a coarse scale. If the gap between left and right is the same at every
-    step, the coordinate is at a kink. `coordinates` are flat indices; the other arguments are those
-    of `difference`.
+    step, the coordinate is at a kink. `coordinates` are flat indices. `outputs(coordinates, moves)`
+    returns the output for each element of `a` that moves alone; the other arguments are those of
+    `difference`.
     """
     unit = np.zeros(a.shape)
 
@@ -147,7 +160,11 @@ def numerical_gradient(
         return result
 
     steps = [precision.step * max(1.0, abs(a.flat[i])) for i in coordinates]
-    first = [attempt(i, h) for i, h in zip(coordinates, steps, strict=True)]
+    moves = np.outer(steps, STEPS).ravel()
+    four = zip(
+        *[iter(outputs(np.repeat(coordinates, len(STEPS)), moves))] * len(STEPS), strict=True
+    )
+    first = [from_outputs(at, y, dy, h, jitter) for at, h in zip(four, steps, strict=True)]
     scale = max((abs(d.value) for d in first if d), default=0.0)
     values, noises = np.full(a.shape, np.nan), np.zeros(a.shape)
     kinks = np.zeros(a.shape, bool)

@@ -1,131 +1,522 @@
-"""The parameters of an object: its arrays ``p`` that have a partner ``dp``."""
+"""The parameters of an object: the numbers that its forward reads, each with its gradient.
+
+A number is a parameter if it has a partner: ``dW`` or ``W_grad`` for ``W``, ``grads['W']`` for
+``params['W']``, ``grads[0]`` for ``params[0]``. Every other number is moved. Where the output
+moves, an array is `Unseen`, and a plain scalar is a constant.
+"""
 
 from __future__ import annotations
 
-import copy
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, Backend, Key, Stream
-from ..layers import Layer
-from ..network import Sequential
+from ..backend import Array, Key, Stream
+from .copies import copied
+from .places import (
+    Place,
+    as_array,
+    is_leaf,
+    is_number,
+    keep,
+    layers_in,
+    places,
+    put,
+)
+from .report import gradient_name
+
+Trial = Callable[[Any, int], "Array | None"]
+Alone = tuple[Place, ...]  # all places of one array
+GRADIENTS = ("grads", "gradients", "grad", "gradient", "d", "deltas", "diffs")
+WHOLE: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("params", "parameters", "param", "weights", "theta", "trainable", "variables"), GRADIENTS
+)
+WHOLE |= dict.fromkeys(
+    ("data", "value", "val", "values", "array", "w"), ("grad", "gradient", "diff")
+)
+WHOLE["p"] = (*GRADIENTS, "g")
+
+
+class Unseen(NamedTuple):
+    """A number that moves the output and has no gradient that could be compared.
+
+    Attributes
+    ----------
+    label : str
+    reason : str
+        One sentence: what was seen, and the next step.
+    outside : bool
+        Whether it is a global or a variable of a function, where constants are usual too.
+    """
+
+    label: str
+    reason: str
+    outside: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: all places of its array, and all places of its gradient."""
+
+    label: str
+    places: Alone
+    gradients: Alone
+
+    @property
+    def outside(self) -> Alone:
+        """The places that other objects share, and that must be put back."""
+        return tuple(p for p in (*self.places, *self.gradients) if p.outside)
+
+    def value(self, target: Any) -> Array:
+        """Return a copy of the parameter."""
+        return host(target, self.places[0])
+
+    def set_value(self, target: Any, value: Array) -> None:
+        """Set the parameter."""
+        put(target, self.places, value)
+
+    def gradient(self, target: Any) -> Any:
+        """Return its gradient: whatever backward has put there."""
+        return self.gradients[0].read(target)
+
+    def set_gradient(self, target: Any, value: Array) -> None:
+        """Set the gradient, before a backward pass."""
+        put(target, self.gradients, value)
 
 
 @dataclass
-class ParameterRef:
-    """A reference to one parameter: an object and the name of its attribute."""
+class Found:
+    """What was found in an object.
 
-    owner: Any
-    name: str
-    buffer: Any = None
+    Attributes
+    ----------
+    target : object
+        The object that has all parameters: the given one, or a copy after its first passes if only
+        they make some parameters.
+    movable : list of Place
+        Constants of the object itself.
+    still : list of Place
+        Floats that do not move the output.
+    """
 
-    @property
-    def value(self) -> Array:
-        """The parameter."""
-        array: Array = getattr(self.owner, self.name)
-        return array
-
-    @property
-    def gradient(self) -> Any:
-        """Its gradient: whatever backward has put there."""
-        return getattr(self.owner, "d" + self.name)
-
-    @property
-    def is_replaced(self) -> bool:
-        """Whether backward has replaced the view of a network's buffer by a new array."""
-        return isinstance(self.owner, Layer) and self.gradient is not self.buffer
-
-    def set_gradient(self, value: Array, backend: Backend) -> None:
-        """Set the gradient, before a backward pass."""
-        if isinstance(self.owner, Layer):
-            self.buffer = self.gradient
-            self.buffer[...] = backend.asarray(value)
-        else:
-            setattr(self.owner, "d" + self.name, value.copy())
+    target: Any
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    unseen: list[Unseen] = field(default_factory=list)
+    constants: list[str] = field(default_factory=list)
+    movable: list[Place] = field(default_factory=list)
+    still: list[Place] = field(default_factory=list)
 
 
-def find_parameters(target: Any, rehearse: Callable[[Any], None]) -> dict[str, ParameterRef]:
-    """Return the parameters of `target` and of the layers inside it, by label.
+def host(target: Any, place: Place) -> Array:
+    """Return a copy of the array at a place, on the host."""
+    layer, value = place.layer(target), place.read(target)
+    return np.array(layer.backend.to_numpy(value)) if layer else as_array(value)
+
+
+def find_parameters(
+    target: Any, trial: Trial, rehearse: Callable[[Any], None], others: Callable[[Any], None]
+) -> Found:
+    """Return the parameters of `target`, by label, and what else moves its output.
 
     Parameters
     ----------
     target : object
+    trial : callable
+        ``trial(twin, i)`` returns the output of a copy for the input, or for another one (i = 1);
+        None if forward fails.
     rehearse : callable
-        Runs both passes of a copy. Some gradients exist only after backward, and an array that
-        forward itself stores (``self.x = x``) is not a parameter.
+        Runs both passes of a copy once. Some parameters and gradients exist only then.
+    others : callable
+        Runs forward of a copy in its other modes, in which it may keep statistics.
     """
-    for _, part in _parts(target):
-        if isinstance(part, Layer) and any(not hasattr(part, name) for name in part.shapes):
-            part.bind(np.zeros(part.size), np.zeros(part.size), part.backend)
-            part.initialize(Key(0).fold_in(Stream.WEIGHTS))
-    rehearsed = copy.deepcopy(target)
-    set_dtype(rehearsed, {}, np.float64)
-    before = [dict(_attributes(part)) for _, part in _parts(rehearsed)]
-    rehearse(rehearsed)
-    found: dict[str, ParameterRef] = {}
-    for (prefix, part), old, (_, twin) in zip(
-        _parts(target), before, _parts(rehearsed), strict=False
-    ):
-        if isinstance(part, Layer):
-            names = list(part.shapes)
+    initialize(target)
+    return _Search(target, trial, rehearse, others).run()
+
+
+def initialize(target: Any) -> None:
+    """Give weights to the library's layers that belong to no network yet."""
+    for layer in layers_in(target):
+        if any(not hasattr(layer, name) for name in layer.shapes):
+            layer.bind(np.zeros(layer.size), np.zeros(layer.size), layer.backend)
+            layer.initialize(Key(0).fold_in(Stream.WEIGHTS))
+
+
+def set_dtype(target: Any, dtype: Any) -> None:
+    """Convert the library's layers in an object to `dtype`, and keep their values."""
+    for layer in layers_in(target):
+        values = layer.backend.asarray(layer.values(), dtype)
+        layer.bind(values, layer.backend.xp.zeros_like(values), layer.backend)
+
+
+class _Search:
+    """The search in one object."""
+
+    def __init__(
+        self,
+        target: Any,
+        trial: Trial,
+        rehearse: Callable[[Any], None],
+        others: Callable[[Any], None],
+    ) -> None:
+        self.target, self.others = target, others
+        self.twin = copied(target)
+        set_dtype(self.twin, np.float64)
+        self.before = {p: _content(v) for p, v in places(self.twin)}
+        self.restore = keep(self.twin, tuple(p for p in self.before if p.outside))
+        rehearse(self.twin)
+        self.trial = trial
+        self.all = dict(places(self.twin))
+        self.index: dict[tuple[Any, ...], list[Place]] = {}
+        for place in self.all:
+            self.index.setdefault(_lower(_plain(place.tokens)), []).append(place)
+        self.prefixes = {path[:i] for path in self.index for i in range(len(path) + 1)}
+        self.groups = self._groups()
+        self.parameters: list[Parameter] = []
+        self.random = np.random.default_rng(0)
+        self.known: dict[Place, str] = {}
+
+    def run(self) -> Found:
+        found = Found(self.target)
+        try:
+            own = []
+            for group in self.groups:
+                if group[0].layer(self.twin):
+                    if not group[0].outside or self._moves(group) != "still":
+                        self._add(group, (_gradient_place(group[0]),))
+                elif gradients := self._partners(group):
+                    own.append((group, gradients))
+            for group, gradients in own:
+                if self._is_parameter(group):
+                    self._add(group, self._chosen(group, gradients, found))
+            taken = self._without_overlap()
+            self._look_at_the_rest(found, taken)
+        finally:
+            self.restore()
+        labels: dict[str, int] = {}
+        for parameter in self.parameters:
+            label = parameter.label
+            labels[label] = labels.get(label, 0) + 1
+            name = label if labels[label] == 1 else f"{label} ({labels[label]})"
+            found.parameters[name] = Parameter(name, parameter.places, parameter.gradients)
+        if not all(self._exists(p) for p in self.parameters):
+            found.target = self.twin
+        return found
+
+    def _exists(self, parameter: Parameter) -> bool:
+        """Whether the object has a parameter before its first passes."""
+        try:
+            for place in parameter.places:
+                if not (is_leaf(v := place.read(self.target)) or is_number(v)):
+                    return False
+            for place in parameter.gradients:
+                above = Place(place.steps[:-1]).read(self.target)
+                if isinstance(above, list | tuple):
+                    place.read(self.target)
+        except Exception:
+            return False
+        return True
+
+    def _groups(self) -> list[Alone]:
+        """Return the numbers: all places of one array together, a scalar by itself."""
+        groups: dict[Any, list[Place]] = {}
+        for place, value in self.all.items():
+            if is_leaf(value):
+                groups.setdefault(id(value), []).append(place)
+            elif is_number(value):
+                groups[place] = [place]
+        # The object's own name for an array comes first, then the shortest.
+        return [tuple(sorted(g, key=lambda p: p.outside)) for g in groups.values()]
+
+    def _add(self, group: Alone, gradients: Alone) -> None:
+        label = next((p.label for p in group if p.label not in ("x", "")), f"self.{group[0].label}")
+        self.parameters.append(Parameter(label, group, gradients))
+
+    # -- partners ----------------------------------------------------------------------------------
+
+    def _partners(self, group: Alone) -> list[Place]:
+        """Return the places that by their names hold the gradient of a parameter."""
+        mine = set(group)
+        found: dict[Place, bool] = {}
+        for place in group:
+            for tokens in self._partner_tokens(_plain(place.tokens)):
+                for other in self.index.get(_lower(tokens), ()):
+                    if other not in mine and self._may_be_gradient(other):
+                        found[other] = _plain(other.tokens) == tokens or found.get(other, False)
+        # W and w may both be parameters, with dW and dw.
+        exact = [p for p, is_exact in found.items() if is_exact]
+        return exact or list(found)
+
+    def _partner_tokens(self, tokens: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yield the paths that exist where the gradient of a parameter may be, by its own path."""
+        paths: list[tuple[Any, ...]] = [()]
+        for i, token in enumerate(tokens):
+            names = [token]
+            if isinstance(token, str) and i >= len(tokens) - 3:
+                names += partner_names(token)
+            paths = [(*p, n) for p in paths for n in names if _lower((*p, n)) in self.prefixes]
+        yield from (p for p in paths if p != tokens)
+        if tokens and isinstance(tokens[-1], str):
+            for whole in GRADIENTS:
+                if _lower((*tokens[:-1], whole)) in self.prefixes:
+                    yield (*tokens[:-1], whole, tokens[-1])
+                    yield (*tokens[:-1], whole, "d" + tokens[-1])
+
+    def _may_be_gradient(self, place: Place) -> bool:
+        value = self.all[place]
+        # A number such as dim = 3 is no gradient of im.
+        return value is None or is_leaf(value) or value == 0 or self._is_changed(place)
+
+    def _is_changed(self, place: Place) -> bool:
+        """Whether the first passes changed what is at a place."""
+        missing = place not in self.before
+        return missing or not _equal(self.before[place], _content(self.all[place]))
+
+    def _is_parameter(self, group: Alone) -> bool:
+        """Whether a number that has a partner is a parameter."""
+        moves = self._moves(group)
+        if moves != "still":
+            return True
+        value, place = self.all[group[0]], group[0]
+        return is_leaf(value) and not place.outside and not any(map(self._is_changed, group))
+
+    def _chosen(self, group: Alone, gradients: list[Place], found: Found) -> Alone:
+        """Return the place that backward fills, and all others of the same array."""
+        real = [p for p in gradients if self._moves((p,)) != "moves"] or gradients
+        changed = [p for p in real if self._is_changed(p)]
+        first = (changed or real)[0]
+        same = [p for p in self.all if p != first and is_leaf(self.all[first])
+                and self.all[p] is self.all[first] and p not in group]  # fmt: skip
+        for other in changed:
+            value = self.all[other]
+            if other != first and not _equal(_content(value), _content(self.all[first])):
+                reason = (
+                    f"{group[0].label} has two gradients that differ, {first.label} and "
+                    f"{other.label}: keep one."
+                )
+                found.unseen.append(Unseen(group[0].label, reason))
+        return (first, *same)
+
+    # -- what moves the output ---------------------------------------------------------------------
+
+    def _without_overlap(self) -> set[Place]:
+        """Leave out a flat buffer whose views are parameters; return all places that are known."""
+        taken = {p for q in self.parameters for p in (*q.places, *q.gradients)}
+        arrays = {
+            q.label: a
+            for q in self.parameters
+            if isinstance(a := self.all[q.places[0]], np.ndarray) and a.flags.writeable and a.size
+            if not q.places[0].layer(self.twin)
+        }
+        for label, a in sorted(arrays.items(), key=lambda item: -item[1].size):
+            del arrays[label]
+            views = [b for b in arrays.values() if np.shares_memory(a, b)]
+            if views and _cover(views, a):
+                self.parameters = [q for q in self.parameters if q.label != label]
+            else:
+                arrays[label] = a
+        return taken
+
+    def _look_at_the_rest(self, found: Found, taken: set[Place]) -> None:
+        """Move every other number."""
+        rest = [g for g in self.groups if not taken & set(g) and not g[0].layer(self.twin)]
+        for parameter in self.parameters:  # W = 0 hides what it multiplies
+            value = parameter.value(self.twin).astype(np.float64)
+            if not value.any():
+                value = np.asarray(self.random.uniform(-0.5, 0.5, value.shape))
+                parameter.set_value(self.twin, value)
+        if not rest or not self._repeats():
+            return
+        self.known.clear()
+        moves = {g: self._moves(g) for g in rest}
+        still = [g for g in rest if moves[g] == "still" and is_leaf(self.all[g[0]])]
+        if len(still) > 1:  # two arrays of zeros hide each other
+            restore = keep(self.twin, tuple(p for g in still for p in g))
+            outputs = [self.trial(self.twin, 0)]
+            for g in still:
+                if (moved := self._moved(g, 1.0)) is not None and _is_float(self.all[g[0]]):
+                    self._try_put(g, moved)
+            outputs.append(self.trial(self.twin, 0))
+            if _differ(*outputs):
+                self.known.clear()
+                moves |= {g: self._moves(g) for g in still}
+            restore()
+        found.still = [g[0] for g in rest if moves[g] == "still" and _is_float(self.all[g[0]])]
+        if any(m != "still" for m in moves.values()):
+            statistics = self._statistics()
+            for group, how in moves.items():
+                if how != "still" and not statistics & set(group):
+                    self._report(group, how, found)
+
+    def _report(self, group: Alone, how: str, found: Found) -> None:
+        value, place = self.all[group[0]], group[0]
+        label = place.label or "a number"
+        is_whole = as_array(value).dtype.kind in "iu"
+        if how == "raises" and (is_whole or is_number(value)):
+            return  # an index, a size
+        if is_number(value) and not (place.is_item and self._among_parameters(place)):
+            if not is_whole and isinstance(value, float | np.floating):
+                found.constants.append(f"{label} = {value:.6g}, not compared")
+                if not place.outside and np.isfinite(value):
+                    found.movable.append(place)
+            return
+        if isinstance(value, list | tuple) and is_whole and as_array(value).ndim == 1:
+            return  # sizes
+        kind = as_array(value).dtype
+        if kind.kind in "cO":
+            what = "complex numbers" if kind.kind == "c" else "Python objects"
+            reason = f"{label} holds {what}, which cannot be compared: make it an array of float64."
+        elif how == "raises":
+            reason = (
+                f"forward raises an exception wherever {label} is moved, so nothing shows whether "
+                "it needs a gradient."
+            )
         else:
-            new = _attributes(twin)
-            names = [p for p in _arrays(part) if new.get(p) is old[p] and _has_partner(new, p)]
-        found |= {prefix + p: ParameterRef(part, p) for p in names}
-    return found
+            d = gradient_name(label)
+            reason = (
+                f"{label} affects the output but has no gradient {d}: if it is a parameter, "
+                f"backward must fill {d}."
+            )
+        found.unseen.append(Unseen(label, reason, _is_loose(place)))
+
+    def _among_parameters(self, place: Place) -> bool:
+        """Whether a scalar is in one container with parameters."""
+        return any(
+            p.is_item and p.steps[:-1] == place.steps[:-1]
+            for q in self.parameters
+            for p in q.places
+        )
+
+    def _statistics(self) -> set[Place]:
+        """Return the places that forward changes in another mode: running averages."""
+        copy = copied(self.twin)
+        before = {p: _content(v) for p, v in places(copy) if not p.outside}
+        self.others(copy)
+        after = {p: _content(v) for p, v in places(copy)}
+        return {p for p, v in before.items() if p in after and not _equal(v, after[p])}
+
+    def _repeats(self) -> bool:
+        """Whether forward works and returns the same output twice."""
+        first, second = self.trial(self.twin, 0), self.trial(self.twin, 0)
+        return first is not None and not _differ(first, second)
+
+    def _moves(self, group: Alone) -> str:
+        """Return whether the output "moves" with a number, stays "still", or forward "raises"."""
+        if group[0] not in self.known:
+            self.known[group[0]] = self._how_it_moves(group)
+        return self.known[group[0]]
+
+    def _how_it_moves(self, group: Alone) -> str:
+        value = self.all[group[0]]
+        array = as_array(value) if value is not None else np.zeros(0)
+        if not array.size or array.dtype.kind == "b" or array.dtype.kind not in "fiucO":
+            return "still"
+        quiet = raised = 0
+        for i in (0, 1):
+            restore = keep(self.twin, group)
+            base = self.trial(self.twin, i)
+            restore()
+            if base is None:
+                continue
+            for factor in (1.0, -1.0, 1e-3, 10.0):
+                moved = self._moved(group, factor)
+                restore = keep(self.twin, group)
+                try:
+                    if moved is None or not self._try_put(group, moved):
+                        return "still"
+                    output = self.trial(self.twin, i)
+                finally:
+                    restore()
+                if output is not None and _differ(base, output):
+                    return "moves"
+                quiet, raised = quiet + (output is not None), raised + (output is None)
+        return "raises" if raised and not quiet else "still"
+
+    def _moved(self, group: Alone, factor: float) -> Array | None:
+        """Return other values for a number."""
+        try:
+            value = as_array(group[0].read(self.twin))
+            # Not the same for all elements: a softmax does not see that.
+            step = self.random.uniform(0.05, 0.2, value.shape) * (1 + abs(value))
+            sign = self.random.choice([-1.0, 1.0], value.shape) if value.ndim else 1.0
+            return np.asarray(value + factor * sign * step)
+        except Exception:
+            return None
+
+    def _try_put(self, group: Alone, value: Array) -> bool:
+        """Write a value, and the parameters over it; return whether that works."""
+        try:
+            values = [(q, q.value(self.twin)) for q in self.parameters
+                      if not set(q.places) & set(group)]  # fmt: skip
+            put(self.twin, group, value)
+            for parameter, own in values:  # views of a flat buffer are compared already
+                parameter.set_value(self.twin, own)
+        except Exception:
+            return False
+        return True
 
 
-def set_dtype(target: Any, parameters: dict[str, ParameterRef], dtype: Any) -> None:
-    """Convert parameters and gradients to `dtype`, and keep the values."""
-    for _, part in _parts(target, into_networks=False):
-        if isinstance(part, Layer):
-            values = part.backend.asarray(part.values(), dtype)
-            part.bind(values, part.backend.xp.zeros_like(values), part.backend)
-    for parameter in parameters.values():
-        if not isinstance(parameter.owner, Layer):
-            setattr(parameter.owner, parameter.name, parameter.value.astype(dtype))
+def _cover(views: list[Array], a: Array) -> bool:
+    """Whether views of an array cover all of it."""
+    kept = [(v, v.copy()) for v in (a, *views)]
+    a[...] = 0
+    for v in views:
+        v[...] = 1
+    covered = bool((a == 1).all())
+    for v, before in kept:
+        v[...] = before
+    return covered
 
 
-def arrays_without_gradient(target: Any) -> Iterator[tuple[str, Array]]:
-    """Yield (label, array) for each float array of a student's object that has no gradient."""
-    for prefix, part in _parts(target):
-        attributes = {} if isinstance(part, Layer) else _attributes(part)
-        for p in _arrays(part) if attributes else ():
-            is_gradient = p[:1] == "d" and p[1:] in attributes
-            if not is_gradient and "d" + p not in attributes and attributes[p].dtype.kind == "f":
-                yield prefix + p, attributes[p]
+def _gradient_place(place: Place) -> Place:
+    """Return the place of the gradient of a library layer's parameter."""
+    *before, (way, name) = place.steps
+    return Place((*before, (way, "d" + name)), place.outside)
 
 
-def _parts(target: Any, prefix: str = "", into_networks: bool = True) -> list[tuple[str, Any]]:
-    """Return `target` and the layers inside it, each with the prefix of its labels."""
-    if isinstance(target, Sequential) and not into_networks:
-        return [(prefix, target)]
-    # A network's parameters are those of its layers.
-    parts = [] if isinstance(target, Sequential) else [(prefix, target)]
-    for name, value in _attributes(target).items():
-        is_list = isinstance(value, list | tuple)
-        for i, child in enumerate(value if is_list else [value]):
-            if hasattr(child, "forward") and hasattr(child, "backward"):
-                label = f"{prefix}{name}[{i}]." if is_list else f"{prefix}{name}."
-                parts += _parts(child, label, into_networks)
-    return parts
+def _is_loose(place: Place) -> bool:
+    """Whether a place is a global or a variable of a function."""
+    return any(way in ("global", "cell", "default", "kwdefault") for way, _ in place.steps)
 
 
-def _attributes(part: Any) -> dict[str, Any]:
-    return getattr(part, "__dict__", {})
+def _is_float(value: Any) -> bool:
+    return bool(as_array(value).dtype.kind == "f")
 
 
-def _arrays(part: Any) -> list[str]:
-    """Return the names of the attributes that are arrays of numbers."""
-    arrays = {p: a for p, a in _attributes(part).items() if isinstance(a, np.ndarray)}
-    return sorted(p for p, a in arrays.items() if a.dtype.kind in "fiu")
+def _content(value: Any) -> Any:
+    return value if value is None or is_number(value) else as_array(value)
 
 
-def _has_partner(attributes: dict[str, Any], p: str) -> bool:
-    """Whether ``dp`` exists: an array, or a placeholder (None, 0)."""
-    partner = attributes.get("d" + p, "missing")
-    is_empty = partner is None or (isinstance(partner, int | float) and partner == 0)
-    return is_empty or hasattr(partner, "shape")
+def _equal(a: Any, b: Any) -> bool:
+    if a is None or b is None:
+        return a is b
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and bool(np.array_equal(a, b))
+
+
+def _differ(a: Array | None, b: Array | None) -> bool:
+    return a is not None and b is not None and not _equal(a, b)
+
+
+def _plain(tokens: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the names without the underscores of a private name."""
+    return tuple(
+        re.sub(r"^_([A-Za-z0-9]+_)?_|^_+|_+$", "", t) if isinstance(t, str) else t for t in tokens
+    )
+
+
+def _lower(tokens: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(t.lower() if isinstance(t, str) else t for t in tokens)
+
+
+def partner_names(p: str) -> list[str]:
+    """Return the names that the gradient of p may have, next to it."""
+    names = [f"d{p}", f"{p}_grad", f"grad_{p}", f"d_{p}", f"{p}grad", f"grad{p}", f"{p}_gradient",
+             f"gradient_{p}", f"g_{p}", f"{p}_g", f"delta_{p}", f"nabla_{p}", f"dl_d{p}",
+             f"dld{p}", f"{p}_d", f"{p}_delta"]  # fmt: skip
+    head, underscore, tail = p.rpartition("_")
+    if underscore:
+        names.append(f"{head}_d{tail}")
+    return [*names, *WHOLE.get(p.lower(), ())]

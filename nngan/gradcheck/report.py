@@ -10,7 +10,15 @@ import numpy as np
 
 from ..backend import Array
 
-RED, GREEN, GREY = "#b42318", "#1a7f37", "#d0d7de"
+RED, GREEN, GREY, AMBER = "#b42318", "#1a7f37", "#d0d7de", "#9a6700"
+# Kinds of findings that are no mistake, but leave something unchecked.
+INCONCLUSIVE = frozenset({"unchecked", "inconclusive", "unrecognised"})
+HEADS = {
+    "right": ("gradients agree", GREEN),
+    "wrong": ("gradients are WRONG", RED),
+    "inconclusive": ("not everything could be checked", AMBER),
+}
+VOID = {"zero": "zero to rounding", "kink": "not compared", "wide": "not compared"}
 
 
 @dataclass(frozen=True)
@@ -26,13 +34,19 @@ class Finding:
     evidence : str
         The observation that shows it.
     mistake : bool
-        False for a note (a kink, float32): the check still passes.
+        False for a note (a kink, float32). The check still passes, unless the kind is one of
+        `INCONCLUSIVE`.
     """
 
     kind: str
     sentence: str
     evidence: str = ""
     mistake: bool = True
+
+    @property
+    def mark(self) -> str:
+        """The mark before its line: an arrow for what keeps the check from passing."""
+        return "->" if self.mistake or self.kind in INCONCLUSIVE else "note:"
 
     def __str__(self) -> str:
         return f"{self.sentence} [{self.kind}]" + (f"\n    {self.evidence}" * bool(self.evidence))
@@ -64,6 +78,9 @@ class ArrayResult:
     complex_error, complex_tolerance : float
         Relative error against the complex step, and the limit for it. The error is None if forward
         does not accept complex numbers.
+    void : str
+        Why nothing was compared: "" if it was, "zero" if both derivatives are rounding of a zero,
+        "kink" if no derivative exists at any element, "wide" if the tolerance excludes nothing.
     """
 
     name: str
@@ -79,6 +96,7 @@ class ArrayResult:
     wrong: Array | None = field(default=None, repr=False)
     complex_error: float | None = None
     complex_tolerance: float = 1e-11
+    void: str = ""
 
     @property
     def ok(self) -> bool:
@@ -105,17 +123,34 @@ class Report:
         Mistakes, then notes.
     precision : str
         The source of the tolerance.
+    parameters : tuple of str
+        Labels of the parameters that were compared.
+    constants : tuple of str
+        What moves the output and was not compared, because it is a plain number.
+    style : str
+        How the passes share what they know, in a few words; "" if it is not known.
     """
 
     name: str
     arrays: list[ArrayResult]
     findings: list[Finding]
     precision: str
+    parameters: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    style: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """One of "right", "wrong", and "inconclusive" (no mistake, but not all was compared)."""
+        if any(f.mistake for f in self.findings) or not all(a.ok for a in self.arrays):
+            return "wrong"
+        is_open = any(f.kind in INCONCLUSIVE for f in self.findings)
+        return "inconclusive" if is_open else "right"
 
     @property
     def ok(self) -> bool:
-        """Whether no mistake was found."""
-        return all(a.ok for a in self.arrays) and not any(f.mistake for f in self.findings)
+        """Whether everything was compared and no mistake was found."""
+        return self.verdict == "right"
 
     def __bool__(self) -> bool:
         return self.ok
@@ -135,6 +170,13 @@ class Report:
             notes.append(f"the complex step confirms {', '.join(confirmed)} to {largest:.0e}")
         return notes
 
+    def numbers(self) -> list[str]:
+        """Return the lines that say which parameters and constants were found."""
+        if not self.arrays:
+            return []
+        found = ", ".join(self.parameters) if self.parameters else "none found"
+        return [f"parameters: {found}", *(f"constant: {c}" for c in self.constants)]
+
     def rows(self) -> list[tuple[str, ...]]:
         """Return the table: a heading, then one row for each array."""
         rows: list[tuple[str, ...]] = [
@@ -142,14 +184,15 @@ class Report:
         ]
         for a in self.arrays:
             where = "a random direction" if a.index is None else str(list(a.index))
-            errors = f"{a.error:.1e}", f"{a.tolerance:.0e}"
+            error = VOID[a.void] if a.void else f"{a.error:.1e}"
+            errors = error, f"{a.tolerance:.0e}"
             values = f"{a.analytic:.6g}", f"{a.numerical:.6g}"
             verdict = "ok" if a.ok else "WRONG"
             rows.append((gradient_name(a.name), str(a.shape), *errors, where, *values, verdict))
         return rows
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: gradients {'agree' if self.ok else 'are WRONG'}"]
+        lines = [f"{self.name}: {HEADS[self.verdict][0]}"]
         if self.arrays:
             rows = self.rows()
             widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -157,21 +200,25 @@ class Report:
                 cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
                 lines.append(("  " + "  ".join(cells)).rstrip())
         lines += [f"  ({note})" for note in self.footnotes()]
-        lines += [f"  {'->' if f.mistake else 'note:'} {f}" for f in self.findings]
+        lines += [f"  {line}" for line in self.numbers()]
+        lines += [f"  {f.mark} {f}" for f in self.findings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """Return the report for a notebook: the table, and a picture of each wrong array."""
-        colour, verdict = (GREEN, "agree") if self.ok else (RED, "are wrong")
+        verdict, colour = HEADS[self.verdict]
         head, *body = self.rows()
         return "".join(
             [
-                f"<p><b>{escape(self.name)}</b>: gradients "
-                f"<b style='color:{colour}'>{verdict}</b></p>",
+                f"<p><b>{escape(self.name)}</b>: "
+                f"<b style='color:{colour}'>{verdict.replace('WRONG', 'wrong')}</b></p>",
                 f"<table>{_html_row('th', head)}",
                 *(_html_row("td", row) for row in body),
                 "</table>",
-                *(f"<p><small>{escape(note)}</small></p>" for note in self.footnotes()),
+                *(
+                    f"<p><small>{escape(note)}</small></p>"
+                    for note in (*self.footnotes(), *self.numbers())
+                ),
                 "<ul>",
                 *(
                     f"<li>{escape(f.sentence)} <code>{escape(f.kind)}</code>"
@@ -191,6 +238,10 @@ class Report:
 def gradient_name(label: str) -> str:
     """Return the name of an array's gradient: layers[0].W -> layers[0].dW."""
     owner, dot, name = label.rpartition(".")
+    if name.startswith(("params[", "parameters[")):
+        return (
+            f"{owner}{dot}{'grads' if name[5:7] == 's[' else 'gradients'}{name[name.index('[') :]}"
+        )
     return f"{owner}{dot}d{name}"
 
 

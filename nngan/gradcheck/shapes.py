@@ -14,6 +14,14 @@ UNSUMMED = (
 )
 
 
+def unsummed(label: str) -> str:
+    """Return the advice for a parameter that every row uses, and whose gradient is no sum."""
+    if label.rpartition(".")[2].startswith("b"):  # b, bias, beta
+        return UNSUMMED
+    d = gradient_name(label)
+    return f"Every row uses {label}, so {d} is the sum over the rows: (...).sum(axis=0)"
+
+
 def explain_broken(error: Broken, subject: Subject | None, y: Array | None) -> Finding:
     """Return the likely meaning of an exception or a forbidden return value."""
     if error.where in ("contract", "not_finite"):
@@ -26,10 +34,11 @@ def explain_broken(error: Broken, subject: Subject | None, y: Array | None) -> F
         ]
         if _transposed(error.detail, shapes, [*subject.arrays.values(), y]):
             return Finding("transpose", f"{TRANSPOSE}: the sizes do not match.", evidence)
-        vectors = [a.shape for a in subject.arrays.values() if a.ndim == 1]
-        if len(y) > 1 and any(v in shapes and y.shape in shapes for v in vectors):
-            return Finding("bias_not_summed", f"{UNSUMMED}.", evidence)
-        if any(v in shapes and (1, *v) in shapes for v in vectors):
+        vectors = {name: a.shape for name, a in subject.arrays.items() if a.ndim == 1}
+        fit = [name for name, v in vectors.items() if v in shapes and y.shape in shapes]
+        if len(y) > 1 and fit:
+            return Finding("bias_not_summed", f"{unsummed(fit[0])}.", evidence)
+        if any(v in shapes and (1, *v) in shapes for v in vectors.values()):
             sentence = "A gradient must have the shape of its array: remove keepdims."
             return Finding("shape", sentence, evidence)
     return Finding("raises", f"{error.where} raised an exception.", evidence)
@@ -59,7 +68,7 @@ def shape_findings(subject: Subject, y: Array, gradients: dict[str, Array]) -> l
         if g.ndim == 2 and g.shape == a.shape[::-1]:
             findings.append(Finding("transpose", f"{TRANSPOSE}, in {d}.", evidence))
         elif a.ndim == 1 and g.shape == y.shape and y.shape[1:] == a.shape and len(y) > 1:
-            findings.append(Finding("bias_not_summed", f"{UNSUMMED}.", evidence))
+            findings.append(Finding("bias_not_summed", f"{unsummed(name)}.", evidence))
         else:
             keepdims = ": remove keepdims" if g.squeeze().shape == a.shape else ""
             sentence = f"{d} must have the shape of {name}{keepdims}."

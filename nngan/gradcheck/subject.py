@@ -9,15 +9,16 @@ from __future__ import annotations
 import copy
 import os
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, NumpyBackend
+from ..backend import Array, Backend, NumpyBackend
 from .numerical import ComplexStep
-from .parameters import ParameterRef, arrays_without_gradient, find_parameters, set_dtype
-from .report import gradient_name
+from .parameters import Unseen
+from .report import Finding, gradient_name
 
 Gradients = dict[str, Array]
 
@@ -41,29 +42,104 @@ class Broken(Exception):
         self.where, self.detail, self.place = where, detail, place
 
 
+class Ended(BaseException):
+    """The process of the object is at its end: no `except Exception` may stop this.
+
+    Attributes
+    ----------
+    finding : Finding
+        The reason.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding)
+        self.finding = finding
+
+
+class Left(NamedTuple):
+    """Both passes on the gradients that the object has prepared, not on those of the checker.
+
+    Attributes
+    ----------
+    start, gradients : dict of str to array or None
+        The gradients before and after backward; None where there is none.
+    error : Broken or None
+        The exception that ended the passes.
+    shared : tuple of str
+        Gradients that belong to the class, and so to every object of it.
+    readonly : tuple of str
+        Gradients that cannot be written.
+    """
+
+    start: dict[str, Array | None]
+    gradients: dict[str, Array | None]
+    error: Broken | None = None
+    shared: tuple[str, ...] = ()
+    readonly: tuple[str, ...] = ()
+
+
 class Subject:
-    """Forward and backward of one object.
+    """Forward and backward of one object: all that the checker knows of it.
+
+    The checker moves numbers in `inputs` and `parameters` and calls the methods below. It never
+    looks at the object itself, which may be in another process. A subclass must have `forward` and
+    `backward`; every other method has a default that fits an object without the feature.
 
     Attributes
     ----------
     name : str
+        The object's name, for the report.
     inputs, parameters : dict of str to float64 array
-        The differentiated arrays, by name.
+        The differentiated arrays, by label. The checker changes them in place, and `forward` reads
+        them. A number of a Python object is an array of shape ().
     is_loss : bool
         True when the output is a number and forward returns the gradients with it.
-    without_gradient : list of str
-        Arrays that affect the output but have no gradient.
+    unseen : list of Unseen
+        Numbers that move the output and have no gradient.
+    constants : list of str
+        Sentences on the plain numbers that move the output, such as "slope = 0.2, not compared".
+    batch_axis : int
+        The axis of the first input that counts the samples; -1 if it is one sample.
+    has_tangent : bool
+        Whether the object has the passes of a gradient penalty.
+    fitting : set of str
+        Arrays whose gradient had the right shape in some call.
+
+    Notes
+    -----
+    Calls that cross the seam, with their types:
+
+    - ``forward(inputs=None) -> (y, cache)``; `inputs` may be float32, in Fortran order or strided;
+      y is a NumPy float array, the cache any token that only this subject reads;
+    - ``outputs(label, coordinates, moves)``: many outputs, for one element that moves at a time;
+    - ``backward(dy, cache, start=None) -> {label: gradient}``, for every input and parameter, in
+      the dtype and shape that the object left. A cache may be used many times;
+    - ``cache_snapshot(cache) -> list of bytes``: equal before and after backward if backward left
+      the arrays in the cache alone;
+    - ``with_inputs(inputs)``, ``to_complex()``, ``in_mode(name)`` return another subject over the
+      same object, with its own `inputs` and `parameters`; ``modes()`` lists the names;
+    - ``as_left(dy) -> Left``: both passes on the gradients that the object itself has prepared;
+    - ``rows(indices)`` returns a subject over some rows of the batch;
+    - ``changed_parameter()``, ``replaced_gradient()``: asked after a forward and a backward;
+    - ``overwritten_gradient()``: asked after two backwards;
+    - ``tangent(x_dot, cache)``, ``backward_tangent(dy_dot, x_dot, cache, start=None)``;
+    - ``layers() -> [(name, subject)]``: the layers of a network, each with its own input.
+
+    Each call raises `Broken` if the object raises or returns something forbidden.
     """
 
     is_loss = False
+    has_tangent = False
+    batch_axis = 0
 
     def __init__(self, name: str, inputs: dict[str, Array]) -> None:
         self.name = name
         self.inputs = inputs
         self.parameters: dict[str, Array] = {}
-        self.without_gradient: list[str] = []
-        self.fitting: set[str] = set()  # arrays whose gradient had the right shape in some call
-        self.backend = NumpyBackend()
+        self.unseen: list[Unseen] = []
+        self.constants: list[str] = []
+        self.fitting: set[str] = set()
+        self.backend: Backend = NumpyBackend()
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -88,6 +164,16 @@ class Subject:
         except Broken:
             return None
 
+    def outputs(self, label: str, coordinates: Array, moves: Array) -> Iterator[Array | None]:
+        """Yield `output` for each element of an array that moves alone, by its flat index."""
+        a = self.arrays[label]
+        for i, move in zip(coordinates, moves, strict=True):
+            kept = a.flat[i]
+            a.flat[i] = kept + move
+            output = self.output()
+            a.flat[i] = kept
+            yield None if output is None else output.copy()  # it may be one buffer
+
     def passes(self, dy: Array) -> tuple[Array, Gradients]:
         """Return the output, as a copy that backward cannot change, and the gradients."""
         y, cache = self.forward()
@@ -102,8 +188,66 @@ class Subject:
 
     def doubled(self, values: Callable[[Array], Array]) -> Subject:
         """Return a copy with a second batch appended, which `values` makes from the first."""
-        n = len(next(iter(self.inputs.values())))
-        return self.with_inputs({k: doubled(a, n, values) for k, a in self.inputs.items()})
+        n, axis = self.batch()
+        twice = {k: doubled(a, n, values, axis) for k, a in self.inputs.items()}
+        return self.with_inputs(twice)
+
+    def cache_snapshot(self, cache: Any) -> list[bytes]:
+        """Return the bytes of the arrays in a cache, to see whether backward changes them."""
+        return [a.tobytes() for a in arrays_in(cache)]
+
+    def modes(self) -> list[str]:
+        """Return the names of the other modes, such as "training=False"."""
+        return []
+
+    def in_mode(self, mode: str) -> Subject:
+        """Return a copy that computes in another mode."""
+        raise NotImplementedError
+
+    def as_left(self, dy: Array) -> Left | None:
+        """Run both passes on the object's own gradients; None if it has no parameters."""
+        return None
+
+    def changed_parameter(self) -> str | None:
+        """Return the name of a parameter that the last passes changed, if any."""
+        return None
+
+    def replaced_gradient(self) -> str | None:
+        """Return the name of a library layer's gradient that is no longer a view, if any."""
+        return None
+
+    def overwritten_gradient(self) -> str | None:
+        """Return the name of a returned gradient that a later backward has changed, if any."""
+        return None
+
+    def tangent(self, x_dot: Array, cache: Any) -> Array:
+        """Return the derivative of the output along `x_dot`.
+
+        Raises NotImplementedError if the object has no such pass after all.
+        """
+        raise NotImplementedError
+
+    def backward_tangent(
+        self, dy_dot: Array, x_dot: Array, cache: Any, start: Gradients | None = None
+    ) -> Gradients:
+        """Return the gradients of <dy_dot, tangent(x_dot)>, like `backward`."""
+        raise NotImplementedError
+
+    def layers(self) -> list[tuple[str, Subject]]:
+        """Return the layers of a network, each with a name and its own input."""
+        return []
+
+    def rows(self, indices: Array) -> Subject:
+        """Return a copy with some rows of the batch, which may be repeated."""
+        n, axis = self.batch()
+        chosen = {k: rows_of(a, n, indices, axis) for k, a in self.inputs.items()}
+        return self.with_inputs(chosen)
+
+    def batch(self) -> tuple[int, int]:
+        """Return the number of samples and their axis. Raises ValueError for one sample."""
+        if self.batch_axis < 0:
+            raise ValueError("the input is one sample")
+        return next(iter(self.inputs.values())).shape[self.batch_axis], self.batch_axis
 
     def to_complex(self) -> Subject:
         """Return a copy that computes with complex numbers."""
@@ -121,7 +265,7 @@ class Subject:
             with np.errstate(all="ignore"):  # NaN and infinity are reported later
                 return function(*arguments)
         except (Exception, SystemExit) as error:
-            raise Broken(where, f"{type(error).__name__}: {error}", _place(error)) from error
+            raise Broken(where, f"{type(error).__name__}: {error}", line_of(error)) from error
 
     def _pair(self, result: Any) -> tuple[Array, Any]:
         if not isinstance(result, tuple) or len(result) != 2:
@@ -142,7 +286,10 @@ class Subject:
         return gradient
 
     def _array(self, name: str, value: Any) -> Array:
-        if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        is_array = hasattr(value, "dtype") and hasattr(value, "shape")
+        if type(self.backend) is NumpyBackend:  # no object that makes up an array when it is asked
+            is_array = isinstance(value, np.ndarray | np.generic)
+        if not is_array:
             raise Broken("contract", f"{name} must be an array, got {describe(value)}")
         host: Array = self.backend.to_numpy(value)
         if host.dtype.kind not in "fc":
@@ -150,88 +297,6 @@ class Subject:
         if not np.isfinite(host).all():
             raise Broken("not_finite", f"{name} holds NaN or infinity, but the input is finite")
         return host
-
-
-class LayerSubject(Subject):
-    """A layer, a network, or a student's object with `forward` and `backward`."""
-
-    def __init__(self, target: Any, x: Array) -> None:
-        is_library = type(target).__module__.startswith("nngan.")
-        name = repr(target) if is_library else type(target).__name__
-        super().__init__(name.split("\n")[0].rstrip("("), {"x": x})
-        try:
-            self.target = copy.deepcopy(target)
-        except Exception as error:
-            raise Broken("contract", f"The object cannot be copied: {error}") from error
-        self.backend = getattr(target, "backend", self.backend)
-        self.refs: dict[str, ParameterRef] = {}
-        self.refs = find_parameters(self.target, self._rehearse)
-        rng = np.random.default_rng(0)
-        for label, ref in self.refs.items():
-            value = np.array(self.backend.to_numpy(ref.value), np.float64)
-            # A parameter that is zero everywhere hides mistakes: W = 0 makes any dx zero.
-            self.parameters[label] = value if value.any() else rng.uniform(-0.5, 0.5, value.shape)
-        set_dtype(self.target, self.refs, np.float64)
-        self.without_gradient = [
-            label
-            for label, array in arrays_without_gradient(self.target)
-            if self._depends_on(array)
-        ]
-
-    def _rehearse(self, target: Any) -> None:
-        """Run both passes once, to create the attributes that only they create."""
-        (x,) = self._copies(None)
-        try:
-            y, cache = self._pair(self._call("forward", target.forward, x))
-            self._call("backward", target.backward, np.ones_like(y), cache)
-        except Broken:
-            pass  # the check meets it again and reports it
-
-    def _depends_on(self, array: Array) -> bool:
-        """Whether the output depends on `array`."""
-        before, kept = self.output(), array.copy()
-        array += 0.1 * (1 + np.abs(kept))
-        after = self.output()
-        array[...] = kept
-        return before is not None and after is not None and not np.array_equal(before, after)
-
-    def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
-        (x,) = self._copies(inputs)
-        for label, ref in self.refs.items():
-            ref.value[...] = self.backend.asarray(self.parameters[label])
-        return self._pair(self._call("forward", self.target.forward, self._on_device(x)))
-
-    def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
-        for label, ref in self.refs.items():
-            value = np.zeros(self.parameters[label].shape) if start is None else start[label]
-            ref.set_gradient(value.astype(ref.value.dtype), self.backend)
-        dx = self._call("backward", self.target.backward, self._on_device(dy), cache)
-        gradients = {"x": self._gradient("x", dx)}
-        for label, ref in self.refs.items():
-            gradients[label] = self._gradient(label, ref.gradient)
-        return gradients
-
-    def _on_device(self, a: Array) -> Array:
-        # On the host nothing is copied: a copy would make a strided input contiguous.
-        return a if type(self.backend) is NumpyBackend else self.backend.asarray(a)
-
-    def changed_parameter(self) -> str | None:
-        """Return the name of a parameter that the last passes changed, if any."""
-        for label, ref in self.refs.items():
-            if not np.array_equal(self.backend.to_numpy(ref.value), self.parameters[label]):
-                return label
-        return None
-
-    def replaced_gradient(self) -> str | None:
-        """Return the name of a library layer's gradient that is no longer a view, if any."""
-        replaced = (label for label, ref in self.refs.items() if ref.is_replaced)
-        return next(map(gradient_name, replaced), None)
-
-    def to_complex(self) -> Subject:
-        twin = super().to_complex()
-        assert isinstance(twin, LayerSubject)
-        set_dtype(twin.target, twin.refs, np.complex128)
-        return twin
 
 
 def describe(value: Any) -> str:
@@ -243,18 +308,43 @@ def describe(value: Any) -> str:
     return f"{type(value).__name__} {str(value)[:40]!r}" if value is not None else "None"
 
 
-def doubled(a: Any, n: int, values: Callable[[Array], Array]) -> Any:
-    """Append a second batch, which `values` makes from the first, to an array of n rows."""
-    is_batch = isinstance(a, np.ndarray) and a.ndim > 0 and len(a) == n
-    return np.concatenate([a, values(a)]) if is_batch else a
+def arrays_in(tree: Any) -> list[Array]:
+    """Return the NumPy arrays in a cache, however it is nested."""
+    if isinstance(tree, np.ndarray):
+        return [tree]
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        return [a for branch in tree for a in arrays_in(branch)]
+    return []
 
 
-def _place(error: BaseException) -> str:
+def rows_of(a: Any, n: int, indices: Array, axis: int = 0) -> Any:
+    """Return some samples of an array of n samples along an axis."""
+    is_batch = isinstance(a, np.ndarray) and a.ndim > axis and a.shape[axis] == n
+    return a.take(indices, axis) if is_batch else a
+
+
+def doubled(a: Any, n: int, values: Callable[[Array], Array], axis: int = 0) -> Any:
+    """Append a second batch, which `values` makes from the first, to an array of n samples."""
+    is_batch = isinstance(a, np.ndarray) and a.ndim > axis and a.shape[axis] == n
+    return np.concatenate([a, values(a)], axis) if is_batch else a
+
+
+HERE = Path(__file__).resolve().parents[1]
+NUMPY = Path(np.__file__).resolve().parent
+
+
+def line_of(error: BaseException) -> str:
     """Return the line of the checked code that raised an exception."""
-    here = os.path.dirname(__file__)
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith(here) and "numpy" not in f.filename
-    ]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
     return f"line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+
+
+def is_ours(filename: str) -> bool:
+    """Whether a file belongs to this library or to NumPy, by its folder and not by its name."""
+    # On Windows, one folder has many spellings.
+    path = Path(os.path.normcase(os.path.abspath(filename)))
+    real = Path(os.path.normcase(os.path.realpath(filename)))
+    folders = [Path(os.path.normcase(f)) for f in (HERE, NUMPY)]
+    return any(p.is_relative_to(folder) for p in (path, real) for folder in folders)

@@ -9,24 +9,36 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .subject import Broken, Gradients, LayerSubject, Subject, describe, doubled
+from .functional import is_function_pair
+from .objects import LayerSubject, ObjectSubject
+from .subject import (
+    Broken,
+    Gradients,
+    Subject,
+    describe,
+    doubled,
+    rows_of,
+)
+
+SOFT = "soft targets"
 
 
-class PairSubject(Subject):
+class PairSubject(ObjectSubject):
     """Two functions: ``forward(*inputs) -> (y, cache)`` and ``backward(dy, cache) -> dx, ...``."""
 
     def __init__(
         self, forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Array]
     ) -> None:
-        names = _argument_names(forward, len(inputs))
-        super().__init__(target_name(forward), dict(zip(names, inputs, strict=True)))
-        self.functions = forward, backward
+        names = argument_names(forward, len(inputs))
+        named = dict(zip(names, inputs, strict=True))
+        self.batch_axis = getattr(forward, "batch_axis", 0)
+        super().__init__(target_name(forward), (forward, backward), named)
 
-    def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
-        return self._pair(self._call("forward", self.functions[0], *self._copies(inputs)))
+    def _forward(self, target: Any, inputs: Sequence[Array]) -> Any:
+        return self._call("forward", target[0], *inputs)
 
-    def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
-        result = self._call("backward", self.functions[1], dy, cache)
+    def _backward(self, target: Any, dy: Array, cache: Any) -> dict[str, Any]:
+        result = self._call("backward", target[1], dy, cache)
         result = tuple(result) if isinstance(result, tuple | list) else (result,)
         if len(result) != len(self.inputs):
             raise Broken(
@@ -34,7 +46,7 @@ class PairSubject(Subject):
                 f"backward must return a gradient for each of the {len(self.inputs)} inputs, "
                 f"got {len(result)}",
             )
-        return {n: self._gradient(n, g) for n, g in zip(self.inputs, result, strict=True)}
+        return dict(zip(self.inputs, result, strict=True))
 
 
 class LossSubject(Subject):
@@ -43,7 +55,7 @@ class LossSubject(Subject):
     is_loss = True
 
     def __init__(self, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
-        names = _argument_names(function, len(inputs))
+        names = argument_names(function, len(inputs))
         super().__init__(target_name(function), {names[0]: float64(inputs[0])})
         self.function, self.others = function, list(inputs[1:])
         try:
@@ -75,6 +87,53 @@ class LossSubject(Subject):
         twin.others = [doubled(a, n, np.copy) for a in self.others]
         return twin
 
+    def modes(self) -> list[str]:
+        soft = self._softened(np.random.default_rng(0))
+        return [SOFT] if soft is not None and _is_straight(self, soft) else []
+
+    def in_mode(self, mode: str) -> Subject:
+        twin = self.with_inputs({k: a.copy() for k, a in self.inputs.items()})
+        assert isinstance(twin, LossSubject)
+        twin.others = self._softened(np.random.default_rng(1)) or twin.others
+        return twin
+
+    def _softened(self, rng: np.random.Generator) -> list[Any] | None:
+        """Return the targets with probabilities in place of 0 and 1; None if there are none."""
+        targets = self.others[0] if self.others else None
+        if not isinstance(targets, np.ndarray) or targets.dtype.kind != "f" or not targets.ndim:
+            return None
+        if not np.isin(targets, (0, 1)).all():
+            return None
+        soft = np.asarray(rng.uniform(0.05, 0.95, targets.shape))
+        if targets.ndim == 2 and targets.shape[1] > 1 and (targets.sum(axis=1) == 1).all():
+            soft = np.asarray(soft / soft.sum(axis=1, keepdims=True))
+        return [soft, *self.others[1:]]
+
+    def rows(self, indices: Array) -> Subject:
+        twin = super().rows(indices)
+        assert isinstance(twin, LossSubject)
+        n = len(next(iter(self.inputs.values())))
+        twin.others = [rows_of(a, n, indices) for a in self.others]
+        return twin
+
+
+def _is_straight(subject: LossSubject, soft: list[Any]) -> bool:
+    """Whether a loss moves along a straight line as its targets do: then they may be soft.
+
+    A loss that takes the largest target as the class stays where it is, and a hinge has a bend.
+    """
+    hard, others, losses = subject.others[0], subject.others, []
+    for t in (0.0, 0.25, 0.5, 1.0):
+        subject.others = [hard + t * (soft[0] - hard), *soft[1:]]
+        losses.append(subject.output())
+    subject.others = others
+    if any(loss is None for loss in losses):
+        return False
+    a, b, c, d = (float(loss) for loss in losses if loss is not None)
+    size = 1e-9 * (abs(a) + abs(d))
+    bends = max(abs(b - 0.75 * a - 0.25 * d), abs(c - 0.5 * a - 0.5 * d))
+    return abs(d - a) > 1e3 * size >= 1e3 * bends
+
 
 def make_subject(target: Any, inputs: Sequence[Any]) -> Subject:
     """Wrap `target` and float64 copies of its inputs in a subject."""
@@ -84,7 +143,7 @@ def make_subject(target: Any, inputs: Sequence[Any]) -> Subject:
         if len(inputs) != 1:
             raise TypeError(f"a layer takes one input, got {len(inputs)}")
         return LayerSubject(target, float64(inputs[0]))
-    if isinstance(target, tuple | list) and len(target) == 2 and all(map(callable, target)):
+    if is_function_pair(target):
         if not inputs:
             raise TypeError("a pair of functions needs at least one input, got 0")
         return PairSubject(target[0], target[1], [float64(a) for a in inputs])
@@ -120,7 +179,8 @@ def _host(a: Any) -> Any:
     return np.array(host, np.float64) if is_float else host
 
 
-def _argument_names(function: Any, n: int) -> list[str]:
+def argument_names(function: Any, n: int) -> list[str]:
+    """Return the names of the first n arguments of a function."""
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):

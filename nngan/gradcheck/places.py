@@ -1,0 +1,463 @@
+"""Every place from which an object's passes can take a number, as a path from the object.
+
+A path reads and writes: ``layers``, ``[0]``, ``W`` is ``target.layers[0].W``. It goes through
+attributes, slots, classes, containers, weak references, and the globals, closures and defaults of
+functions. An immutable container on the way is rebuilt.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import copy
+import ctypes
+import dis
+import functools
+import sys
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..layers import Layer
+from ..network import Sequential
+
+MOST = 20_000  # places that are looked at; a larger object is cut off there
+FOREIGN = {"builtins", "numpy", "nngan", "scipy", "cupy", *sys.stdlib_module_names} - {"__main__"}
+CONTAINERS = (str, bytes, bool, MutableSequence, tuple, type, Mapping, Set, Layer,
+              types.ModuleType, types.FunctionType, types.MethodType)  # fmt: skip
+Number = int | float | complex | np.number
+
+
+class Wrapper:
+    """An object of the checker around the student's: the search for numbers goes inside."""
+
+    inner: Any
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place: the steps to it from the object.
+
+    Attributes
+    ----------
+    steps : tuple of (str, object)
+        The way of each step ("attr", "item", "cell", ...) and its name, key or index.
+    outside : bool
+        Whether the place belongs to a class, a module or a function, and not to the object alone.
+    """
+
+    steps: tuple[tuple[str, Any], ...] = ()
+    outside: bool = False
+
+    def then(self, way: str, key: Any) -> Place:
+        """Return the place one step further."""
+        outside = self.outside or way in ("cell", "global", "default", "kwdefault", "deref")
+        return Place((*self.steps, (way, key)), outside or (way, key) == ("attr", "__class__"))
+
+    @property
+    def tokens(self) -> tuple[Any, ...]:
+        """The names, keys and indices on the way; what stands between them is left out."""
+        return tuple(k for way, k in self.steps if way in _SHOWN and k != "__class__")
+
+    @property
+    def label(self) -> str:
+        """The place in Python's words: layers[0].W, params['W']."""
+        text = ""
+        for way, key in self.steps:
+            if way == "item" and (text or not isinstance(key, str)):
+                text += f"[{key!r}]"
+            elif way in _SHOWN and key != "__class__":
+                text += f".{key}" * bool(text) or str(key)
+        return text
+
+    @property
+    def is_item(self) -> bool:
+        """Whether the place is in a container."""
+        return self.steps[-1][0] == "item"
+
+    def read(self, target: Any) -> Any:
+        """Return what is there. Raises some exception if there is nothing."""
+        return functools.reduce(_step, self.steps, target)
+
+    def layer(self, target: Any) -> Layer | None:
+        """Return the library's layer whose parameter or gradient this is, if it is one."""
+        owner, (way, name) = Place(self.steps[:-1]).read(target), self.steps[-1]
+        if way == "attr" and isinstance(owner, Layer):
+            return owner if name in owner.shapes or name[1:] in owner.shapes else None
+        return None
+
+    def write(self, target: Any, value: Any) -> None:
+        """Put a value there. Raises some exception if that cannot be done."""
+        *before, (way, key) = self.steps
+        above = Place(tuple(before))
+        owner = above.read(target)
+        if way == "attr":
+            try:
+                setattr(owner, key, value)
+            except AttributeError:  # a frozen dataclass
+                object.__setattr__(owner, key, value)
+        elif way == "item" and isinstance(owner, tuple):
+            parts = [*owner[:key], value, *owner[key + 1 :]]
+            make = getattr(owner, "_make", type(owner))
+            above.write(target, make(parts))
+        elif way == "item":
+            owner[key] = value
+        elif way == "cell":
+            _cell(owner, key).cell_contents = value
+        elif way == "global":
+            owner.__globals__[key] = value
+        elif way == "default":
+            d, i = owner.__defaults__, _with_default(owner).index(key)
+            owner.__defaults__ = (*d[:i], value, *d[i + 1 :])
+        elif way == "kwdefault":
+            owner.__kwdefaults__[key] = value
+        else:
+            raise TypeError(f"nothing can be put at {self.label}")
+
+
+_SHOWN = ("attr", "item", "cell", "global", "default", "kwdefault")
+
+
+def _step(owner: Any, step: tuple[str, Any]) -> Any:
+    way, key = step
+    if way == "attr":
+        return getattr(owner, key)
+    if way == "item":
+        return owner[key]
+    if way == "member":
+        return list(owner)[key]
+    if way == "cell":
+        return _cell(owner, key).cell_contents
+    if way == "global":
+        return owner.__globals__[key]
+    if way == "default":
+        return owner.__defaults__[_with_default(owner).index(key)]
+    if way == "kwdefault":
+        return owner.__kwdefaults__[key]
+    if way == "base":
+        return owner.__mro__[key]
+    if way == "function":  # of a class, without binding it
+        return vars(owner)[key]
+    if way == "inside":  # a function in a static method, a property, a decorator
+        return getattr(owner, key)
+    return owner()  # a weak reference
+
+
+def _with_default(function: Any) -> tuple[str, ...]:
+    """Return the names of the positional arguments that have a default."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    return tuple(names[len(names) - len(function.__defaults__ or ()) :])
+
+
+def _cell(function: Any, name: str) -> Any:
+    return function.__closure__[function.__code__.co_freevars.index(name)]
+
+
+def places(target: Any, odd: bool = False) -> Iterator[tuple[Place, Any]]:
+    """Yield each place with a number, an array, a list of numbers, or nothing (None).
+
+    With `odd`, yield also those with numbers in another form, see `odd_numbers`.
+    """
+    seen: set[int] = set()
+    queue: deque[tuple[Place, Any]] = deque([(Place(), target)])
+    alive = []  # an id is unique only as long as its object lives
+    left = MOST
+    while queue and left:
+        left -= 1
+        place, value = queue.popleft()
+        is_found = is_number(value) or is_leaf(value) or value is None
+        if is_found or (odd and odd_numbers(value) is not None):
+            yield place, value
+        elif id(value) not in seen:
+            seen.add(id(value))
+            alive.append(value)
+            queue.extend(_children(place, value))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one number, but not a truth value."""
+    return isinstance(value, Number) and not isinstance(value, bool)
+
+
+def is_leaf(value: Any) -> bool:
+    """Whether a value is an array, or a list or tuple (of lists) of numbers."""
+    if isinstance(value, np.ndarray) and value.dtype.names:
+        return False  # its fields are
+    if isinstance(value, np.ndarray | array.array):
+        return not (isinstance(value, np.ndarray) and value.dtype == object and _objects(value))
+    if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "get"):  # on a GPU
+        return not isinstance(value, type)
+    return isinstance(value, list | tuple) and numbers_in(value) is not None
+
+
+def odd_numbers(value: Any) -> Array | None:
+    """Return the numbers in a Fraction, a poly1d, an array of ctypes, ...; None if it has none."""
+    kind = type(value)
+    if isinstance(value, CONTAINERS) or is_number(value) or is_leaf(value) or value is None:
+        return None
+    if not is_foreign(kind) and not isinstance(value, ctypes.Array):
+        return None
+    try:
+        return np.array(value, np.float64)
+    except Exception:
+        return None
+
+
+def _objects(value: Array) -> bool:
+    """Whether an array of objects holds arrays or layers, and is a container."""
+    return any(not is_number(v) for v in value.flat)
+
+
+def numbers_in(value: Any) -> Array | None:
+    """Return a regular nested list or tuple of numbers as an array, or None if it is not one."""
+    if not value or not isinstance(value, list | tuple):
+        return None
+    if all(map(is_number, value)):
+        return np.array(value)
+    if isinstance(value[0], list | tuple):
+        rows = [numbers_in(row) for row in value]
+        first = rows[0]
+        if first is not None and all(r is not None and r.shape == first.shape for r in rows):
+            return np.array(rows)
+    return None
+
+
+def _children(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
+    """Yield what one object holds."""
+    if isinstance(value, Mapping):
+        yield from _tried((place.then("item", k), functools.partial(value.__getitem__, k))
+                          for k in list(value))  # fmt: skip
+        if type(value) in (dict, types.MappingProxyType):
+            return
+    elif isinstance(value, tuple | MutableSequence):
+        yield from ((place.then("item", i), v) for i, v in enumerate(value))
+    elif isinstance(value, np.ndarray) and value.dtype.names:
+        yield from ((place.then("item", n), value[n]) for n in value.dtype.names)
+    elif isinstance(value, np.ndarray):  # of objects
+        yield from ((place.then("item", i), value[i]) for i in np.ndindex(value.shape))
+    elif isinstance(value, Set):
+        yield from ((place.then("member", i), v) for i, v in enumerate(value))
+    elif isinstance(value, weakref.ref):
+        yield place.then("deref", None), value()
+    elif isinstance(value, types.MethodType):
+        yield place.then("inside", "__self__"), value.__self__
+        yield place.then("inside", "__func__"), value.__func__
+    elif isinstance(value, types.FunctionType):
+        yield from _of_function(place, value)
+    elif isinstance(value, functools.partial):
+        yield from ((place.then("inside", n), getattr(value, n))
+                    for n in ("func", "args", "keywords"))  # fmt: skip
+    elif isinstance(value, staticmethod | classmethod):
+        yield place.then("inside", "__func__"), value.__func__
+    elif isinstance(value, property):
+        yield place.then("inside", "fget"), value.fget
+    elif isinstance(value, type):
+        if not is_foreign(value):
+            yield from _of_class(place, value)
+        return
+    elif isinstance(value, types.ModuleType):
+        return
+    if not isinstance(value, types.FunctionType):
+        yield from _of_object(place, value)
+
+
+def is_foreign(kind: type) -> bool:
+    """Whether a class is Python's, NumPy's or this library's."""
+    return kind.__module__.partition(".")[0] in FOREIGN
+
+
+def _of_object(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
+    kind = type(value)
+    if isinstance(value, Wrapper):  # the student's object is inside
+        yield place.then("inside", "inner"), value.inner
+        return
+    hidden: set[str] = set()
+    if isinstance(value, Layer):
+        for p in value.shapes if not isinstance(value, Sequential) else ():
+            yield place.then("attr", p), getattr(value, p, None)
+        names = [*value.shapes, *("d" + p for p in value.shapes), *value.buffer_shapes]
+        hidden = {*names, "shapes", "buffer_shapes", "backend", "seed"}
+        if is_foreign(kind):
+            if isinstance(value, Sequential):
+                yield place.then("attr", "layers"), value.layers
+            return
+    elif kind.__module__.partition(".")[0] in ("numpy", "nngan", "cupy"):
+        return
+    for name, own in list(_attributes(value).items()):
+        if name not in hidden:
+            yield place.then("attr", name), own
+    for base in kind.__mro__:
+        if is_foreign(base):
+            continue
+        slots = vars(base).get("__slots__", ())
+        names = [n for n in ((slots,) if isinstance(slots, str) else slots) if n[:2] != "__"]
+        names += [n for n, v in vars(base).items() if isinstance(v, property)]
+        yield from _tried(
+            (place.then("attr", n), functools.partial(getattr, value, n)) for n in names
+        )
+    if not is_foreign(kind):
+        yield place.then("attr", "__class__"), kind
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """Return an object's own attributes, whatever its class answers to that question."""
+    found: dict[str, Any] = {}
+    for look in (object.__getattribute__, getattr):  # the second for threading.local
+        with contextlib.suppress(Exception):
+            found = found or look(value, "__dict__")
+    return found
+
+
+def _of_class(place: Place, kind: type) -> Iterator[tuple[Place, Any]]:
+    for base in kind.__mro__[1:]:
+        if not is_foreign(base):
+            yield place.then("base", kind.__mro__.index(base)), base
+    is_layer = issubclass(kind, Layer)
+    for name, value in list(vars(kind).items()):
+        if name[:2] == "__" and not isinstance(value, types.FunctionType):
+            continue
+        if is_layer and name in ("shapes", "buffer_shapes", "backend"):
+            continue
+        if isinstance(value, types.FunctionType | staticmethod | classmethod | property):
+            yield place.then("function", name), value
+        else:
+            yield place.then("attr", name), value
+
+
+def _of_function(place: Place, function: Any) -> Iterator[tuple[Place, Any]]:
+    if str(function.__module__).partition(".")[0] in FOREIGN:
+        return
+    code = function.__code__
+    yield from _tried(
+        (place.then("cell", name), functools.partial(lambda c: c.cell_contents, cell))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
+    )
+    for name in sorted(_names(code)):
+        if name in function.__globals__:
+            yield place.then("global", name), function.__globals__[name]
+    for name, value in zip(_with_default(function), function.__defaults__ or (), strict=True):
+        yield place.then("default", name), value
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield place.then("kwdefault", name), value
+    if hasattr(function, "__wrapped__"):
+        yield place.then("inside", "__wrapped__"), function.__wrapped__
+    for name, value in vars(function).items():
+        if name != "__wrapped__":
+            yield place.then("attr", name), value
+
+
+@functools.cache
+def _names(code: types.CodeType) -> frozenset[str]:
+    """Return the globals that a function's code reads, and the code inside it."""
+    own = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    inner = [_names(c) for c in code.co_consts if isinstance(c, types.CodeType)]
+    return frozenset(own.union(*inner))
+
+
+def _tried(pairs: Any) -> Iterator[tuple[Place, Any]]:
+    for place, get in pairs:
+        try:
+            value = get()
+        except Exception:  # a property that fails, an empty slot or cell
+            continue
+        yield place, value
+
+
+def layers_in(target: Any) -> Iterator[Layer]:
+    """Yield the library's layers in an object: a network, but not the layers of the network."""
+    seen: set[int] = set()
+    queue, alive = deque([(Place(), target)]), []
+    while queue and len(seen) < MOST:
+        place, value = queue.popleft()
+        if is_number(value) or is_leaf(value) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        alive.append(value)
+        if isinstance(value, Layer) and not place.outside:
+            yield value
+        if not isinstance(value, Sequential):
+            queue.extend(_children(place, value))
+
+
+# -- values ----------------------------------------------------------------------------------------
+
+
+def as_array(value: Any) -> Array:
+    """Return a copy of a leaf or a number as an array."""
+    is_on_gpu = hasattr(value, "get") and hasattr(value, "dtype")
+    return np.array(value.get() if is_on_gpu else value)
+
+
+def put(target: Any, aliases: tuple[Place, ...], value: Array) -> None:
+    """Write an array to all places of one leaf: in place where the object there allows it."""
+    made: dict[int, Any] = {}
+    for place in aliases:
+        try:
+            now = place.read(target)
+        except Exception:  # a gradient that backward has not made yet
+            now = None
+        if layer := place.layer(target):
+            now[...] = layer.backend.asarray(value)
+        elif isinstance(now, np.ndarray) and now.dtype == value.dtype and now.shape == value.shape:
+            if now.flags.writeable:
+                now[...] = value
+            else:
+                place.write(target, made.setdefault(id(now), np.array(value)))
+        else:
+            if id(now) not in made or now is None:
+                made[id(now)] = like(now, value)
+            if made[id(now)] is not now:
+                place.write(target, made[id(now)])
+
+
+def like(now: Any, value: Array) -> Any:
+    """Return an array's numbers in the form of the object that they replace."""
+    is_real = value.dtype.kind != "c"
+    if isinstance(now, array.array) and is_real and now.typecode in "fd" and len(now) == value.size:
+        now[:] = array.array(now.typecode, value.ravel().tolist())
+        return now
+    if isinstance(now, list) and value.ndim:
+        now[:] = value.tolist()
+        return now
+    if isinstance(now, tuple) and value.ndim:
+        return getattr(now, "_make", type(now))(_tuples(value.tolist()))
+    if is_number(now) and not value.ndim:
+        number = value.item()
+        return number if isinstance(now, int | float) and not isinstance(now, np.number) else (
+            value.dtype.type(number))  # fmt: skip
+    return np.array(value)
+
+
+def _tuples(value: Any) -> Any:
+    return [tuple(_tuples(v)) for v in value] if isinstance(value[0], list) else value
+
+
+def keep(target: Any, aliases: tuple[Place, ...]) -> Callable[[], None]:
+    """Remember what is at some places; the function that is returned puts it back."""
+    kept = []
+    for place in aliases:
+        try:
+            now = place.read(target)
+        except Exception:
+            continue
+        copies = np.array(now) if isinstance(now, np.ndarray) else copy.copy(now)
+        kept.append((place, now, copies))
+
+    def restore() -> None:
+        for place, now, before in kept:
+            if isinstance(now, np.ndarray) and now.flags.writeable:
+                now[...] = before
+            elif isinstance(now, MutableSequence):
+                now[:] = before
+            with contextlib.suppress(Exception):  # a property that cannot be set
+                if place.read(target) is not now:
+                    place.write(target, now)
+
+    return restore

@@ -1,0 +1,72 @@
+"""What cannot be checked, in words: the reason, and what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from .adapters import TARGET, arguments, attempt, is_required, normal, options_of, passes
+from .copies import deepcopy
+from .guesses import adapter_lines, input_shapes
+from .report import Finding
+
+PLAIN = ("forward", "backward")
+INDICES = (
+    "forward uses x as indices, so x has no gradient. Check the gradient of the weights in Python: "
+    "check_gradients((f, b), W), where f(W) sets the weights, runs forward on fixed indices and "
+    "returns (y, cache), and b(dy, cache) runs backward and returns the gradient of W."
+)
+
+
+def unrecognised(sentence: str, evidence: str = "") -> Finding:
+    """Return a finding that says that nothing was compared: that is no mistake, and not right."""
+    return Finding("unrecognised", sentence, evidence, mistake=False)
+
+
+def further_arguments(cls: type) -> list[str]:
+    """Return what forward must have besides x, the mode of training, and the targets of a loss."""
+    forward = getattr(cls, (passes(cls) or PLAIN)[0], None)
+    known = options_of(forward)
+    names = [p.name for p in (arguments(forward) or [])[2:] if is_required(p)]
+    more = [n for n in names if n not in known]
+    return [] if len(more) == 1 and normal(more[0]) in TARGET else more
+
+
+def takes_indices(layer: Any, sample: tuple[int, ...] | None, batch: int | None) -> bool:
+    """Whether forward fails for floats, because it uses x as indices."""
+    names = passes(layer) or PLAIN
+    shape, _, _ = next(input_shapes(layer, sample, batch))
+    outcomes = [
+        attempt(getattr(deepcopy(layer), names[0]), np.ones(shape, kind))
+        for kind in (np.float64, np.int64)
+    ]
+    return isinstance(outcomes[0][1], IndexError) and outcomes[1][0]
+
+
+def needs_more(name: str, cls: type, more: list[str]) -> Finding:
+    """Return the finding for a forward with arguments that cannot be guessed."""
+    forward = (passes(cls) or PLAIN)[0]
+    sentence = (
+        f"{forward} takes {', '.join(more)} besides x, and there is no guess for that. Add this "
+        "adapter below the class, write values there, and check the adapter:"
+    )
+    lines = adapter_lines(name, cls).replace("\n", "\n    ")
+    return unrecognised(sentence, lines)
+
+
+def unknown(layer: Any, x: Array) -> Finding:
+    """Return the finding for an object in no known style, with the lines of its adapter."""
+    name = type(layer).__name__
+    names = passes(layer) or PLAIN
+    _, result = attempt(getattr(deepcopy(layer), names[0]), x.copy())
+    got = f"an array of shape {np.shape(result)}" if isinstance(result, np.ndarray) else (
+        f"{type(result).__name__} {str(result)[:40]!r}" if result is not None else "None"
+    )  # fmt: skip
+    sentence = (
+        f"{names[0]} must return (y, cache), or y alone where {names[1]} takes dy alone; got "
+        f"{got}. Change the class, or add this adapter below it and check the adapter:"
+    )
+    lines = adapter_lines(name, layer).replace("\n", "\n    ")
+    return Finding("contract", sentence, lines)

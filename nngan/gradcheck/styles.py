@@ -1,0 +1,407 @@
+"""Every style of hand-written layer, in the form that the check takes.
+
+`make` does it for what a file defines, and guesses arguments and the shape of the input. `adapt`
+does it for an object that a user passes to `check_gradients`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from .adapters import (
+    Adapter,
+    Plan,
+    attempt,
+    options_of,
+    output_of,
+    passes,
+    recognise,
+)
+from .copies import deepcopy
+from .functional import CannotCall, bind, find_pair, is_function_pair
+from .guesses import adapter_lines, argument_sets, call_text, fits, input_shapes, numbers
+from .losses import find_loss, loss_of
+from .places import keep, places
+from .refusals import (
+    INDICES,
+    PLAIN,
+    further_arguments,
+    needs_more,
+    takes_indices,
+    unknown,
+    unrecognised,
+)
+from .report import Finding
+from .source import Checkable
+
+
+@dataclass
+class Settings:
+    """What the command line says about the things to check.
+
+    Attributes
+    ----------
+    shape : tuple of int, optional
+        Shape of one sample.
+    batch : int, optional
+        Number of samples.
+    args : dict
+        Arguments of classes and functions, by name.
+    seed : int
+    thorough : bool
+    accumulate : bool, optional
+        Whether backward must add to its gradients; None leaves it to the style.
+    """
+
+    shape: tuple[int, ...] | None = None
+    batch: int | None = None
+    args: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    thorough: bool = False
+    accumulate: bool | None = None
+
+
+def read_argument(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE, where VALUE is JSON or a Python literal; a word is a string."""
+    name, is_there, value = text.partition("=")
+    if not is_there or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as n_in=4, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        pass
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def read_shape(text: str) -> tuple[int, ...]:
+    """Read the shape of one sample, such as 3,8,8."""
+    parts = text.strip("()").rstrip(",").split(",")
+    if not all(p.strip().isdecimal() and 0 < int(p) <= 10**6 for p in parts):
+        raise argparse.ArgumentTypeError(
+            f"must be the shape of one sample, such as 4 or 3,8,8, got {text!r}"
+        )
+    return tuple(int(p) for p in parts)
+
+
+@dataclass
+class Made:
+    """Something that can be checked, with inputs that fit.
+
+    Attributes
+    ----------
+    target : object
+        A layer with the passes of this library, a pair of functions, or a loss: the first argument
+        of `check_gradients`.
+    inputs : tuple
+        Its further arguments.
+    batch_axis : int
+        The axis of the first input that counts the samples; -1 if it is one sample.
+    accumulate : bool, optional
+        Whether backward must add to its gradients; None accepts both.
+    style : str
+        The style in a few words.
+    notes : list of str
+    input_note : str
+        Where the shape of the input comes from, and how to change it.
+    """
+
+    target: Any
+    inputs: tuple[Any, ...]
+    batch_axis: int = 0
+    accumulate: bool | None = True
+    style: str = "a cache for each call"
+    notes: list[str] = field(default_factory=list)
+    input_note: str = ""
+
+
+class Unrecognised(Exception):
+    """Something cannot be created or is in no known style; `finding` says what to do."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence)
+        self.finding = finding
+
+
+def make(thing: Checkable, settings: Settings) -> Made:
+    """Create what a file defines, recognise its style, and find inputs that fit.
+
+    Raises
+    ------
+    Unrecognised
+        If that is not possible. An exception inside the student's constructor is passed on.
+    """
+    rng = np.random.default_rng(settings.seed)
+    if thing.kind == "class":
+        made = _make_object(thing, settings, rng)
+    else:
+        made = _make_function(thing, settings, rng)
+    if settings.accumulate is not None:
+        made.accumulate = settings.accumulate
+    made.notes = [*thing.notes, *made.notes]
+    return made
+
+
+# -- functions ------------------------------------------------------------------------------------
+
+
+def _make_function(thing: Checkable, settings: Settings, rng: np.random.Generator) -> Made:
+    try:
+        if thing.kind == "pair":
+            found = find_pair(thing.parts[0], thing.parts[1], settings.args, settings.shape, rng)
+        else:
+            found = find_loss(thing.parts[0], rng, settings.args)
+    except CannotCall as error:
+        name = thing.parts[0].__name__
+        sentence = (
+            f"No arguments were found that {name} accepts. Give the shape of one sample with "
+            "--shape, and its settings with --args; or call check_gradients in Python."
+        )
+        raise Unrecognised(unrecognised(sentence, f"the last attempt: {error}")) from None
+    text = ", ".join(str(np.shape(a)) for a in found.inputs)
+    option = "--shape changes the shape of x." if thing.kind == "pair" else ""
+    note = f"The arguments have shapes {text}, found by trying. {option}".strip()
+    style = "a pair of functions" if thing.kind == "pair" else "a loss"
+    return Made(found.target, found.inputs, found.batch_axis, None, style, found.notes, note)
+
+
+# -- classes --------------------------------------------------------------------------------------
+
+
+def _make_object(thing: Checkable, settings: Settings, rng: np.random.Generator) -> Made:
+    (cls,), args = thing.parts, settings.args
+    if more := further_arguments(cls):
+        raise Unrecognised(needs_more(thing.name, cls, more))
+    first: tuple[Any, dict[str, Any]] | None = None
+    second: Made | None = None
+    try:
+        for values in argument_sets(cls, args, rng):
+            layer = _create(cls, values)
+            first = first or (layer, values)
+            loss = loss_of(layer)
+            if loss is not None:
+                found = find_loss(loss[0], rng, args, loss[1])
+                return Made(found.target, found.inputs, accumulate=None, style="a loss with state")
+            fitting = _fitting_input(layer, settings, rng)
+            if fitting is not None:
+                made = _made(layer, *fitting, notes=_creation_notes(cls, values, args))
+                # Arrays were guessed: those are right whose gradients have their shapes.
+                arrays = [v for k, v in values.items() if isinstance(v, np.ndarray)]
+                if not arrays or _shapes_agree(made):
+                    return made
+                second = second or made
+    except KeyError as error:
+        name = error.args[0]
+        sentence = f"The class needs {name}: pass --args {name}=VALUE, or give it a default."
+        raise Unrecognised(Finding("needs_arguments", sentence)) from None
+    except CannotCall as error:
+        sentence = "No predictions and targets were found that the loss accepts."
+        raise Unrecognised(unrecognised(sentence, f"the last attempt: {error}")) from None
+    if second is not None:
+        return second
+    assert first is not None
+    layer, values = first  # forward accepts nothing: the check reports why
+    if takes_indices(layer, settings.shape, settings.batch):
+        raise Unrecognised(unrecognised(INDICES))
+    shape, axis, source = next(input_shapes(layer, settings.shape, settings.batch))
+    x = numbers(shape, rng)
+    return _made(layer, x, axis, source, notes=_creation_notes(cls, values, args))
+
+
+def _works(target: Adapter, x: Array) -> bool:
+    """Whether both passes work, and dx has the shape of x."""
+    target = deepcopy(target)
+    worked, result = attempt(target.forward, x.copy())
+    if not worked:
+        return False
+    worked, dx = attempt(target.backward, np.ones_like(result[0]), result[1])
+    return worked and np.shape(dx) == x.shape
+
+
+def _shapes_agree(made: Made) -> bool:
+    """Whether both passes work, and leave gradients of the shapes of the arrays."""
+    target, (x,) = deepcopy(made.target), made.inputs
+    worked, result = attempt(target.forward, x.copy())
+    if not worked:
+        return False
+    worked, dx = attempt(target.backward, np.ones_like(result[0]), result[1])
+    attributes = vars(target.inner if isinstance(target, Adapter) else target)
+    pairs = [
+        (p, attributes.get(f"d{n}")) for n, p in attributes.items() if isinstance(p, np.ndarray)
+    ]
+    same = all(np.shape(p) == np.shape(d) for p, d in pairs if isinstance(d, np.ndarray))
+    return worked and np.shape(dx) == x.shape and same
+
+
+def _create(cls: type, values: dict[str, Any]) -> Any:
+    try:
+        made = cls(**values)
+    except TypeError as error:
+        place = error.__traceback__
+        if place is None or place.tb_next is not None:
+            raise  # raised inside the constructor, not by the call
+        sentence = "The class does not accept these arguments: --args NAME=VALUE changes them."
+        raise Unrecognised(Finding("needs_arguments", sentence, str(error))) from None
+    if not isinstance(made, cls):
+        sentence = f"{cls.__name__}(...) creates an object of another class: check that class."
+        raise Unrecognised(Finding("contract", sentence, f"it creates a {type(made).__name__}"))
+    return made
+
+
+def _creation_notes(cls: type, values: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    guessed = {k: v for k, v in values.items() if k not in given}
+    if not guessed:
+        return []
+    name = next(iter(guessed))
+    text = call_text(cls.__name__, values)
+    return [f"Created as {text}, guessed by name. --args {name}=VALUE changes that."]
+
+
+def _fitting_input(
+    layer: Any, settings: Settings, rng: np.random.Generator
+) -> tuple[Array, int, str] | None:
+    """Return the first input that forward accepts, its axis of samples, and its source."""
+    problem = None
+    for shape, axis, source in input_shapes(layer, settings.shape, settings.batch):
+        x = numbers(shape, rng)
+        y = _output(layer, x)
+        if y is None:
+            y = _output(layer, x := numbers(shape, rng, positive=True))
+            source = f"{source}, and its elements are positive"
+        if y is None:
+            continue
+        spread = np.ndim(y) > 2 if axis == 1 else np.shape(y)[:1] != shape[:1]
+        if np.ndim(y) and axis >= 0 and (spread or np.shape(y)[-axis] != shape[-axis]):
+            problem = problem or (x, axis, source)  # the samples got mixed up by broadcasting
+            continue
+        if fits(y):
+            return x, axis, source
+        positive = numbers(shape, rng, positive=True)
+        if fits(_output(layer, positive)):
+            return positive, axis, f"{source}, and its elements are positive"
+        problem = problem or (x, axis, source)
+    return problem
+
+
+def _output(layer: Any, x: Array) -> Any:
+    """Return what forward computes, None if it raises."""
+    names = passes(layer)
+    if names is None:
+        return None
+    trial = deepcopy(layer)
+    forward = getattr(trial, names[0])
+    worked, result = attempt(forward, x.copy(), **options_of(forward))
+    if not worked:
+        return None
+    if result is None:
+        name = output_of(trial, {}, x)
+        return getattr(trial, name) if name else "nothing"
+    return result[0] if isinstance(result, tuple) and result else result
+
+
+def _made(layer: Any, x: Array, axis: int, source: str, notes: list[str]) -> Made:
+    """Return the layer in the form of this library, with the shapes that it accepts."""
+    plan = recognise(layer, x)
+    if plan is None:
+        raise Unrecognised(unknown(layer, x))
+    is_stepping = "rate" in plan.roles or plan.steps
+    if is_stepping and x.ndim == 2 and not _works(Adapter(layer, plan), x):
+        one = x[:, :1] if axis == 1 else x[:1].T
+        single = recognise(layer, one)
+        if single is not None and _works(Adapter(layer, single), one):
+            notes = [*notes, "backward works for one sample only, so x is one column."]
+            x, axis, plan = one, -1, single
+    target = _target(layer, plan, axis)
+    option = "--width N changes it." if x.ndim == 2 else "--shape changes it."
+    what = "width" if x.ndim == 2 else "shape of a sample"
+    note = f"x has shape {x.shape}; its {what} comes from {source}. {option}"
+    if axis == 1:
+        note += " Samples are columns."
+    if axis == -1:
+        note += " It is one sample."
+    if source.startswith("a default") and x.ndim > 2:
+        notes = [*notes, note]
+    return Made(target, (x,), axis, _habit(layer, plan), plan.style, notes, note)
+
+
+def _target(layer: Any, plan: Plan, axis: int) -> Any:
+    is_plain = (plan.forward, plan.backward) == PLAIN and plan.roles == ("dy", "cache")
+    plain = is_plain and not plan.options and not plan.returned and not plan.dinputs
+    return layer if plain and axis != 1 else Adapter(layer, plan, axis, _habit(layer, plan))
+
+
+def _habit(layer: Any, plan: Plan) -> bool | None:
+    """Whether backward must add to its gradients: it does in this library's style alone."""
+    attributes = getattr(layer, "__dict__", {})
+    others = {"inner", "grads", "grad", "gradients", "params", "parameters"}
+    is_ours = not plan.repeats and not plan.returned and not plan.steps
+    return True if is_ours and not others & set(attributes) else None
+
+
+# -- in Python ------------------------------------------------------------------------------------
+
+
+def adapt(target: Any, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...], bool | None]:
+    """Return a target of `check_gradients` in this library's form, its inputs, and its habit.
+
+    The habit is whether backward must add to its gradients; None accepts both. What is not
+    recognised is returned as it is.
+    """
+    same = target, tuple(inputs), True
+    if isinstance(target, Adapter):
+        return target, tuple(inputs), target.accumulate
+    if type(target).__module__.startswith("nngan.") or isinstance(target, type):
+        return same
+    if is_function_pair(target):
+        return *bind(target, inputs), True
+    names = passes(target)
+    if names is None:
+        if inputs and hasattr(target, "__dict__") and not callable(target):
+            name = type(target).__name__
+            raise TypeError(
+                f"{name} has no forward and backward: check an adapter in its place, such as\n"
+                + adapter_lines(name, target)
+            )
+        return same
+    if len(inputs) == 2:
+        loss = loss_of(_copied(target))
+        return same if loss is None else (loss[0], tuple(inputs), True)
+    x = inputs[0] if len(inputs) == 1 else None
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub" or not x.size:
+        return same
+    # The trial runs on a copy, which shares the class, the globals and the closures.
+    restore = keep(target, tuple(place for place, _ in places(target) if place.outside))
+    try:
+        plan = recognise(target, x.astype(np.float64))
+    except Exception:  # it cannot be copied: the check reports that
+        return same
+    finally:
+        restore()
+    if plan is None:
+        return same
+    adapted = _target(target, plan, _batch_axis(target, x))
+    return adapted, (x,), _habit(target, plan)
+
+
+def _copied(target: Any) -> Any:
+    worked, twin = attempt(deepcopy, target)
+    return twin if worked else target
+
+
+def _batch_axis(layer: Any, x: Array) -> int:
+    """Return the axis along which forward accepts another length; 0 if both or neither."""
+    if x.ndim != 2:
+        return 0
+    longer = [np.concatenate([x, x.take([0], axis)], axis).astype(np.float64) for axis in (0, 1)]
+    rows, columns = (fits(_output(layer, a)) for a in longer)
+    return 1 if columns and not rows else 0
