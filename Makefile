@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks docs lint clean
+.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student docs lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -32,6 +32,9 @@ test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its o
 
 notebooks: .venv/docs.stamp  ## run every notebook and keep the new outputs
 	$(BIN)/python tests/notebooks.py
+
+student:  ## write the notebooks without their solutions into student/
+	$(PYTHON) docs/student.py
 
 docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated

@@ -1,23 +1,23 @@
-"""The page for teachers: its assignment, its solutions and its grades are what happens."""
+"""The page for teachers: its files, its commands and its grades are what happens."""
 
-import csv
+import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from nngan import commands
+from nngan.commands import grade
+from nngan.commands.grading.scheme import SCHEME_KEYS, TASK_KEYS, load_scheme
+from nngan.commands.grading.words import WORDS
 from nngan.gradcheck.__main__ import main
 
-PAGE = (Path(__file__).parents[1] / "docs" / "teaching.md").read_text(encoding="utf-8")
-
-
-def code(caption):
-    """Return the code of the page that has this caption."""
-    pattern = rf"^:::{{code-block}} python\n:caption: {caption}\n\n(.*?)^:::$"
-    (block,) = re.findall(pattern, PAGE, re.M | re.S)
-    return block
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "assignment"
+PAGE = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
 
 
 def fenced(kind):
@@ -35,16 +35,11 @@ def patched(source, diff):
 
 
 def submissions():
-    """Return the files of the page by the names that it gives them."""
-    right = code("student_a.py")
+    """Return the files of the page's students by their names."""
+    right, start = ((FOLDER / name).read_text() for name in ("solution.py", "prelu.py"))
     wrong = [patched(right, diff) for diff in fenced("diff")]
-    return dict(
-        zip(
-            ("student_a", "student_b", "student_c", "prelu"),
-            (right, *wrong, code("prelu.py")),
-            strict=True,
-        )
-    )
+    names = ("student_a", "student_b", "student_c", "student_d")
+    return dict(zip(names, (right, *wrong, start), strict=True))
 
 
 def shown():
@@ -57,56 +52,155 @@ def words(text):
     return re.sub(r"[-+\d.e]*\d", "#", text).split()
 
 
-@pytest.mark.parametrize("name", ["prelu", "student_b", "student_c"])
-def test_the_checker_says_of_the_assignment_what_the_page_shows(name, tmp_path, monkeypatch, capfd):
+def test_the_checker_says_of_the_assignment_what_the_page_shows(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    Path(f"{name}.py").write_text(submissions()[name])
-    assert main([f"{name}.py"]) == 1
-    assert words(capfd.readouterr().out) == words(shown()[f"python -m nngan.gradcheck {name}.py"])
+    Path("prelu.py").write_text((FOLDER / "prelu.py").read_text())
+    assert main(["prelu.py"]) == 1
+    assert words(capfd.readouterr().out) == words(shown()["python -m nngan.gradcheck prelu.py"])
 
 
-def test_the_solution_is_right(tmp_path, capfd):
-    (tmp_path / "prelu.py").write_text(submissions()["student_a"])
-    assert main([str(tmp_path / "prelu.py")]) == 0
-    assert "gradients agree" in capfd.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_grades_of_a_folder(tmp_path):
-    """Those of the page, and of what the two checks are for, each alone."""
-    (tmp_path / "submissions").mkdir()
-    files = submissions()
-    files["student_d"] = files.pop("prelu")
-    files["student_e"] = "class PReLU\n"
-    for name, source in files.items():
-        (tmp_path / "submissions" / f"{name}.py").write_text(source)
-    (tmp_path / "grade.py").write_text(code("grade.py"))
-    command = "python grade.py submissions"
-    line = [sys.executable, *command.split()[1:]]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == shown()[command] + "student_e,1,2,\n"
-    for row in csv.DictReader(done.stdout.splitlines()):
-        report = (tmp_path / "reports" / f"{row['name']}.txt").read_text()
-        assert ("gradients agree" in report) == (row["gradients"] == "0")
-
-
-def test_right_gradients_of_the_wrong_function_fail_on_the_numbers_of_the_sheet(tmp_path):
+def test_the_sheet_gives_the_points_and_the_numbers_of_the_scheme():
+    sheet = (FOLDER / "README.md").read_text(encoding="utf-8")
+    points = json.loads((FOLDER / "scheme.json").read_text())["points"]
+    assert [int(n) for n in re.findall(r"\((\d) points?", sheet)] == [2, *points.values()]
     names = {}
-    exec(re.search(r'^FORWARD = """.*?"""\n', code("grade.py"), re.M | re.S)[0], names)
+    exec((FOLDER / "solution.py").read_text(), names)
+    layer = names["PReLU"]()
+    layer.a[...] = [0, 0.5, 1, 2]
+    rows = [[-2.0, -2, -2, -2], [0, 1, 2, 3]]
+    y, _ = layer.forward(names["np"].array(rows))
+    assert y.tolist() == [[0, -1, -2, -4], [0, 1, 2, 3]]
+    for row in (*rows, *y):
+        assert f"$({', '.join(f'{value + 0.0:g}' for value in row)})$" in sheet
+
+
+def test_the_grades_of_a_folder(tmp_path, monkeypatch, capfd):
+    """The command of the page prints and writes what the page shows."""
+    monkeypatch.chdir(tmp_path)
+    Path("submissions").mkdir()
+    Path("docs/assignment").mkdir(parents=True)
+    for file in FOLDER.iterdir():
+        if file.is_file():
+            Path("docs/assignment", file.name).write_bytes(file.read_bytes())
+    for name, source in submissions().items():
+        Path("submissions", f"{name}.py").write_text(source)
+    ((command, text),) = [item for item in shown().items() if item[0].startswith("nngan grade")]
+    assert commands.main(shlex.split(command)[1:]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    rows, summary = out.replace("\\", "/").split("\n\n")
+    rows_shown, summary_shown = text.split("\n\n")
+    assert sorted(rows.splitlines()) == rows_shown.splitlines()  # they come as they are graded
+    assert words(summary) == words(summary_shown)
+    assert Path("grades.csv").read_text() == fenced("text")[0]
+    pages = {path.stem for path in Path("reports/students").iterdir()}
+    assert pages == set(submissions())
+
+
+@pytest.mark.parametrize("files", [["prelu.py"], ["mine.py"], ["a.py", "b.py"], []], ids=str)
+def test_the_last_line_of_gradescope_has_results_for_all_that_is_handed_in(
+    tmp_path, monkeypatch, capfd, files
+):
+    monkeypatch.chdir(tmp_path)
+    Path("class/student").mkdir(parents=True)
+    for file in files:
+        Path("class/student", file).write_text(submissions()["student_a"])
+    lines = [line for text in fenced("sh") for line in text.splitlines()]
+    (command,) = [line for line in lines if "nngan grade" in line]
+    words = [Path(word).name if "/" in word else word for word in shlex.split(command)[1:]]
+    assert commands.main(words) == 0
+    capfd.readouterr()
+    results = json.loads(Path("results.json").read_text())
+    assert results["score"] == (8 if len(files) == 1 else 0)
+    assert ("hand in prelu.py" in results["output"]) is (len(files) != 1)
+
+
+def test_right_gradients_of_the_wrong_function_are_not_forward(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
     right = submissions()["student_a"]
     identity = right.replace("np.where(x > 0, x, self.a * x), x", "x, x")
     assert identity != right
-    for source, status in ((right, 0), (identity, 1)):
-        (tmp_path / "prelu.py").write_text(source)
-        line = [sys.executable, "-c", names["FORWARD"], str(tmp_path / "prelu.py")]
-        assert subprocess.run(line).returncode == status
+    Path("prelu.py").write_text(identity)
+    assert commands.main(["grade", "prelu.py", "--json", "results.json"]) == 0
+    capfd.readouterr()
+    tests = {test["name"]: test for test in json.loads(Path("results.json").read_text())["tests"]}
+    assert (tests["forward"]["status"], tests["forward"]["score"]) == ("failed", 0)
 
 
-def test_every_mistake_in_the_rubric_is_one_that_the_checker_knows():
-    rubric = PAGE.partition("| points | mistakes |")[2].partition("\n\n")[0]
-    kinds = set(re.findall(r"`(\w+)`", rubric))
-    assert len(kinds) > 15
-    package = Path(main.__code__.co_filename).parent
-    source = "".join(file.read_text(encoding="utf-8") for file in package.glob("*.py"))
-    unknown = {kind for kind in kinds if f'"{kind}"' not in source}
-    assert not unknown
+def test_the_schemes_of_the_page(tmp_path):
+    first, second = fenced("json")
+    assert first == (FOLDER / "scheme.json").read_text()
+    (tmp_path / "reference.py").touch()
+    (tmp_path / "scheme.json").write_text(second)
+    tanh, linear = load_scheme(tmp_path / "scheme.json").tasks
+    assert (tanh.shape, linear.args, linear.accumulate) == ((4,), {"n_in": 4, "n_out": 3}, False)
+
+
+def test_the_page_lists_every_option_and_every_key():
+    options = set(re.findall(r"^\| `(--[\w-]+)", PAGE, re.M))
+    actions = grade.parser("nngan grade")._actions
+    assert options == {a.option_strings[-1] for a in actions if a.option_strings} - {"--help"}
+    table = PAGE.partition("| key | |")[2].partition("\n\n")[0]
+    assert {*re.findall(r"^\| `(\w+)`", table, re.M), "name"} == {*SCHEME_KEYS, *TASK_KEYS}
+
+
+def test_every_mistake_is_in_one_of_the_lists_of_the_page():
+    named = PAGE.partition("For half points")[2].partition("[The page on the checker]")[0]
+    assert sorted(re.findall(r"`(\w+)`", named)) == sorted(WORDS)
+
+
+# -- the notebooks for students ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    """Write the notebooks without solutions once; return the folder."""
+    folder = tmp_path_factory.mktemp("student")
+    subprocess.run([sys.executable, ROOT / "docs" / "student.py", folder], check=True)
+    return folder
+
+
+NOTEBOOKS = sorted(path.name for path in (ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_students_get_the_exercises_and_no_solution(student, name):
+    course = json.loads((ROOT / "docs" / "notebooks" / name).read_text(encoding="utf-8"))["cells"]
+    handed = json.loads((student / name).read_text(encoding="utf-8"))["cells"]
+
+    def is_solution(cell):
+        return any("solution" in tag for tag in cell["metadata"].get("tags", []))
+
+    kept = [cell["id"] for cell in course if not is_solution(cell)]
+    assert [cell["id"] for cell in handed] == kept
+    assert len(course) - len(handed) == 3
+    code = [cell for cell in handed if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    text = "\n".join("".join(cell["source"]) for cell in handed)
+    assert "olution" not in text
+    assert "<details>" not in text
+    for cell in filter(is_solution, course):
+        (answer,) = re.findall(r"```python\n(.*?)```", "".join(cell["source"]), re.S)
+        assert answer not in text
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_link_of_the_students_leads_somewhere(student, name):
+    cells = json.loads((student / name).read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells)
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text) + re.findall(r"(?:src|href)=\"([^\"#]+)", text)
+    for link in links:
+        assert link.startswith("http") or (student / link).exists(), link
+    for folder in re.findall(r'sys\.path\.append\("(.*?)"\)', text):
+        assert (student / folder / "strict_cupy.py").exists()
+
+
+def test_students_get_the_package_of_the_figures(student):
+    names = {path.name for path in (ROOT / "docs" / "notebooks" / "figures").glob("*.py")}
+    assert {path.name for path in (student / "figures").iterdir()} == names
+
+
+def test_make_writes_them_into_a_folder_that_git_ignores():
+    assert "\t$(PYTHON) docs/student.py\n" in (ROOT / "Makefile").read_text()
+    assert "/student/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "make student" in "".join(fenced("sh"))

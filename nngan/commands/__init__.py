@@ -22,6 +22,7 @@ COMMANDS = {
     "latent": ("latent", "draw walks between latent vectors, and what D looks at"),
     "table": ("table", "train and measure recipes over several seeds; print one table"),
     "mixtures": ("mixtures", "count the modes of a 2-D mixture that a game finds"),
+    "grade": ("grade", "grade a folder of students' layers; a page for each student"),
 }
 EXAMPLES = """\
 for example:

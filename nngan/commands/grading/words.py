@@ -1,0 +1,66 @@
+"""What each short name means, in a few words, for the index of a class."""
+
+from __future__ import annotations
+
+WORDS = {
+    # Details: the derivative is understood.
+    "sign": "the sign is wrong",
+    "factor": "wrong by a constant factor",
+    "slope": "another slope in backward than in forward",
+    "inexact": "nearly right: a constant with too few digits, or a small term",
+    "bias_averaged": "averaged over the rows instead of summed",
+    "doubled_mean": "divided by the number of rows once too often",
+    "missing_mean": "not divided by the number of rows",
+    "shape": "an array has another shape than it should",
+    "missing": "a gradient of the scheme is not there",
+    "no_parameter": "a parameter of the scheme is not there",
+    # A step of the chain rule is missing or wrong.
+    "bias_not_summed": "not summed over the rows",
+    "bias_axis": "summed over the wrong axes",
+    "ignores_upstream": "not multiplied by dy, or a term is not",
+    "not_linear": "not proportional to dy",
+    "slope_swapped": "the two slopes are swapped",
+    "other_activation": "the derivative of another function",
+    "input_for_output": "x where the formula wants y",
+    "output_for_input": "y where the formula wants x",
+    "transpose": "a matrix instead of its transpose",
+    "region": "wrong on one side of a threshold",
+    "rows_or_columns": "wrong in some rows or columns alone",
+    "zero": "a gradient is zero everywhere",
+    "path": "a term or a path of the chain rule is missing",
+    "tangent": "a tangent pass is wrong",
+    # The numbers are right, and a rule is broken.
+    "accumulates": "backward adds to the gradients instead of setting them",
+    "overwrites": "backward sets the gradients instead of adding to them",
+    "replaced": "a gradient is replaced by a new array",
+    "stale_cache": "backward uses the latest forward, not its own cache",
+    "cache_consumed": "backward works only once on a cache",
+    "buffer": "what the object keeps in its gradients before backward spoils the result",
+    "strided": "wrong for arrays with gaps in memory",
+    "writes_input": "a pass changes x, dy or the cache",
+    "writes_parameters": "a pass changes the parameters",
+    "other_style": "another form than (y, cache) and backward(dy, cache)",
+    # Forward.
+    "forward": "forward is not what the assignment asks for",
+    "not_repeatable": "forward gives other numbers each time",
+    # Nothing could be compared, or not all.
+    "raises": "an exception",
+    "contract": "a pass returns something else than it should",
+    "not_finite": "NaN or infinity",
+    "unrecognised": "not in a form that is known",
+    "cannot_import": "Python cannot run the file",
+    "needs_arguments": "the class cannot be created",
+    "no_class": "the class was not found",
+    "no_file": "no file, or several",
+    "hangs": "does not come to an end",
+    "memory": "takes too much memory",
+    "exits": "ends the program",
+    "garbled": "disturbs the check",
+    "unknown": "wrong, and no known mistake",
+    "unchecked": "something moves the output and has no gradient",
+    "inconclusive": "could not be compared",
+    # Not the student's.
+    "cannot_start": "the file could not be run: grade it again",
+    "grader": "the grader failed: look yourself",
+    "checker": "the checker failed: look yourself",
+}
