@@ -149,9 +149,9 @@ def step_products(case: Case) -> list[tuple[str, Any, int]]:
         return made
 
     return [
-        *forward(G, n),  # D's step: fakes, real and fake data through D, D's gradient of both
-        *2 * forward(D, n),
-        *2 * backward(D, n, input_grad=False, param_grads=True),
+        *forward(G, n),  # D's step: fakes, real and fake data through D as one, D's gradient
+        *forward(D, 2 * n),
+        *backward(D, 2 * n, input_grad=False, param_grads=True),
         *forward(G, n),  # G's step: fakes, D, back to the images, on into G
         *forward(D, n),
         *backward(D, n, input_grad=True, param_grads=False),
