@@ -7,7 +7,7 @@ import pytest
 from evasions import GROUPS, HONEST, SUBMISSIONS, grade, row
 
 PAGE = (Path(__file__).parents[1] / "docs" / "gradcheck.md").read_text(encoding="utf-8")
-SAMPLE = 6  # one submission in so many is graded in the fast tests
+SAMPLE = 12  # one submission in so many is graded in the fast tests
 
 
 def sampled():
