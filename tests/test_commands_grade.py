@@ -677,7 +677,7 @@ def test_a_page_is_in_the_words_of_a_student(scheme):
 
 def test_the_check_at_home_does_not_compare_forward(scheme, tmp_path):
     (tmp_path / "reference.py").write_text(examples.RIGHT)
-    sentence = "The same check of the gradients, as often as you like; it does not compare forward"
+    sentence = "check of the gradients yourself, any number of times; it does not compare forward"
     for keys, is_there in (({"reference": "reference.py"}, True), ({}, False)):
         read = scheme(**keys)
         grade = Grade("ann", "ann.py", (ended(read.tasks[0], Finding("hangs", "")),))

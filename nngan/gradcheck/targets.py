@@ -98,7 +98,7 @@ class LossSubject(Subject):
         return twin
 
     def _softened(self, rng: np.random.Generator) -> list[Any] | None:
-        """Return the targets with probabilities in place of 0 and 1; None if there are none."""
+        """Return targets that are probabilities, not 0 and 1; None if that is impossible."""
         targets = self.others[0] if self.others else None
         if not isinstance(targets, np.ndarray) or targets.dtype.kind != "f" or not targets.ndim:
             return None

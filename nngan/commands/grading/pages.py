@@ -212,7 +212,7 @@ def _at_home(grade: Grade) -> list[str]:
         return []
     commands = [_command(file, task.task) for task in grade.tasks]
     has_forward = any(task.task.reference and "forward" in task.task.points for task in grade.tasks)
-    what = "The same check of the gradients, as often as you like"
+    what = "You can run the grader's check of the gradients yourself, any number of times"
     what += "; it does not compare forward with the assignment:" if has_forward else ":"
     return [
         "<h2>Check it at home</h2>",
