@@ -79,9 +79,10 @@ PACKED = gzip.compress(WHOLE, mtime=0)
         (b"<html>not found</html>", "begins with 3c 68 74 6d"),
         (b"\x01\0" + WHOLE[2:], "begins with 01 00 08 03"),
         (b"\0\x01" + WHOLE[2:], "begins with 00 01 08 03"),
-        (b"\0\0\x0d" + WHOLE[3:], "begins with 00 00 0d 03"),
+        (b"\0\0\x0a" + WHOLE[3:], "begins with 00 00 0a 03"),
+        (b"\0\0\x0d" + WHOLE[3:], "truncated (40 bytes"),
         (b"\0\0\x08\0\x07", "begins with 00 00 08 00"),
-        (b"\0\0\x08\x04" + 4 * b"\0\0\0\1" + b"\7", "begins with 00 00 08 04"),
+        (b"\0\0\x08\x21" + 33 * b"\0\0\0\1" + b"\7", "begins with 00 00 08 21"),
         (WHOLE[:15], "truncated within its header"),
         (WHOLE[:16], "truncated (16 bytes"),
         (

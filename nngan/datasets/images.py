@@ -1,6 +1,7 @@
 """MNIST, Fashion-MNIST and the 8x8 digits: images as rows of pixels in [0, 1].
 
-MNIST and Fashion-MNIST have the same file names, so a file is identified by its check-sum.
+MNIST and Fashion-MNIST have the same file names, so a file is identified by the check-sum of its
+content, however it is named and packed.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import numpy as np
 
 from ..backend import Array
 from ..checks import one_of
-from .idx import DatasetError, decode_idx
+from .idx import DatasetError, decode_idx, unpacked
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"
 TIMEOUT = 20  # seconds without an answer before the next mirror is tried
+ALGORITHMS = ("md5", "sha256")  # of the check-sums
 # Prefix of the file names and number of images.
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 
@@ -30,6 +32,7 @@ class Source(NamedTuple):
     folder: str  # below the data root
     mirrors: tuple[str, ...]  # addresses without the file name, tried in this order
     checksums: Mapping[str, str]  # file name to "algorithm:hexadecimal digest"
+    contents: Mapping[str, str] = {}  # the same of the unpacked file, where it is known
 
 
 MNIST = Source(
@@ -48,6 +51,16 @@ MNIST = Source(
         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         "t10k-labels-idx1-ubyte.gz": "sha256:"
         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
+    {
+        "train-images-idx3-ubyte.gz": "sha256:"
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte.gz": "sha256:"
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte.gz": "sha256:"
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte.gz": "sha256:"
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
 )
 FASHION_MNIST = Source(
@@ -78,7 +91,8 @@ def mnist(
     data_dir : path, optional
         The data root. nngan only reads this folder. Without it the root is the environment
         variable ``NNGAN_DATA`` or else the user's cache folder, and missing files are downloaded.
-        Files are searched in the folder ``mnist`` of the root, then in the root.
+        Files are searched in the folder ``mnist`` of the root, then in the root, compressed by
+        gzip or not, and with "-" or "." before "idx".
     dtype : {"float32", "uint8"}
         The dtype of the images: float32 in [0, 1], or the raw bytes 0 to 255.
     progress : bool
@@ -165,7 +179,7 @@ def _load(
 
 
 def _read(source: Source, name: str, data_dir: Folder, progress: bool) -> tuple[Path, bytes]:
-    """Return the path and the content of a file, checked by its check-sum.
+    """Return the path of a file and its unpacked content, identified by its check-sum.
 
     A missing file is downloaded, unless a folder was given.
     """
@@ -175,42 +189,57 @@ def _read(source: Source, name: str, data_dir: Folder, progress: bool) -> tuple[
         os.path.expanduser(data_dir or os.environ.get("NNGAN_DATA") or pooch.os_cache("nngan"))
     )
     folder = root / source.folder
+    if data_dir and root.is_file():
+        raise DatasetError(f"data_dir={root} is a file: name the folder that holds it")
     try:
-        path = next((p for p in (folder / name, root / name) if p.is_file()), None)
+        places = (place / file for place in (folder, root) for file in _wrappings(name))
+        path = next(filter(Path.is_file, places), None)
         if path is None and data_dir:
             raise DatasetError(
                 f"{name} of {source.name} is neither in {folder} nor in {root}: "
                 "put it there, or leave data_dir out to have it downloaded"
             )
         path = path or _download(source, name, folder, progress)
-        content = path.read_bytes()
+        packed = path.read_bytes()
     except OSError as error:
         raise DatasetError(
             f"{root} cannot be searched for {name} ({error.strerror}): "
             "check its permissions, or choose another folder by data_dir or NNGAN_DATA"
         ) from error
-    if fault := _fault(source, name, content):
+    if fault := _fault(source, name, path, packed):
         remedy = "leave data_dir out" if data_dir else "move or delete this one"
         raise DatasetError(
             f"{path} {fault}: put the genuine file into {folder}, or {remedy} to have it downloaded"
         )
-    return path, content
+    return path, unpacked(packed, path)
 
 
-def _fault(source: Source, name: str, content: bytes) -> str:
+def _wrappings(name: str) -> list[str]:
+    """Return the names under which a file is found: packed or not, with "-" or "." before idx."""
+    plain = name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
+    return [name, plain, dotted, f"{dotted}.gz"]
+
+
+def _fault(source: Source, name: str, path: Path, packed: bytes) -> str:
     """Return what is wrong with the content of the file `name`, or an empty string."""
-
-    def matches(checksum: str) -> bool:
-        algorithm, digest = checksum.split(":")
-        return hashlib.new(algorithm, content).hexdigest() == digest
-
-    if matches(source.checksums[name]):
+    try:
+        content = unpacked(packed, path)
+    except DatasetError:
+        content = packed
+    digests = {_digest(algorithm, body) for algorithm in ALGORITHMS for body in (packed, content)}
+    if {source.checksums[name], source.contents.get(name)} & digests:
         return ""
     for other in (MNIST, FASHION_MNIST):
-        for other_name, checksum in other.checksums.items():
-            if matches(checksum):
-                return f"is {other_name} of {other.name}, not {name} of {source.name}"
+        for known in (other.checksums, other.contents):
+            for other_name, checksum in known.items():
+                if checksum in digests:
+                    return f"is {other_name} of {other.name}, not {name} of {source.name}"
     return f"is not {name} of {source.name} (wrong check-sum)"
+
+
+def _digest(algorithm: str, body: bytes) -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
 
 
 def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:

@@ -1,0 +1,143 @@
+"""Images and labels in one file: NumPy's formats, tables of numbers, MNIST's format."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import math
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..files import CORRUPT_FILE
+from .idx import DatasetError, decode_idx, read_bytes
+
+# Names of arrays in an .npz file and of columns in a table, in the order of preference.
+IMAGE_KEYS = ("x_train", "train_images", "images", "x", "data", "pixels", "arr_0")
+LABEL_KEYS = ("y_train", "train_labels", "labels", "label", "y", "target", "class", "arr_1")
+ROW_KEYS = ("id", "index", "unnamed: 0", "")  # columns that number the rows
+
+
+def read_numpy(content: bytes, path: Path, key: str | None) -> tuple[Array, Any]:
+    """Return the images and the labels, if any, in an .npy or .npz file; pickles are refused."""
+    try:
+        stored = np.load(io.BytesIO(content), allow_pickle=False)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            return stored, None
+        with stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (*CORRUPT_FILE, zipfile.BadZipFile) as error:
+        raise DatasetError(
+            f"{path} cannot be read as NumPy's file of numbers ({error}): write it again, with "
+            "numpy.save or numpy.savez"
+        ) from error
+    if key is not None and key not in arrays:
+        raise DatasetError(f"{path} has no array {key!r}: it has {', '.join(arrays) or 'none'}")
+    lower = {name.lower(): name for name in arrays}
+    images = key or next((lower[name] for name in IMAGE_KEYS if name in lower), None)
+    if images is None:
+        many = [name for name, array in arrays.items() if array.ndim >= 2]
+        if len(many) != 1:
+            raise DatasetError(
+                f"{path} holds {', '.join(arrays) or 'nothing'}: name the array of the images, "
+                f'such as key="{next(iter(arrays), "x")}"'
+            )
+        images = many[0]
+    n = len(arrays[images]) if arrays[images].ndim else 0
+    partner = {
+        re.sub("images?|data|pixels", "labels", images.lower()): 0,
+        re.sub("^x", "y", images.lower()): 0,
+        **dict.fromkeys(LABEL_KEYS, 0),
+    }
+    fitting = (
+        lower[name]
+        for name in partner
+        if name in lower and lower[name] != images and len(np.atleast_1d(arrays[lower[name]])) == n
+    )
+    labels = next(fitting, None)
+    return arrays[images], None if labels is None else arrays[labels]
+
+
+def read_table(content: bytes, path: Path) -> tuple[Array, Any]:
+    """Return the pixels and the labels, if any, in a table of numbers."""
+    text = content.decode("utf-8-sig", errors="replace")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = next((d for d in (",", ";", "\t") if d in first), None)
+    names = next(csv.reader([first], delimiter=delimiter), []) if delimiter else first.split()
+    has_head = not all(is_number(cell) for cell in names[1:] or names)
+    lines = [line for line in text.splitlines() if line.strip()][has_head:]
+    if not lines:
+        raise DatasetError(f"{path} has no rows: name a table with a row of pixels per image")
+    column = _label_column(names, has_head)
+    labels: dict[str, float] = {}  # numbers of the labels, which may be words
+    ignored = [i for i, name in enumerate(names) if has_head and _word(name) in ROW_KEYS]
+    converters: dict[int | str, Callable[[str], float]] = dict.fromkeys(ignored, lambda _: 0.0)
+    if column is not None:
+        converters[column] = lambda text: labels.setdefault(text, len(labels))
+    try:
+        table = np.loadtxt(
+            lines, np.float32, comments=None, delimiter=delimiter, converters=converters or None,
+            ndmin=2, encoding=None, quotechar='"',
+        )  # fmt: skip
+    except ValueError as error:
+        raise DatasetError(
+            f"{path} is no table of numbers ({error}): each line must be the pixels of one image"
+        ) from error
+    if column is None:
+        return np.delete(table, ignored, 1), None
+    return np.delete(table, [*ignored, column], 1), np.array(list(labels))[
+        table[:, column].astype(int)
+    ]
+
+
+def _label_column(names: Sequence[str], has_head: bool) -> int | None:
+    """Return the column that holds labels, if any, by its name or because pixels are a square."""
+    n = len(names)
+    if has_head:
+        words = [_word(name) for name in names]
+        return next((words.index(name) for name in LABEL_KEYS if name in words), None)
+    if side_of(n) is None and side_of(n - 1) is not None and n > 1:
+        return 0
+    return None
+
+
+def _word(name: str) -> str:
+    return name.strip().strip('"').lower()
+
+
+def read_idx_pair(content: bytes, path: Path) -> tuple[Array, Any]:
+    """Return the images and, from the file next to it, the labels in MNIST's format."""
+    images = decode_idx(content, path)
+    if images.ndim < 2:
+        raise DatasetError(
+            f"{path} has shape {images.shape}, which is no shape of images: name the file of images"
+        )
+    prefix, word, _ = path.name.partition("images")
+    found = sorted(path.parent.glob(f"{glob.escape(prefix)}labels*")) if word else []
+    labels = decode_idx(read_bytes(found[0]), found[0]) if found else None
+    if labels is not None and labels.ndim == 2 and labels.dtype.itemsize > 1:
+        labels = labels[:, 0]  # QMNIST's other columns say who wrote the digit
+    if "emnist" in path.name.lower() and images.ndim == 3:
+        images = images.transpose(0, 2, 1)  # EMNIST's images are column by column
+    return images, labels
+
+
+def side_of(pixels: int) -> int | None:
+    """Return the side of the square with so many pixels, if there is one."""
+    side = math.isqrt(max(pixels, 0))
+    return side if side * side == pixels and side > 0 else None
+
+
+def is_number(text: Any) -> bool:
+    """Return whether a cell of a table is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,213 @@
+"""Images of one's own, from a folder or a file, as rows of pixels."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array
+from .folders import PICTURES, read_folder, reduced
+from .formats import is_number, read_idx_pair, read_numpy, read_table, side_of
+from .idx import DatasetError, read_bytes
+
+
+class Images(NamedTuple):
+    """Images as `load` returns them.
+
+    Attributes
+    ----------
+    x : array of shape (N, features)
+        An image per row, line by line: uint8 in 0..255, or float32 in [0, 1].
+    labels : int64 array of shape (N,), or None
+        The class of each image, in 0..classes-1.
+    shape : tuple of int
+        Height and width, and 3 for colour.
+    """
+
+    x: Array
+    labels: Array | None
+    shape: tuple[int, ...]
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    shape: Sequence[int] | None = None,
+    size: int | Sequence[int] | None = None,
+    grey: bool = False,
+) -> Images:
+    """Return the images in a folder or a file.
+
+    ================  ==============================================================================
+    path              content
+    ================  ==============================================================================
+    folder            images of any size; if they are in subfolders, each of these is a class, and
+                      of ``train`` and ``test`` the first is taken
+    ``.npz``          an array of images, and one of labels if there is any
+    ``.npy``          an array of images
+    ``.csv, .txt``    a row of pixels per line, with a column of labels or without, and with a line
+                      of names or without, as Kaggle has them
+    others            MNIST's IDX format, with the labels in the file of that name next to it
+    ================  ==============================================================================
+
+    Files may be compressed by gzip. An array may have the shape (N, features), (N, H, W),
+    (N, H, W, 3) or (N, 3, H, W). Labels may be whole numbers, names, or one-hot rows.
+
+    Parameters
+    ----------
+    path : path
+    key : str, optional
+        Name of the images' array in an ``.npz`` file.
+    shape : sequence of int, optional
+        Height, width, and 3 for colour, of images that are rows. If left out, they are square.
+    size : int or (int, int), optional
+        Height and width to which the images are reduced: the middle is cut out, and scaled. If left
+        out they stay as they are; those of a folder become 32x32 if their sizes differ, or if a
+        side has more than 128 pixels.
+    grey : bool
+        Whether to turn colours into grey.
+
+    Returns
+    -------
+    Images
+        x, labels and shape.
+
+    Raises
+    ------
+    DatasetError
+        If the path does not exist, holds no images, or cannot be understood.
+    """
+    path = Path(os.path.expanduser(path))
+    to = _size(size)
+    if path.is_dir():
+        return _with_names(*read_folder(path, to, grey))
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix in PICTURES:
+        raise DatasetError(f"{path} is one image: name the folder that holds it and others")
+    content = read_bytes(path)
+    if suffix in (".npz", ".npy"):
+        images, labels = read_numpy(content, path, key)
+    elif suffix in (".csv", ".txt", ".tsv"):
+        images, labels = read_table(content, path)
+    else:
+        images, labels = read_idx_pair(content, path)
+    pixels = _pixels(images, path)
+    images = _with_shape(pixels, shape, path)
+    if grey and images.ndim == 4:
+        images = _grey(images)
+    if to is not None:
+        images = np.stack([reduced(image, to) for image in images])
+    return _with_names(images, labels, path)
+
+
+def _with_names(images: Array, labels: Any, path: Path) -> Images:
+    n, picture = len(images), images.shape[1:]
+    if labels is not None:
+        labels = _labels(labels, n, path)
+    return Images(np.ascontiguousarray(images.reshape(n, -1)), labels, tuple(picture))
+
+
+def _pixels(images: Array, path: Path) -> Array:
+    """Return images as bytes in 0..255 or as float32 in [0, 1]."""
+    if images.dtype.kind not in "fiub" or images.ndim < 2 or not images.size:
+        raise DatasetError(
+            f"{path} holds an array of shape {images.shape} of {images.dtype}: images must be "
+            "numbers, one image per row"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind == "b":
+        images = images.astype(np.int64) * 255
+    low, high = float(images.min()), float(images.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise DatasetError(f"{path} holds NaN or infinity: remove those images")
+    if low < 0 or high > 255 or (high > 1 and not np.array_equal(images, np.rint(images))):
+        remedy = "(x + 1) / 2" if low >= -1 and high <= 1 else "(x - x.min()) / (x.max() - x.min())"
+        raise DatasetError(
+            f"{path} holds values from {low:g} to {high:g}, and pixels must be whole numbers in "
+            f"0..255 or numbers in [0, 1]: rescale them, {remedy}"
+        )
+    is_fraction = high <= 1 and images.dtype.kind == "f"
+    converted: Array = images.astype(np.float32 if is_fraction else np.uint8)
+    return converted
+
+
+def _grey(images: Array) -> Array:
+    """Return the luminance, by the weights of ITU-R BT.601, which Pillow uses as well."""
+    luminance = images @ np.array([0.299, 0.587, 0.114])
+    if images.dtype == np.uint8:
+        luminance = np.rint(luminance)
+    grey: Array = luminance.astype(images.dtype)
+    return grey
+
+
+def _with_shape(images: Array, shape: Sequence[int] | None, path: Path) -> Array:
+    """Return images as (N, H, W) or (N, H, W, 3)."""
+    n = len(images)
+    if shape is not None:
+        wanted = tuple(shape)
+        if (
+            math.prod(wanted) != images[0].size
+            or len(wanted) not in (2, 3)
+            or wanted[2:]
+            not in (
+                (),
+                (3,),
+            )
+        ):
+            raise DatasetError(
+                f"{path} has {images[0].size} pixels per image: shape={wanted} must be "
+                "(height, width) or (height, width, 3) of as many"
+            )
+        return images.reshape(n, *wanted)
+    if images.ndim == 4:
+        first, last = images.shape[1], images.shape[3]
+        if last not in (1, 3) and (first in (1, 3) or (first == 4 and last != 4)):
+            images = np.moveaxis(images, 1, 3)
+        if images.shape[3] in (1, 3, 4):  # the fourth is transparency
+            return images[..., 0] if images.shape[3] == 1 else images[..., :3]
+    if images.ndim == 3:
+        return images
+    pixels = images[0].size
+    if (side := side_of(pixels)) is not None:
+        return images.reshape(n, side, side)
+    if pixels % 3 == 0 and (side := side_of(pixels // 3)) is not None:
+        return images.reshape(n, side, side, 3)
+    raise DatasetError(
+        f"{path} has {pixels} pixels per image, which are no square: say shape=(height, width)"
+    )
+
+
+def _labels(labels: Any, n: int, path: Path) -> Array:
+    """Return labels as whole numbers 0, 1, ...: names and gaps are numbered in their order."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "fiub" and (labels.sum(1) == 1).all():
+        labels = labels.argmax(1)  # one-hot
+    if labels.shape != (n,):
+        raise DatasetError(
+            f"{path} has {n} images and labels of shape {labels.shape}: there must be one for each"
+        )
+    if labels.dtype.kind in "US" and all(is_number(label) for label in labels):
+        labels = labels.astype(float)
+    classes, numbers = np.unique(labels, return_inverse=True)
+    numbers = numbers.reshape(n).astype(np.int64)
+    whole = classes.dtype.kind in "fiu" and np.array_equal(classes, np.arange(len(classes)))
+    return labels.astype(np.int64) if whole else numbers
+
+
+def _size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    given: Iterable[Any] = (size, size) if isinstance(size, int) else size
+    numbers = tuple(given)
+    if len(numbers) != 2 or not all(isinstance(n, int) and n > 0 for n in numbers):
+        raise ValueError(f"size must be a whole number or (height, width), got {size!r}")
+    return numbers[0], numbers[1]

@@ -1,0 +1,355 @@
+"""Images of one's own: folders, arrays, tables and IDX files, as people have them."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nngan import datasets
+from nngan.datasets import DatasetError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 5, 4)).astype(np.uint8)
+COLOUR = RNG.integers(0, 256, (6, 5, 4, 3)).astype(np.uint8)
+SQUARE = RNG.integers(0, 256, (6, 4, 4)).astype(np.uint8)
+CLASSES = np.array([0, 1, 2, 0, 1, 2])
+
+
+def idx_bytes(array, code=0x08, dtype=">u1"):
+    """Write MNIST's format from its definition."""
+    sizes = b"".join(struct.pack(">I", n) for n in array.shape)
+    return bytes([0, 0, code, array.ndim]) + sizes + array.astype(dtype).tobytes()
+
+
+def write_images(folder, images, names=None, suffix=".png"):
+    for i, image in enumerate(images):
+        file = folder / (names[i] if names else "") / f"{i:03}{suffix}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
+
+
+def same(images, expected, shape):
+    assert images.shape == shape
+    assert images.x.dtype == np.uint8
+    np.testing.assert_array_equal(images.x, expected.reshape(len(expected), -1))
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".PNG"])
+@pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "colour"])
+def test_a_folder_of_images(tmp_path, pixels, suffix):
+    write_images(tmp_path, pixels, suffix=suffix)
+    (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    images = datasets.load(tmp_path)
+    same(images, pixels, pixels.shape[1:])
+    assert images.labels is None
+
+
+def test_subfolders_are_classes(tmp_path):
+    write_images(tmp_path, COLOUR, ["cat", "dog", "ant/small", "cat", "dog", "ant"])
+    images = datasets.load(str(tmp_path))
+    assert sorted(images.labels) == [0, 0, 1, 1, 2, 2]  # ant, cat, dog
+    order = [5, 2, 0, 3, 1, 4]
+    np.testing.assert_array_equal(images.x, COLOUR[order].reshape(6, -1))
+    np.testing.assert_array_equal(images.labels, [0, 0, 1, 1, 2, 2])
+
+
+def test_images_of_different_sizes_become_squares(tmp_path):
+    red = np.uint8([[[7, 0, 0]]])
+    write_images(tmp_path, [np.tile(red, (40, 60, 1)), np.tile(red, (90, 70, 1))])
+    images = datasets.load(tmp_path)
+    assert images.shape == (32, 32, 3)
+    assert set(images.x[0]) == {7, 0}
+    assert datasets.load(tmp_path, size=(10, 20), grey=True).shape == (10, 20)
+    assert datasets.load(tmp_path, size=16).shape == (16, 16, 3)
+
+
+def test_the_middle_is_cut_out(tmp_path):
+    wide = np.zeros((4, 8), np.uint8)
+    wide[:, 2:6] = 200
+    write_images(tmp_path, [wide])
+    assert set(datasets.load(tmp_path, size=4).x[0]) == {200}
+
+
+def test_a_transparent_image_lies_on_white(tmp_path):
+    pixels = np.zeros((4, 4, 4), np.uint8)
+    pixels[:2, :, 3] = 255  # the upper half is black, the lower one transparent
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    images = datasets.load(tmp_path)
+    assert images.shape == (4, 4)
+    np.testing.assert_array_equal(images.x[0].reshape(4, 4)[:, 0], [0, 0, 255, 255])
+
+
+def test_an_image_of_16_bits_is_scaled(tmp_path):
+    Image.fromarray(np.full((4, 4), 32768, np.uint16)).save(tmp_path / "a.png")
+    assert set(datasets.load(tmp_path).x[0]) == {128}
+
+
+def test_a_photograph_stands_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned
+    Image.fromarray(np.zeros((4, 8), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    assert datasets.load(tmp_path).shape == (8, 4)
+
+
+def test_large_images_become_small_ones(tmp_path):
+    write_images(tmp_path, [np.zeros((200, 200), np.uint8)] * 2)
+    assert datasets.load(tmp_path).shape == (32, 32)
+    assert datasets.load(tmp_path, size=200).shape == (200, 200)
+
+
+def test_colours_that_are_all_grey_are_grey(tmp_path):
+    write_images(tmp_path, np.repeat(GREY[..., None], 3, axis=3))
+    same(datasets.load(tmp_path), GREY, (5, 4))
+
+
+def test_one_image_in_colour_makes_all_of_them_colour(tmp_path):
+    write_images(tmp_path, [GREY[0], COLOUR[0]])
+    images = datasets.load(tmp_path)
+    same(images, np.stack([np.repeat(GREY[0][..., None], 3, axis=2), COLOUR[0]]), (5, 4, 3))
+
+
+@pytest.mark.parametrize("inside", ["", "archive/photos/"])
+def test_of_train_and_test_the_first_is_taken(tmp_path, inside):
+    folders = ["train/cat", "train/dog", "train/dog", "test/cat", "test/dog", "test/dog"]
+    write_images(tmp_path, COLOUR, [inside + name for name in folders])
+    images = datasets.load(tmp_path)
+    same(images, COLOUR[:3], (5, 4, 3))
+    np.testing.assert_array_equal(images.labels, [0, 1, 1])
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("array", "shape"),
+    [
+        (GREY, (5, 4)),
+        (SQUARE.reshape(6, -1), (4, 4)),
+        (COLOUR, (5, 4, 3)),
+        (np.moveaxis(COLOUR, 3, 1), (5, 4, 3)),
+        (GREY[..., None], (5, 4)),
+        (GREY[:, None], (5, 4)),
+        (GREY.astype(float), (5, 4)),
+        (GREY.astype(np.int64), (5, 4)),
+        (GREY.astype(">i4"), (5, 4)),
+    ],
+    ids=lambda a: f"{a.shape} {a.dtype}" if hasattr(a, "dtype") else "",
+)
+def test_npy(tmp_path, array, shape):
+    np.save(tmp_path / "x.npy", array)
+    expected = COLOUR if len(shape) == 3 else SQUARE if shape == (4, 4) else GREY
+    same(datasets.load(tmp_path / "x.npy"), expected, shape)
+
+
+def test_floats_in_0_1_stay_floats(tmp_path):
+    np.save(tmp_path / "x.npy", GREY / 255)
+    images = datasets.load(tmp_path / "x.npy")
+    assert images.x.dtype == np.float32
+    np.testing.assert_allclose(images.x * 255, GREY.reshape(6, -1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("x_train", "y_train"),
+        ("images", "labels"),
+        ("arr_0", "arr_1"),
+        ("X", "y"),
+        ("train_images", "train_labels"),
+    ],
+    ids=str,
+)
+def test_npz_with_labels(tmp_path, keys):
+    np.savez_compressed(tmp_path / "d.npz", **dict(zip(keys, (GREY, CLASSES), strict=True)))
+    images = datasets.load(tmp_path / "d.npz")
+    same(images, GREY, (5, 4))
+    np.testing.assert_array_equal(images.labels, CLASSES)
+
+
+def test_the_key_of_an_npz(tmp_path):
+    np.savez(tmp_path / "d.npz", x_train=GREY, faces=COLOUR, y_train=CLASSES)
+    same(datasets.load(tmp_path / "d.npz", key="faces"), COLOUR, (5, 4, 3))
+    with pytest.raises(DatasetError, match="has no array 'x': it has x_train, faces, y_train"):
+        datasets.load(tmp_path / "d.npz", key="x")
+    np.savez(tmp_path / "d.npz", a=GREY, b=COLOUR)
+    with pytest.raises(
+        DatasetError, match='holds a, b: name the array of the images, such as key="a"'
+    ):
+        datasets.load(tmp_path / "d.npz")
+
+
+def table(path, head, columns, delimiter=","):
+    lines = [delimiter.join(head)] if head else []
+    lines += [delimiter.join(map(str, row)) for row in columns]
+    text = "\n".join(lines) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+
+
+PIXELS = [f"pixel{i}" for i in range(16)]
+ROWS = SQUARE.reshape(6, -1).tolist()
+LABELLED = [[c, *row] for c, row in zip(CLASSES, ROWS, strict=True)]
+LAST = [[*row, c] for c, row in zip("abcabc", ROWS, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "rows", "delimiter", "labels"),
+    [
+        ("x.csv", ["label", *PIXELS], LABELLED, ",", True),
+        ("x.csv", [], LABELLED, ",", True),
+        ("x.csv", PIXELS, ROWS, ",", False),
+        ("x.csv", [], ROWS, ",", False),
+        ("x.csv", [*PIXELS, "class"], LAST, ";", True),
+        ("x.csv.gz", ["label", *PIXELS], LABELLED, ",", True),
+        ("x.tsv", ["label", *PIXELS], LABELLED, "\t", True),
+        ("x.txt", [], ROWS, " ", False),
+        ("x.csv", ["id", "label", *PIXELS], [["a", *row] for row in LABELLED], ",", True),
+        ("x.csv", ["", *PIXELS], [[i, *row] for i, row in enumerate(ROWS)], ",", False),
+    ],
+)
+def test_tables(tmp_path, name, head, rows, delimiter, labels):
+    table(tmp_path / name, head, rows, delimiter)
+    images = datasets.load(tmp_path / name)
+    same(images, SQUARE, (4, 4))
+    if labels:
+        np.testing.assert_array_equal(images.labels, CLASSES)
+    else:
+        assert images.labels is None
+
+
+def test_a_table_with_a_byte_order_mark_and_blank_lines(tmp_path):
+    text = "\ufefflabel," + ",".join(PIXELS) + "\r\n\r\n"
+    text += "\r\n".join(",".join(map(str, row)) for row in LABELLED) + "\r\n\r\n"
+    (tmp_path / "x.csv").write_bytes(text.encode())
+    same(datasets.load(tmp_path / "x.csv"), SQUARE, (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "pack"),
+    [
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", bytes),
+        ("train-images.idx3-ubyte.gz", "train-labels.idx1-ubyte.gz", gzip.compress),
+        ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", bytes),
+        ("kmnist-images-idx3-ubyte", "kmnist-labels-idx1-ubyte", bytes),
+    ],
+)
+def test_idx_files_with_their_labels(tmp_path, images, labels, pack):
+    (tmp_path / images).write_bytes(pack(idx_bytes(GREY)))
+    (tmp_path / labels).write_bytes(pack(idx_bytes(CLASSES)))
+    loaded = datasets.load(tmp_path / images)
+    same(loaded, GREY, (5, 4))
+    np.testing.assert_array_equal(loaded.labels, CLASSES)
+
+
+def test_emnist_is_stored_column_by_column_and_counts_letters_from_one(tmp_path):
+    name = "emnist-letters-train-images-idx3-ubyte"
+    (tmp_path / name).write_bytes(idx_bytes(GREY.transpose(0, 2, 1)))
+    (tmp_path / name.replace("images-idx3", "labels-idx1")).write_bytes(idx_bytes(CLASSES + 1))
+    loaded = datasets.load(tmp_path / name)
+    same(loaded, GREY, (5, 4))
+    np.testing.assert_array_equal(loaded.labels, CLASSES)
+
+
+def test_qmnist_says_more_than_the_digit(tmp_path):
+    (tmp_path / "qmnist-train-images-idx3-ubyte").write_bytes(idx_bytes(GREY))
+    rows = np.stack([CLASSES, 100 + np.arange(6), np.arange(6)], 1)
+    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(idx_bytes(rows, 0x0C, ">i4"))
+    np.testing.assert_array_equal(
+        datasets.load(tmp_path / "qmnist-train-images-idx3-ubyte").labels, CLASSES
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "dtype"), [(8, ">u1"), (9, ">i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")]
+)
+def test_idx_files_of_every_type(tmp_path, code, dtype):
+    array = RNG.integers(0, 100, (2, 3, 4, 5))
+    (tmp_path / "a").write_bytes(idx_bytes(array, code, dtype))
+    read = datasets.read_idx(tmp_path / "a")
+    assert read.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(read, array)
+
+
+# -- labels ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        CLASSES,
+        CLASSES.astype(np.float32),
+        CLASSES[:, None],
+        np.eye(3)[CLASSES],
+        np.array(["ant", "bee", "cow"])[CLASSES],
+        np.array(["10", "11", "12"])[CLASSES],
+        CLASSES * 5 + 2,
+    ],
+    ids=["int", "float", "column", "one-hot", "names", "digits", "gaps"],
+)
+def test_labels_of_every_kind(tmp_path, labels):
+    np.savez(tmp_path / "d.npz", x=GREY, y=labels)
+    loaded = datasets.load(tmp_path / "d.npz").labels
+    assert loaded.dtype == np.int64
+    np.testing.assert_array_equal(loaded, CLASSES)
+
+
+# -- one sentence ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda d: d / "absent", "cannot be read"),
+        (lambda d: d, "holds no images"),
+        (lambda d: write(d / "a.png", b"no"), "is one image: name the folder"),
+        (lambda d: write(d / "f" / "a.png", b"no").parent, "cannot be read as an image"),
+        (lambda d: write(d / "a.npy", b"no"), "cannot be read as NumPy's file"),
+        (lambda d: write(d / "a.npz", b"PK\3\4no"), "cannot be read as NumPy's file"),
+        (lambda d: write(d / "a.csv", b""), "has no rows"),
+        (lambda d: write(d / "a.csv", b"a,b\n1,x\n"), "is no table of numbers"),
+        (lambda d: write(d / "a.csv", b"1,2,3,4\n1,2,3\n"), "is no table of numbers"),
+        (lambda d: write(d / "a.bin", b"no"), "begins with 6e 6f"),
+        (lambda d: saved(d, np.arange(6.0)), "images must be numbers, one image per row"),
+        (lambda d: saved(d, np.array([["a"]])), "images must be numbers, one image per row"),
+        (lambda d: saved(d, np.full((2, 4), np.nan)), "holds NaN or infinity"),
+        (lambda d: saved(d, np.full((2, 4), -1.0)), "pixels must be whole numbers in 0..255"),
+        (lambda d: saved(d, np.full((2, 4), 300)), "pixels must be whole numbers in 0..255"),
+        (lambda d: saved(d, np.zeros((2, 5))), "are no square: say shape=(height, width)"),
+    ],
+)
+def test_a_path_that_cannot_be_understood_gets_one_sentence(tmp_path, make, words):
+    with pytest.raises(DatasetError) as error:
+        datasets.load(make(tmp_path))
+    message = str(error.value)
+    assert words in message
+    assert "\n" not in message
+    assert ": " in message
+
+
+def test_a_pickle_is_not_loaded(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(DatasetError, match="cannot be read as NumPy's file of numbers"):
+        datasets.load(tmp_path / "x.npy")
+
+
+def test_a_shape_for_rows(tmp_path):
+    np.save(tmp_path / "x.npy", GREY.reshape(6, -1))
+    same(datasets.load(tmp_path / "x.npy", shape=(5, 4)), GREY, (5, 4))
+    with pytest.raises(DatasetError, match=r"has 20 pixels per image: shape=\(3, 4\) must be"):
+        datasets.load(tmp_path / "x.npy", shape=(3, 4))
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def saved(folder, array):
+    np.save(folder / "x.npy", array)
+    return folder / "x.npy"
