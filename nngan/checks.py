@@ -9,12 +9,21 @@ import math
 import numbers
 from collections.abc import Iterable
 
+import numpy as np
+
 
 def one_of(name: str, value: str, known: Iterable[str]) -> str:
     """Return `value`, one of the names in `known`."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     return value
+
+
+def boolean(name: str, value: bool) -> bool:
+    """Return `value`, True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def positive_int(name: str, n: int) -> int:

@@ -75,6 +75,9 @@ class GAN(Game):
         The range to which data in [0, 1] are mapped for the networks: (-1, 1) for a generator that
         ends in Tanh. `fit` maps to it and `sample` maps back. (0, 1) leaves data as they are,
         whatever their range.
+    check : bool
+        Whether to refuse a game that cannot be won: a D that ends in Sigmoid under a loss on
+        logits, or data that the last layer of G cannot reach. False plays it, to watch it fail.
     seed : int
         Seed of everything random in the game: order of the data, noise, dropout. The networks have
         seeds of their own.
@@ -117,6 +120,7 @@ class GAN(Game):
         latent: str = "normal",
         categories: int = 0,
         data_range: tuple[float, float] = (0.0, 1.0),
+        check: bool = True,
         seed: int = 0,
         backend: str | Backend = "numpy",
     ) -> None:
@@ -135,6 +139,7 @@ class GAN(Game):
             gradient_penalty=gradient_penalty,
             penalty_every=penalty_every,
             ema=ema,
+            check=check,
             seed=seed,
         )
         super().__init__(G, D, rules, g_optimizer, d_optimizer, backend)

@@ -46,6 +46,7 @@ class Sequential(Layer):
         The running averages of all BatchNorm layers, which forward passes change in training.
     couples_samples, is_random, overwrites, weighs_samples : bool
     min_rows : int
+    output_range : (float, float)
         As in `Layer`, for all layers together.
 
     Examples
@@ -74,6 +75,7 @@ class Sequential(Layer):
         self.buffer_shapes = {"buffers": (sum(layer.buffer_size for layer in layers),)}
         with_parameters = [layer for layer in layers if layer.size]
         self.couples_samples = any(layer.couples_samples for layer in layers)
+        self.output_range = layers[-1].output_range
         self.min_rows = max((layer.min_rows for layer in layers), default=1)
         self.is_random = any(layer.is_random for layer in layers)
         self.overwrites = all(layer.overwrites for layer in with_parameters)

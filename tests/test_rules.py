@@ -30,7 +30,7 @@ def train(gan, epochs=1):
 OTHER = {
     "loss": "hinge", "label_smoothing": 0.1, "k": 2, "update": "simultaneous", "pack": 2,
     "classes": 3, "data_range": (-1.0, 1.0), "latent": "uniform", "categories": 2, "r1": 1.0,
-    "r2": 1.0, "gradient_penalty": 1.0, "penalty_every": 2, "ema": 0.5, "seed": 4,
+    "r2": 1.0, "gradient_penalty": 1.0, "penalty_every": 2, "ema": 0.5, "seed": 4, "check": False,
 }  # fmt: skip
 
 

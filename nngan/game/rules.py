@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from ..checks import fraction, interval, nonnegative, one_of, positive_int, uint64
+from ..checks import boolean, fraction, interval, nonnegative, one_of, positive_int, uint64
 from ..losses import OBJECTIVES, Objective
 from ..network import Sequential
 from ..penalties import check_penalised
@@ -26,8 +27,8 @@ def _rule(default: T, check: Callable[..., T], *known: Any) -> T:
 class Rules:
     """The rules of a game; `nngan.GAN` describes each of them.
 
-    Each value is checked when it is set, and `check` compares the values with each other and with
-    the networks. After that nothing can change.
+    Each value is checked when it is set, and `check_networks` compares the values with each other
+    and with the networks. After that nothing can change.
     """
 
     # The two losses.
@@ -52,6 +53,8 @@ class Rules:
     ema: float = _rule(0.0, fraction)
     # The seed of everything random.
     seed: int = _rule(0, uint64)
+    # Whether a game that cannot be won is refused; networks that do not fit together always are.
+    check: bool = _rule(True, boolean)
 
     def __post_init__(self) -> None:
         for rule in fields(self):
@@ -64,13 +67,19 @@ class Rules:
         """The losses of both players, by the name `loss`."""
         return OBJECTIVES[self.loss]
 
-    def check(self, G: Sequential, D: Sequential) -> None:
+    def check_networks(self, G: Sequential, D: Sequential) -> None:
         """Refuse networks that do not fit together, and rules that do not fit them or each other.
 
         TypeError, ValueError or (if D cannot be penalised) NotImplementedError say the first misfit
         and its remedy.
         """
-        self._check_networks(G, D)
+        self._check_sizes(G, D)
+        if self.check and self.objective.logits and D.output_range != (-math.inf, math.inf):
+            raise ValueError(
+                f"D must end in logits, which can be any number, and its last layer is "
+                f"{D.layers[-1]!r}: leave it out, because loss={self.loss!r} has its own sigmoid "
+                "(check=False plays the game anyway)"
+            )
         if self.label_smoothing and not self.objective.labels:
             raise ValueError(f"label_smoothing must be 0, because loss={self.loss!r} has no labels")
         latent_dim = (G.n_in or 0) - self.classes
@@ -95,7 +104,7 @@ class Rules:
                     "make it 0, or use update='alternating'"
                 )
 
-    def _check_networks(self, G: Sequential, D: Sequential) -> None:
+    def _check_sizes(self, G: Sequential, D: Sequential) -> None:
         pack, classes = self.pack, self.classes
         for name, network in (("G", G), ("D", D)):
             if not isinstance(network, Sequential):

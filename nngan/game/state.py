@@ -80,7 +80,7 @@ class State:
         backend: str | Backend = "numpy",
     ) -> None:
         check_optimizers(G, D, g_optimizer, d_optimizer)
-        rules.check(G, D)
+        rules.check_networks(G, D)
         # All arguments are valid: only now are the networks changed.
         self.rules = rules
         self.backend = get_backend(backend)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..backend import Array, Key, array_module, each, loop_of
 from .base import Elementwise, check_like
 
@@ -15,6 +17,8 @@ class ReLU(Elementwise):
     ----------
     Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
     """
+
+    output_range = (0.0, math.inf)
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
@@ -137,6 +141,8 @@ class Sigmoid(Elementwise):
     d2y/dx2 = (1 - 2 y) dy/dx = y (1 - y) (1 - 2 y).
     """
 
+    output_range = (0.0, 1.0)
+
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
@@ -162,6 +168,8 @@ class Tanh(Elementwise):
     Elementwise, by the quotient rule, dy/dx = 1 - y**2, and once more, by the chain rule,
     d2y/dx2 = -2 y dy/dx = -2 y (1 - y**2).
     """
+
+    output_range = (-1.0, 1.0)
 
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None

@@ -32,6 +32,8 @@ class Layer:
         layer declares that it does not.
     min_rows : int
         Rows that `forward` needs in training: 2 if it takes their variance.
+    output_range : (float, float)
+        The bounds of the output, whatever the input is: (0, 1) for Sigmoid.
     is_random : bool
         Whether `forward` draws random numbers: two minibatches then need two keys.
     overwrites, weighs_samples : bool
@@ -45,6 +47,7 @@ class Layer:
     buffer_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
     couples_samples = True
     min_rows = 1
+    output_range = (-math.inf, math.inf)
     is_random = False
     overwrites = False
     weighs_samples = False
@@ -175,6 +178,7 @@ class Layer:
         own, inherited = vars(cls), super(cls, cls).forward  # type: ignore[misc]
         if "forward" in own and inherited is not Layer.forward:
             cls.couples_samples = bool(own.get("couples_samples", True))
+            cls.output_range = own.get("output_range", (-math.inf, math.inf))
         for flag in ("overwrites", "weighs_samples"):
             owner = next(kind for kind in cls.__mro__ if flag in vars(kind))
             for name in ("backward", "backward_tangent"):

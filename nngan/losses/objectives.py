@@ -57,6 +57,8 @@ class Objective(NamedTuple):
         None if that leaves G's loss open: a score whose zero is arbitrary.
     labels : bool
         Whether real data have a label, which `label_smoothing` can move; else it is ignored.
+    logits : bool
+        Whether the losses take the sigmoid of D's output, so that D must not end in one.
     pairs : bool
         Whether G's loss compares fakes with real data, which takes a pass of real data through D.
     """
@@ -66,6 +68,7 @@ class Objective(NamedTuple):
     d_chance: float
     g_chance: float | None
     labels: bool = True
+    logits: bool = False
     pairs: bool = False
 
 
@@ -202,12 +205,20 @@ def _pairs(above: Array, below: Array) -> tuple[Array, Array]:
 _LN2 = math.log(2)
 
 OBJECTIVES = {
-    "minimax": Objective(discriminator_bce, generator_minimax, 2 * _LN2, -_LN2),
-    "non_saturating": Objective(discriminator_bce, generator_non_saturating, 2 * _LN2, _LN2),
+    "minimax": Objective(discriminator_bce, generator_minimax, 2 * _LN2, -_LN2, logits=True),
+    "non_saturating": Objective(
+        discriminator_bce, generator_non_saturating, 2 * _LN2, _LN2, logits=True
+    ),
     "least_squares": Objective(discriminator_least_squares, generator_least_squares, 1 / 4, 1 / 8),
     "hinge": Objective(discriminator_hinge, generator_score, 2.0, None, labels=False),
     "wasserstein": Objective(discriminator_wasserstein, generator_score, 0.0, None, labels=False),
     "relativistic": Objective(
-        discriminator_relativistic, generator_relativistic, _LN2, _LN2, labels=False, pairs=True
+        discriminator_relativistic,
+        generator_relativistic,
+        _LN2,
+        _LN2,
+        labels=False,
+        logits=True,
+        pairs=True,
     ),
 }

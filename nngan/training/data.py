@@ -23,7 +23,9 @@ def data_samples(game: Game, x: Array) -> Array:
     if len(x) == 0:
         raise ValueError("x has no samples")
     if x.dtype == np.uint8:
-        return game.backend.asarray(x)
+        data = game.backend.asarray(x)
+        _check_winnable(game, 0.0, 1.0, is_constant=bool((data == data[0, 0]).all()))
+        return data
     if x.dtype.kind != "f":
         raise ValueError(
             f"x must be floats, or uint8 in 0..255, got {x.dtype}: convert it with "
@@ -33,11 +35,48 @@ def data_samples(game: Game, x: Array) -> Array:
     low, high = float(data.min()), float(data.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("x has values that are NaN or infinite: remove those samples")
-    if game.rules.data_range != (0, 1) and not (low >= 0 and high <= 1):
+    data_range = game.rules.data_range
+    if data_range != (0, 1) and not (low >= 0 and high <= 1):
+        remedy = _to_unit(low, high)
+        if data_range[0] <= low and high <= data_range[1]:
+            remedy = f"leave data_range out if x is meant to have these values, or {remedy}"
         raise ValueError(
-            f"x must lie in [0, 1] to be mapped to {game.rules.data_range}, got {low}..{high}"
+            f"x must lie in [0, 1] to be mapped to {data_range}, got {low:g}..{high:g}: {remedy}"
         )
+    _check_winnable(game, low, high, is_constant=low == high)
     return data
+
+
+def _check_winnable(game: Game, low: float, high: float, is_constant: bool) -> None:
+    """Refuse data that G cannot learn to draw, unless the game was made with check=False."""
+    if not game.rules.check:
+        return
+    if is_constant:
+        raise ValueError(
+            "x has one value everywhere, so that there is nothing to learn: look at how it was "
+            "loaded (check=False in GAN plays the game anyway)"
+        )
+    bottom, top = game.rules.data_range
+    low, high = bottom + low * (top - bottom), bottom + high * (top - bottom)
+    least, most = game.G.output_range
+    if low < least or high > most:
+        remedy = "let G end in Linear"
+        if low >= -1 and high <= 1:
+            remedy += " or Tanh"
+        raise ValueError(
+            f"x has values in {low:g}..{high:g}, and G, which ends in {game.G.layers[-1]!r}, makes "
+            f"values in {least:g}..{most:g} alone: {_to_unit(low, high)}, or {remedy} (check=False "
+            "in GAN plays the game anyway)"
+        )
+
+
+def _to_unit(low: float, high: float) -> str:
+    """Return how to bring values into [0, 1]."""
+    if low >= 0 and high <= 255:
+        return "pass x / 255"
+    if low >= -1 and high <= 1:
+        return "pass (x + 1) / 2"
+    return "pass (x - x.min()) / (x.max() - x.min())"
 
 
 def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
