@@ -370,7 +370,7 @@ def test_nothing_global_moves():
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (lambda: tile(np.ones((2, 5))), r"shape must be \(height, width\) of images with 5"),
+        (lambda: tile(np.ones((2, 5))), r"shape must be .* of images with 5"),
         (lambda: tile(np.ones((2, 6)), shape=(2, 2)), r"with 6 features, got \(2, 2\)"),
         (lambda: tile(np.ones(4)), r"images must have shape \(N, features\)"),
         (lambda: tile(np.ones((1, 4), np.uint8)), "images must be floats"),
@@ -401,3 +401,17 @@ def test_mistakes_get_one_clear_sentence(mistake, message, tmp_path, monkeypatch
         mistake()
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 3), (1, 7), (7, 1, 3)], ids=str)
+def test_a_sheet_of_images_of_any_shape(shape, tmp_path):
+    images = np.random.default_rng(0).uniform(size=(4, math.prod(shape)))
+    picture = tile(images, 2, shape)
+    height, width, *colours = shape
+    assert picture.shape == (2 * height + 1, 2 * width + 1, *colours)
+    np.testing.assert_array_equal(picture[:height, width + 1 :], images[1].reshape(shape))
+    save_sheet(tmp_path / "sheet.png", images, 2, shape, scale=2)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (4 * width + 2, 4 * height + 2)
+        assert sheet.mode == ("RGB" if colours else "L")
+    save_gif(tmp_path / "a.gif", [tmp_path / "sheet.png"] * 2, ["epoch 1", "epoch 2"])

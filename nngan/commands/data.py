@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from .. import datasets, metrics
 from ..backend import Array, Backend
 from ..datasets import DatasetError
 from ..metrics import Judge
 
-DATA = ("auto", "mnist", "fashion", "digits")
+NAMES = ("auto", "mnist", "fashion", "digits")
 
 
-def training_data(name: str, data_dir: str | None) -> tuple[str, Array, Array]:
-    """Return the name of a data set, all its training images and labels.
+class Data(NamedTuple):
+    """The training images of a run.
 
-    The name "auto" is MNIST, or the digits that scikit-learn carries if MNIST cannot be had.
+    Attributes
+    ----------
+    name : str
+        One of `NAMES` other than "auto", or the absolute path of one's own images.
+    x, labels, shape
+        As in `nngan.datasets.Images`.
     """
+
+    name: str
+    x: Array
+    labels: Array | None
+    shape: tuple[int, ...]
+
+    def first(self, images: int | None) -> Data:
+        """Return the first images alone; None keeps all."""
+        n = len(self.x)
+        if images is not None and images > n:
+            raise ValueError(f"{self.name} has {n} images, fewer than {images}: check --images")
+        labels = None if self.labels is None else self.labels[:images]
+        return self._replace(x=self.x[:images], labels=labels)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of images and labels, by which a run knows them again."""
+        images = hashlib.sha256(np.ascontiguousarray(self.x).tobytes())
+        if self.labels is not None:
+            images.update(self.labels.tobytes())
+        return images.hexdigest()
+
+
+def training_data(
+    name: str, data_dir: str | None = None, how: dict[str, Any] | None = None
+) -> Data:
+    """Return the training images of a data set by its name, or one's own by their path.
+
+    The name "auto" is MNIST, or the digits that scikit-learn carries if MNIST cannot be had. `how`
+    are the options of `nngan.datasets.load`, for a path.
+    """
+    if is_path(name):
+        path = os.path.abspath(os.path.expanduser(name))
+        if not os.path.exists(path):
+            raise DatasetError(
+                f"--data {name} is neither a file or folder nor one of {', '.join(NAMES)}: check "
+                "the path"
+            )
+        return Data(path, *datasets.load(path, **(how or {})))
+    if given := ", ".join(f"--{option}" for option, value in (how or {}).items() if value):
+        raise ValueError(f"{given} is for images of your own: leave it out with --data {name}")
     if name == "digits":
-        return name, *datasets.digits()
+        return Data(name, *datasets.digits(), (8, 8))
     if name == "fashion":
-        return name, *datasets.fashion_mnist(data_dir=data_dir, dtype="uint8")
+        return Data(name, *datasets.fashion_mnist(data_dir=data_dir, dtype="uint8"), (28, 28))
     try:
-        return "mnist", *datasets.mnist(data_dir=data_dir, dtype="uint8")
+        return Data("mnist", *datasets.mnist(data_dir=data_dir, dtype="uint8"), (28, 28))
     except DatasetError as error:
         if name == "mnist" or data_dir is not None:
             raise
         print(f"MNIST is not available, so train on scikit-learn's 8x8 digits instead: {error}")
-        return training_data("digits", None)
+        return training_data("digits")
 
 
-def first_images(name: str, data_dir: str | None, images: int | None) -> tuple[str, Array, Array]:
-    """Return the name of a data set, its first training images and their labels."""
-    name, x, labels = training_data(name, data_dir)
-    if images is not None and images > len(x):
-        raise ValueError(f"--images {images} is more than the {len(x)} of {name}")
-    return name, x[:images], labels[:images]
+def is_path(data: str | None) -> bool:
+    """Return whether ``--data`` names one's own images."""
+    return data is not None and data not in NAMES
+
+
+def is_known(data: str) -> bool:
+    """Return whether a run's data can be loaded: not those that were begun with in Python."""
+    return data in NAMES or os.path.isabs(data)
 
 
 def mnist_and_judge(backend: Backend, data_dir: str | None) -> tuple[Any, Any, Judge]:

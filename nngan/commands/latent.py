@@ -22,7 +22,7 @@ from ..files import atomic_write
 from ..gan import GAN
 from ..latent import input_gradient, linear_walk, spherical_walk
 from ..runs import RunSettings, load_run
-from .data import DATA, first_images
+from .data import is_known, training_data
 from .options import add_backend, add_latent_seed, folder, in_options
 
 ATLAS = 20  # images along each side
@@ -62,13 +62,14 @@ def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
     """Draw the pictures of the game in a checkpoint into the folder `out`."""
     gan, settings = load_run(path, get_backend(options.backend))
     features, seed = gan.G.n_out or 0, options.seed
-    if math.isqrt(features) ** 2 != features:
+    shape = settings.shape if settings else None
+    if math.prod(shape or (math.isqrt(features),) * 2) != features:
         raise ValueError(f"the samples of {path} are {features} numbers, not square images")
     out.mkdir(parents=True, exist_ok=True)
 
     def write(name: str, plot: Callable[..., object], arguments: dict[str, Any]) -> None:
         with atomic_write(out / name) as file:
-            plot(path=file, **arguments)
+            plot(path=file, shape=shape, **arguments)
         print(f"Written: {out / name}")
 
     write("walks.png", plotting.plot_walks, walks(gan, options.pairs, options.steps, seed))
@@ -160,11 +161,14 @@ def atlas(gan: GAN, seed: int) -> dict[str, Any]:
 def gradients(gan: GAN, settings: RunSettings | None, seed: int) -> dict[str, Any]:
     """Return the arguments of `plot_gradients`, for generated images and for training images."""
     images = {"generated": gan.sample(JUDGED, seed=seed)}
-    if settings is not None and settings.data in DATA:
-        data, x, _ = first_images(settings.data, settings.data_dir, settings.images)
+    if settings is not None and is_known(settings.data):
+        data = training_data(settings.data, settings.data_dir, settings.load).first(settings.images)
+        x = data.x
         order = get_backend("numpy").permutation(Key(seed).fold_in(Stream.DATA), len(x))
         if x.shape[1] != gan.G.n_out:
-            raise ValueError(f"the images of {data} have {x.shape[1]} pixels, not {gan.G.n_out}")
+            raise ValueError(
+                f"the images of {data.name} have {x.shape[1]} pixels, not {gan.G.n_out}"
+            )
         images["real"] = x[order[:JUDGED]] / np.float32(255 if x.dtype == np.uint8 else 1)
     else:
         print("The run does not say which data it learned from: gradients at generated images only")

@@ -62,6 +62,40 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
 
 
+def sizes(*lengths: int) -> Callable[[str], tuple[int, ...]]:
+    """Return a converter to some whole numbers with commas between them, for argparse."""
+
+    def convert(text: str) -> tuple[int, ...]:
+        words = text.replace("x", ",").split(",")
+        if len(words) not in lengths or not all(w.isdecimal() and int(w) > 0 for w in words):
+            form = " or ".join(",".join("HWC"[:n]) if n > 1 else "N" for n in lengths)
+            raise argparse.ArgumentTypeError(f"must be {form}, whole numbers, got {text!r}")
+        return tuple(map(int, words))
+
+    return convert
+
+
+def add_own_images(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how images of one's own are read."""
+    group = parser.add_argument_group("images of your own, with --data PATH")
+    group.add_argument("--size", type=sizes(1, 2), metavar="N", help="reduce them to NxN, or H,W")
+    group.add_argument("--grey", action="store_true", help="turn colours into grey")
+    group.add_argument(
+        "--shape", type=sizes(2, 3), metavar="H,W", help="of images in rows; H,W,3 for colour"
+    )
+    group.add_argument("--key", metavar="NAME", help="the images' array in an .npz file")
+
+
+def how_to_load(options: argparse.Namespace) -> dict[str, object]:
+    """Return the options of `add_own_images` as those of `nngan.datasets.load`."""
+    size = options.size
+    how = {
+        "key": options.key, "shape": options.shape, "grey": options.grey or None,
+        "size": size[0] if size and len(size) == 1 else size,
+    }  # fmt: skip
+    return {name: value for name, value in how.items() if value is not None}
+
+
 def add_latent_seed(parser: argparse.ArgumentParser) -> None:
     """Add the option --seed of a command that draws latent vectors."""
     parser.add_argument(
@@ -90,6 +124,7 @@ def in_options(error: BaseException, parser: argparse.ArgumentParser) -> str:
             continue
         text = re.sub(rf"(?<![\w/\\-]){name}=([\"']?)([\w.+-]*\w)\1", rf"{words} \2", text)
         text = re.sub(rf"^{name}(?= must )", words, text)
+        text = re.sub(rf"(?<!\w){name}=\((\w+), (\w+)\)", rf"{words} \1,\2", text)
         if "_" in name:
             text = re.sub(rf"(?<![\w/\\-]){name}(?!\w)", words, text)
     return text

@@ -26,14 +26,23 @@ from ..game import UPDATES
 from ..gan import GAN
 from ..losses import OBJECTIVES
 from ..metrics import JudgeError
-from ..recipes import RECIPES
+from ..recipes import RECIPES, Recipe
 from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repeats_of, steps_of
 from ..training import TrainingDiverged
 from ..training.data import steps_per_epoch
 from ..training.loop import deferred_interrupt
 from ..version import __version__
-from .data import DATA, first_images, mnist_and_judge
-from .options import add_backend, add_data_dir, folder, in_options, option, seed
+from .data import Data, is_known, is_path, mnist_and_judge, training_data
+from .options import (
+    add_backend,
+    add_data_dir,
+    add_own_images,
+    folder,
+    how_to_load,
+    in_options,
+    option,
+    seed,
+)
 from .recipes import list_recipes
 
 # The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
@@ -68,7 +77,11 @@ def parser(program: str) -> OneSentenceParser:
     """Return the parser of the command."""
     description = (__doc__ or "").replace("nngan train", program)
     p = OneSentenceParser(program, usage=f"{program} [options]", description=description)
-    p.add_argument("--data", choices=DATA, help="default: auto, MNIST or else the 8x8 digits")
+    p.add_argument(
+        "--data", metavar="NAME or PATH",
+        help="mnist, fashion, digits, or a folder or file of your own images; "
+        "default: auto, MNIST or else the 8x8 digits",
+    )  # fmt: skip
     add_data_dir(p)
     add_backend(p)
     p.add_argument(
@@ -82,6 +95,7 @@ def parser(program: str) -> OneSentenceParser:
     p.add_argument("--seed", type=seed, metavar="N", help="default: 0")
     p.add_argument("--out", type=folder, metavar="DIR", help="default: a new folder in runs/")
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    add_own_images(p)
     group = p.add_argument_group("overrides of the recipe")
     group.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
     group.add_argument("--batch-size", type=positive(int), metavar="N", help="images per step")
@@ -156,31 +170,36 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
 # -- a new run, or one to go on with -------------------------------------------------------------
 
 
-def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
+def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array | None]:
     """Return a folder that is not made yet, a game at its beginning, images and labels."""
+    how = how_to_load(options)
     recipe_name = options.recipe or "default"
     recipe = replace(RECIPES[recipe_name], **given(options, ("batch_size", "latent_dim")))
     recipe = recipe.with_game(**given(options, GAME))
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
     backend = get_backend(options.backend)  # may be refused: before a download
-    data, x, labels = first_images(options.data or "auto", options.data_dir, options.images)
+    data = training_data(options.data or "auto", options.data_dir, how).first(options.images)
+    x, labels = data.x, data.labels
+    recipe = with_classes(recipe, data)
     repeats, k = repeats_of(len(x)), recipe.game.get("k", 1)
     epochs = options.epochs or recipe.epochs * repeats
     steps = steps_of(epochs, len(x), recipe.batch_size, k)
     gan = recipe.build(x.shape[1], options.seed or 0, backend, max(1, steps))
     steps_per_epoch(gan, len(x), recipe.batch_size)  # refuses what `fit` would, with no folder made
     settings = RunSettings(
-        epochs=epochs, batch_size=recipe.batch_size, data=data,
+        epochs=epochs, batch_size=recipe.batch_size, data=data.name, shape=data.shape,
+        load=how or None, digest=data.digest() if is_path(data.name) else None,
         data_dir=absolute(options.data_dir), images=len(x), recipe=recipe_name,
         seed=options.seed or 0, sample_every=recipe.sample_every * repeats,
         measure_every=options.measure_every, nngan=__version__,
     )  # fmt: skip
-    out = options.out or Path("runs") / f"{data}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = Path(data.name).stem
+    out = options.out or Path("runs") / f"{name}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
     return RunFolder(out, settings), gan, x, labels
 
 
-def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
+def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array | None]:
     """Return the run in ``--out`` as it was last saved, its images and labels."""
     if options.out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
@@ -194,12 +213,19 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
     if epochs < gan.epoch:
         raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
     data_dir = absolute(options.data_dir) or settings.data_dir
-    if settings.data not in DATA:
+    if not is_known(settings.data):
         raise ValueError(
-            f"the run in {options.out} learns from other data ({settings.data}): go on with it in "
-            "Python, RunFolder.resume and GAN.fit"
+            f"the run in {options.out} was begun in Python, with data named {settings.data!r}: go "
+            "on with it in Python, RunFolder.resume and GAN.fit"
         )
-    _, x, labels = first_images(settings.data, data_dir, settings.images)
+    moved = options.data if is_path(options.data) and is_path(settings.data) else settings.data
+    data = training_data(moved, data_dir, settings.load).first(settings.images)
+    x, labels = data.x, data.labels
+    if settings.digest not in (None, data.digest()):
+        raise ValueError(
+            f"the images in {data.name} are not those that the run in {options.out} learned "
+            "from: bring them back, or choose another --out"
+        )
     steps = steps_of(settings.epochs, len(x), settings.batch_size, gan.k)
     if epochs != settings.epochs and gan.g_optimizer.schedule == ("linear", steps):
         raise ValueError(
@@ -213,7 +239,10 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array]:
     if run.config.exists() and not describes(read_config(run.config)[1], gan):
         raise ValueError(f"{run.checkpoint} is of another network than {run.config} describes")
     measure_every = options.measure_every or settings.measure_every
-    run.change(epochs=epochs, images=len(x), data_dir=data_dir, measure_every=measure_every)
+    run.change(
+        epochs=epochs, images=len(x), data=data.name, data_dir=data_dir,
+        measure_every=measure_every,
+    )  # fmt: skip
     return run, gan, x, labels
 
 
@@ -222,12 +251,31 @@ def refuse_changes(options: argparse.Namespace, settings: RunSettings, gan: GAN)
     there = {name: getattr(settings, name) for name in ("recipe", "batch_size", "seed", "images")}
     there |= {name: getattr(gan, name) for name in (*GAME, "latent_dim")}
     there |= {"data": settings.data, "lr": gan.g_optimizer.lr}
+    asked = {name: getattr(options, name) for name in there}
+    if is_path(options.data) and is_path(settings.data):
+        asked["data"] = None  # the images may have moved: `old_run` compares their digests
+    how = how_to_load(options)
+    asked |= how
+    there |= {name: (settings.load or {}).get(name) for name in how}
     for name, value in there.items():
-        if getattr(options, name) not in (None, value, "auto"):
+        # A list in JSON was a tuple.
+        if asked[name] not in (None, "auto", tuple(value) if isinstance(value, list) else value):
             raise ValueError(
                 f"the run in {options.out} has {name.replace('_', ' ')} {value}, not "
-                f"{getattr(options, name)}: leave {option(name)} out, or choose another --out"
+                f"{asked[name]}: leave {option(name)} out, or choose another --out"
             )
+
+
+def with_classes(recipe: Recipe, data: Data) -> Recipe:
+    """Return a conditional recipe with as many classes as the data have; others as they are."""
+    if not recipe.game.get("classes"):
+        return recipe
+    if data.labels is None:
+        raise ValueError(
+            f"a conditional recipe needs a label for each image, and {data.name} has none: put the "
+            "images of each class into a folder of its own, or choose another --recipe"
+        )
+    return recipe.with_game(classes=int(data.labels.max()) + 1)
 
 
 def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:

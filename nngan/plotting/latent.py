@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..backend import Array
 from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
-from .sheets import tile
+from .sheets import image_shape, tile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +29,7 @@ def plot_walks(
     norms: Mapping[str, Array] | None = None,
     shell: tuple[float, float] | None = None,
     title: str | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Figure:
     """Draw the images along walks between the same ends, and the norms of z if given.
 
@@ -45,6 +45,8 @@ def plot_walks(
         The range of norms that holds 90 % of the prior, shaded behind `norms`.
     title : str, optional
         Title of the figure.
+    shape : (height, width) or (height, width, 3), optional
+        Shape of one image; by default it is square and grey.
 
     Returns
     -------
@@ -57,10 +59,10 @@ def plot_walks(
     from matplotlib.figure import Figure
 
     shapes = {name: np.shape(walk) for name, walk in walks.items()}
-    shape = next(iter(shapes.values()), ())
-    if len(shape) != 3 or set(shapes.values()) != {shape}:
+    first = next(iter(shapes.values()), ())
+    if len(first) != 3 or set(shapes.values()) != {first}:
         raise ValueError(f"walks must be of one shape (pairs, steps, features), got {shapes}")
-    pairs, steps, _ = shape
+    pairs, steps, _ = first
     found = {name: np.shape(norm) for name, norm in (norms or {}).items()}
     if norms is not None and found != dict.fromkeys(walks, (pairs, steps)):
         raise ValueError(f"norms must have shape {(pairs, steps)} for each walk, got {found}")
@@ -74,7 +76,7 @@ def plot_walks(
     widths = [CELL * steps, 1.8][:columns]
     grid = figure.subplots(pairs, columns, squeeze=False, sharex="col", width_ratios=widths)
     for i, row in enumerate(grid):
-        picture = tile(np.concatenate([walk[i] for walk in walks.values()]), columns=steps)
+        picture = tile(np.concatenate([walk[i] for walk in walks.values()]), steps, shape)
         centres = _show_sheet(row[0], picture, len(walks), steps)
         row[0].set_yticks(centres[0], walks)
         row[0].set_xticks(centres[1], [f"{t:.2g}" for t in np.linspace(0, 1, steps)])
@@ -101,6 +103,7 @@ def plot_atlas(
     path: Target | None = None,
     title: str | None = None,
     labels: Sequence[str] = ("$z_1$", "$z_2$"),
+    shape: Sequence[int] | None = None,
 ) -> Figure:
     """Draw a plane of the latent space as a map: at each point the image G(z) of that point.
 
@@ -117,6 +120,8 @@ def plot_atlas(
         Title of the figure.
     labels : two str
         Names of the axes.
+    shape : (height, width) or (height, width, 3), optional
+        Shape of one image; by default it is square and grey.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def plot_atlas(
     rows, columns, features = images.shape
     figure = Figure(figsize=(0.4 * columns + 1, 0.4 * rows + 1.2), layout="constrained", dpi=150)
     axes = figure.subplots()
-    picture = tile(images[::-1].reshape(-1, features), columns)
+    picture = tile(images[::-1].reshape(-1, features), columns, shape)
     down, across = _show_sheet(axes, picture, rows, columns)
     axes.set_xticks(across, [f"{value:.2f}" for value in x], rotation=90)
     axes.set_yticks(down, [f"{value:.2f}" for value in y[::-1]])
@@ -150,11 +155,13 @@ def plot_gradients(
     path: Target | None = None,
     title: str | None = None,
     label: str = "change of D's logit per unit of grey",
+    shape: Sequence[int] | None = None,
 ) -> Figure:
     """Draw images, with D(x) above each and the gradient of D's logit in its pixels below.
 
-    All gradients share one symmetric scale that ends at their 99.5th percentile. In blue pixels
-    more ink raises D's logit, in vermilion ones less ink does, and white ones change nothing.
+    All gradients share one symmetric scale that ends at their 99.5th percentile. Where pixels are
+    blue, brighter ones raise D's logit; where they are vermilion, darker ones do. For colour it is
+    the brightness of the three together.
 
     Parameters
     ----------
@@ -167,6 +174,8 @@ def plot_gradients(
         Title of the figure.
     label : str
         Label of the colour bar.
+    shape : (height, width) or (height, width, 3), optional
+        Shape of one image; by default it is square and grey.
 
     Returns
     -------
@@ -182,15 +191,15 @@ def plot_gradients(
     from matplotlib.figure import Figure
 
     shapes = {name: [np.shape(part) for part in group] for name, group in groups.items()}
-    shape = next(iter(shapes.values()), [()])[0]
-    fits = len(shape) == 2 and all(s == [shape, shape, shape[:1]] for s in shapes.values())
-    if not fits or math.isqrt(shape[1]) ** 2 != shape[1]:
+    first = next(iter(shapes.values()), [()])[0]
+    if len(first) != 2 or any(s != [first, first, first[:1]] for s in shapes.values()):
         raise ValueError(
-            "groups must hold square images (N, features), gradients of that shape and N "
-            f"probabilities, with one N for all, got {shapes or 'none'}"
+            "groups must hold images (N, features), gradients of that shape and N probabilities, "
+            f"with one N for all, got {shapes or 'none'}"
         )
-    n, side = shape[0], math.isqrt(shape[1])
-    slopes = np.abs(np.concatenate([gradient for _, gradient, _ in groups.values()]))
+    n = first[0]
+    brightness = {name: _brightness(slope, shape) for name, (_, slope, _) in groups.items()}
+    slopes = np.abs(np.concatenate(list(brightness.values())))
     limit = float(np.quantile(slopes, 0.995)) or float(slopes.max()) or 1.0
     colours = LinearSegmentedColormap.from_list("less, more", [VERMILION, "white", BLUE])
     scale = ScalarMappable(Normalize(-limit, limit), colours)
@@ -198,15 +207,15 @@ def plot_gradients(
         figsize=(n * 1.0 + 1.8, len(groups) * 2.35 + 0.5), layout="constrained", dpi=150
     )
     grid = figure.subplots(2 * len(groups), n, squeeze=False)
-    for rows, (name, (images, gradients, d)) in zip(
+    for rows, (name, (images, _, d)) in zip(
         grid.reshape(len(groups), 2, n), groups.items(), strict=True
     ):
-        for top, bottom, image, gradient, probability in zip(
-            *rows, images, gradients, d, strict=True
+        for top, bottom, image, slope, probability in zip(
+            *rows, images, brightness[name], d, strict=True
         ):
-            top.imshow(tile(image[None]), cmap="gray", vmin=0, vmax=1)
+            top.imshow(tile(image[None], shape=shape), cmap="gray", vmin=0, vmax=1)
             top.set_title(f"D(x) = {probability:.2f}", fontsize=9)
-            bottom.imshow(gradient.reshape(side, side), cmap=colours, norm=scale.norm)
+            bottom.imshow(slope, cmap=colours, norm=scale.norm)
         rows[0, 0].set_ylabel(name)
         rows[1, 0].set_ylabel("its gradient")
     for axes in grid.flat:
@@ -216,10 +225,16 @@ def plot_gradients(
     return save_figure(figure, path)
 
 
+def _brightness(gradients: Array, shape: Sequence[int] | None) -> Array:
+    """Return gradients (N, features) in the pixels as (N, height, width), summed over colours."""
+    slopes = gradients.reshape(-1, *image_shape(gradients.shape[1], shape))
+    return slopes.sum(axis=3) if slopes.ndim == 4 else slopes
+
+
 def _show_sheet(axes: Any, picture: Array, rows: int, columns: int) -> tuple[Array, Array]:
     """Show a grid of images in greys; return the centres of its rows and of its columns."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    height, width = picture.shape  # n (side + 1) - 1: one pixel between two images
+    height, width = picture.shape[:2]  # n (side + 1) - 1: one pixel between two images
     down, across = (
         (np.arange(n) + 0.5) * (size + 1) / n - 1 for n, size in ((rows, height), (columns, width))
     )

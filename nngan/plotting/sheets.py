@@ -18,7 +18,7 @@ GREY = 0.3  # brightness of the lines between the images of a sheet
 def tile(
     images: Array,
     columns: int | None = None,
-    shape: tuple[int, int] | None = None,
+    shape: Sequence[int] | None = None,
     padding: int = 1,
 ) -> Array:
     """Return one picture of N images in a grid, row by row.
@@ -29,14 +29,15 @@ def tile(
         Values outside [0, 1] are clipped.
     columns : int, optional
         Images per row; by default the grid is about square.
-    shape : (height, width), optional
-        Shape of one image; by default it is square.
+    shape : (height, width) or (height, width, 3), optional
+        Shape of one image, grey or in colour; by default it is square and grey.
     padding : int
         Grey pixels between two images. Cells without an image are grey too.
 
     Returns
     -------
-    picture : 2-D array of the dtype of `images`, in [0, 1]
+    picture : array of shape (height, width), or (height, width, 3) for colour
+        Of the dtype of `images`, in [0, 1].
 
     Raises
     ------
@@ -49,14 +50,15 @@ def tile(
     (57, 57)
     """
     images = _as_images(images, shape)
-    n, height, width = images.shape
+    n, height, width, *colours = images.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns
     if columns < 1 or padding < 0:
         raise ValueError(f"columns must be >= 1 and padding >= 0, got {columns} and {padding}")
     rows = math.ceil(n / columns)
-    grid = np.full((rows, columns, height + padding, width + padding), GREY, images.dtype)
-    grid.reshape(-1, height + padding, width + padding)[:n, :height, :width] = images
-    picture = grid.swapaxes(1, 2).reshape(rows * (height + padding), -1)
+    cell = (height + padding, width + padding, *colours)
+    grid = np.full((rows, columns, *cell), GREY, images.dtype)
+    grid.reshape(-1, *cell)[:n, :height, :width] = images
+    picture = grid.swapaxes(1, 2).reshape(rows * cell[0], columns * cell[1], *colours)
     return cast(Array, picture[: len(picture) - padding, : picture.shape[1] - padding])
 
 
@@ -64,7 +66,7 @@ def save_sheet(
     path: Target,
     images: Array,
     columns: int | None = None,
-    shape: tuple[int, int] | None = None,
+    shape: Sequence[int] | None = None,
     scale: int | None = None,
 ) -> None:
     """Write N images as one PNG, with grey lines between them; 0 is black and 1 white.
@@ -82,24 +84,24 @@ def save_sheet(
     --------
     >>> save_sheet("samples.png", gan.sample(64))  # doctest: +SKIP
     """
-    sheet = _grey_image(enlarged(images, columns, shape, scale))
+    sheet = _image(enlarged(images, columns, shape, scale))
     save(path, ("png",), sheet.save, optimize=True)
 
 
 def enlarged(
     images: Array,
     columns: int | None = None,
-    shape: tuple[int, int] | None = None,
+    shape: Sequence[int] | None = None,
     scale: int | None = None,
 ) -> Array:
     """Return the picture that `save_sheet` writes, in [0, 1]. The parameters are the same."""
     images = _as_images(images, shape)
-    n, height, width = images.shape
+    n, height, width, *colours = images.shape
     scale = max(1, round(56 / width)) if scale is None else scale
     if scale < 1:
         raise ValueError(f"scale must be >= 1, got {scale}")
     large = images.repeat(scale, axis=1).repeat(scale, axis=2).reshape(n, -1)
-    return tile(large, columns, (height * scale, width * scale), padding=scale)
+    return tile(large, columns, (height * scale, width * scale, *colours), padding=scale)
 
 
 def save_gif(
@@ -113,7 +115,7 @@ def save_gif(
     Parameters
     ----------
     path : path ending in .gif, or binary file
-    frames : sequence of paths, or of float arrays of shape (height, width)
+    frames : sequence of paths, or of float arrays of shape (height, width) or (height, width, 3)
         Pictures of one size: files that `save_sheet` or `plot_2d` wrote, or results of `tile`.
         Greys are rounded to 16 levels, which halves the size of the file.
     captions : sequence of str, optional
@@ -170,26 +172,31 @@ def save_gif(
     )
 
 
-def _as_images(images: Array, shape: tuple[int, int] | None) -> Array:
-    """Return `images`, checked and clipped, as an array of shape (N, height, width)."""
+def _as_images(images: Array, shape: Sequence[int] | None) -> Array:
+    """Return `images`, checked and clipped, of shape (N, height, width) or with colours last."""
     images = np.asarray(images)
     if images.ndim != 2 or images.size == 0:
         raise ValueError(f"images must have shape (N, features), N >= 1, got {images.shape}")
     if not np.issubdtype(images.dtype, np.floating) or np.isnan(images).any():
         raise ValueError(f"images must be floats in [0, 1], without NaN, got {images.dtype}")
-    features = images.shape[1]
-    if shape is None:
-        shape = (math.isqrt(features), math.isqrt(features))
-    if len(shape) != 2 or math.prod(shape) != features:
-        raise ValueError(
-            f"shape must be (height, width) of images with {features} features, got {shape}"
-        )
     clipped: Array = np.clip(images, 0, 1)
-    return clipped.reshape(-1, *shape)
+    return clipped.reshape(-1, *image_shape(images.shape[1], shape))
 
 
-def _grey_image(picture: Array) -> Any:
-    """Return a picture in [0, 1] as an 8-bit Pillow image."""
+def image_shape(features: int, shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the shape of an image of so many features: square and grey if it is None."""
+    side = math.isqrt(features)
+    shape = (side, side) if shape is None else tuple(shape)
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or math.prod(shape) != features:
+        raise ValueError(
+            f"shape must be (height, width) or (height, width, 3) of images with {features} "
+            f"features, got {shape}"
+        )
+    return shape
+
+
+def _image(picture: Array) -> Any:
+    """Return a picture in [0, 1], grey or in colour, as an 8-bit Pillow image."""
     from PIL import Image
 
     return Image.fromarray(np.rint(picture * 255).astype(np.uint8))
@@ -202,4 +209,4 @@ def _frame(frame: PathLike | Array) -> Any:
     if isinstance(frame, str | os.PathLike):
         with Image.open(frame) as image:
             return image.convert("L" if image.mode == "L" else "RGB")
-    return _grey_image(tile(np.reshape(frame, (1, -1)), shape=np.shape(frame)))
+    return _image(tile(np.reshape(frame, (1, -1)), shape=np.shape(frame)))

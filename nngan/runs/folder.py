@@ -6,14 +6,15 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import plotting
-from ..backend import Backend
+from ..backend import Array, Backend
 from ..files import atomic_write
 from ..game import METRICS
 from ..gan import GAN
@@ -45,8 +46,10 @@ class RunFolder:
     ----------
     path : path
         The folder; `create` makes it.
-    settings : RunSettings
+    settings : RunSettings, or mapping of its attributes
         They go into ``config.json`` and into the checkpoint.
+    sample_every, shape
+        The same attributes of the settings, to name them here.
 
     Attributes
     ----------
@@ -55,12 +58,18 @@ class RunFolder:
         that goes on from an older epoch has only the rows up to that epoch.
     """
 
-    def __init__(self, path: str | os.PathLike[str], settings: RunSettings) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        settings: RunSettings | Mapping[str, Any],
+        sample_every: int | None = None,
+        *,
+        shape: Sequence[int] | None = None,
+    ) -> None:
         if not isinstance(settings, RunSettings):
-            raise TypeError(
-                f"settings must be a RunSettings, got {type(settings).__name__}: "
-                "RunSettings(epochs=10, batch_size=128)"
-            )
+            settings = RunSettings.from_json(settings)
+        changed = {"sample_every": sample_every, "shape": shape}
+        settings = replace(settings, **{k: v for k, v in changed.items() if v is not None})  # type: ignore[arg-type]
         self.path = Path(path)
         self.settings = settings
         self.measured: list[dict[str, float]] = []
@@ -133,10 +142,10 @@ class RunFolder:
             sheets = self.path / "samples"
             sheets.mkdir(exist_ok=True)
             with atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
-                columns = gan.classes or math.isqrt(SHEET)  # a column for each class
-                n = columns * max(1, SHEET // columns)
-                images = gan.sample(n, labels=np.arange(n) % columns if gan.classes else None)
-                plotting.save_sheet(file, images, columns)
+                labels, columns = sheet_labels(gan.classes)
+                n = SHEET if labels is None else len(labels)
+                images = gan.sample(n, labels=labels)
+                plotting.save_sheet(file, images, columns, self.settings.shape)
         epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
         means = [[i, *values] for i, values in enumerate(epochs, 1)]
         self._write("history.csv", as_csv(["epoch", *METRICS], means))
@@ -176,12 +185,29 @@ class RunFolder:
             file.write(text.encode())
 
 
+def sheet_labels(classes: int) -> tuple[Array | None, int]:
+    """Return the labels of the samples on a sheet, if any, and the number of its columns.
+
+    Up to 16 classes have a column each; more are one sample each, in their order.
+    """
+    if not classes:
+        return None, math.isqrt(SHEET)
+    if classes <= 16:
+        return np.arange(classes * max(1, SHEET // classes)) % classes, classes
+    return np.arange(classes), math.ceil(math.sqrt(classes))
+
+
 def load_run(
     path: str | os.PathLike[str], backend: str | Backend = "numpy"
 ) -> tuple[GAN, RunSettings | None]:
-    """Return the game in a checkpoint and the settings of its run; None if it is not of a run."""
-    gan, extra = GAN.load_with_extra(path, backend)
-    return gan, read_extra(extra, Path(path))[0]
+    """Return the game and the settings in the folder of a run, or in a checkpoint.
+
+    The settings are None if the checkpoint is not of a run.
+    """
+    path = Path(path)
+    file = path / "checkpoint.npz" if path.is_dir() else path
+    gan, extra = GAN.load_with_extra(file, backend)
+    return gan, read_extra(extra, file)[0]
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Sequence[float]]) -> str:

@@ -29,11 +29,18 @@ class RunSettings:
     batch_size : int
         Samples per minibatch.
     data : str
-        Name of the data set: "mnist", "fashion", "digits", or a name of your own.
+        Name of the data set: "mnist", "fashion", "digits", the path of images of one's own, or any
+        other name.
     data_dir : str or None
         Folder of the data files; None: where `nngan.datasets.mnist` looks for them.
+    load : dict of str to object, or None
+        The options of `nngan.datasets.load` for a path.
+    digest : str or None
+        SHA-256 of the training images of one's own.
     images : int or None
         Number of training images, the first of the data set; None: all.
+    shape : tuple of int, or None
+        Height and width of an image, and 3 for colour; None: square and grey.
     recipe : str
         Name of the recipe.
     seed : int
@@ -54,10 +61,13 @@ class RunSettings:
     """
 
     epochs: int
-    batch_size: int
+    batch_size: int = 128
     data: str = "own"
     data_dir: str | None = None
+    load: dict[str, Any] | None = None
+    digest: str | None = None
     images: int | None = None
+    shape: tuple[int, ...] | None = None
     recipe: str = "own"
     seed: int = 0
     sample_every: int = 1
@@ -69,6 +79,13 @@ class RunSettings:
         for name in ("epochs", "batch_size", "images", "sample_every", "measure_every"):
             if (value := getattr(self, name)) is not None:
                 positive_int(name, value)
+        if self.shape is not None:
+            shape = tuple(positive_int("shape", n) for n in self.shape)
+            if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
+                raise ValueError(
+                    f"shape must be (height, width) or (height, width, 3), got {shape}"
+                )
+            object.__setattr__(self, "shape", shape)  # JSON has no tuples
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> RunSettings:

@@ -1,0 +1,146 @@
+"""``nngan train --data PATH``: images of one's own on the command line."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nngan as nn
+from nngan.commands import latent
+from nngan.commands import train as command
+
+RNG = np.random.default_rng(0)
+SMALL = ["--batch-size", 8, "--latent-dim", 16, "--epochs", 1, "--out", "run"]
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    """Run the command in this process, in a folder that holds images; return its exit status."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(24):
+        file = tmp_path / "faces" / "ab"[i % 2] / f"{i:02}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RNG.integers(0, 256, (6, 4, 3)).astype(np.uint8)).save(file)
+    np.savez(tmp_path / "faces.npz", first=RNG.random((24, 15)), second=RNG.random((24, 16)))
+
+    def run(*arguments):
+        try:
+            return command.main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            return stop.code
+
+    return run
+
+
+def test_a_folder_in_colour_becomes_sheets_in_colour(train, tmp_path, capsys):
+    assert train("--data", "faces", *SMALL) == 0
+    assert "24 images" in capsys.readouterr().out
+    sheet = np.asarray(Image.open(tmp_path / "run" / "samples" / "epoch_0001.png"))
+    assert sheet.ndim == 3
+    assert sheet.shape[0] > sheet.shape[1]  # 6x4 pixels, 8 images each way
+    gan, kept = nn.runs.load_run("run")
+    assert gan.G.n_out == 72
+    assert kept.shape == (6, 4, 3)
+    assert kept.data == str(tmp_path / "faces")
+
+
+def test_grey_and_size_are_kept_for_the_resumed_run(train):
+    assert train("--data", "faces", "--grey", "--size", "5", *SMALL) == 0
+    assert nn.runs.load_run("run")[0].G.n_out == 25
+    assert train("--out", "run", "--resume", "--epochs", 2) == 0
+    assert nn.runs.load_run("run")[0].epoch == 2
+
+
+def test_a_resumed_run_ends_with_the_bytes_of_the_uninterrupted_one(train, tmp_path):
+    assert train("--data", "faces", *SMALL[:-4], "--epochs", 3, "--out", "whole") == 0
+    assert train("--data", "faces", *SMALL) == 0
+    assert train("--out", "run", "--resume", "--epochs", 3) == 0
+    whole, parts = (nn.GAN.load(f"{name}/checkpoint.npz") for name in ("whole", "run"))
+    np.testing.assert_array_equal(whole.G.params, parts.G.params)
+    np.testing.assert_array_equal(whole.D.params, parts.D.params)
+
+
+def test_subfolders_are_the_classes_of_a_conditional_game(train, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(nn.plotting, "save_sheet", lambda file, *given: drawn.append(given))
+    monkeypatch.setattr(nn.plotting, "save_gif", lambda *given: None)
+    assert train("--data", "faces", "--recipe", "conditional", *SMALL) == 0
+    assert nn.runs.load_run("run")[0].classes == 2
+    ((images, columns, shape),) = drawn
+    assert (len(images), columns, shape) == (64, 2, (6, 4, 3))
+
+
+def test_images_that_moved_are_known_again(train, tmp_path):
+    assert train("--data", "faces", *SMALL) == 0
+    shutil.move(tmp_path / "faces", tmp_path / "moved")
+    assert train("--out", "run", "--resume", "--epochs", 2) == 2
+    assert train("--out", "run", "--resume", "--epochs", 2, "--data", "moved") == 0
+    assert train("--out", "run", "--resume", "--epochs", 3) == 0
+
+
+def test_latent_pictures_of_a_run_in_colour(train, tmp_path):
+    assert train("--data", "faces", *SMALL) == 0
+    assert latent.main(["run", "--out", "pictures", "--pairs", "2", "--steps", "3"]) == 0
+    files = sorted((tmp_path / "pictures").glob("*.png"))
+    assert [file.name for file in files] == ["atlas.png", "gradients.png", "walks.png"]
+    for file in files:
+        pixels = np.asarray(Image.open(file).convert("RGB")).astype(int)
+        assert (np.ptp(pixels, axis=2) > 60).any(), file.name  # colours
+
+
+WRONG = [
+    (["--data", "absent"], "--data absent is neither a file or folder nor one of auto, mnist, "),
+    (
+        ["--data", "faces.npz"],
+        "holds first, second: name the array of the images, such as --key first",
+    ),
+    (["--data", "faces.npz", "--key", "third"], "has no array 'third': it has first, second"),
+    (["--data", "faces.npz", "--key", "first"], "are no square: say --shape height,width"),
+    (["--data", "faces", "--size", "0"], "argument --size: must be N or H,W, whole numbers, got"),
+    (["--data", "faces", "--size", "4,4,4"], "argument --size: must be N or H,W, whole numbers"),
+    (["--data", "faces", "--shape", "9"], "argument --shape: must be H,W or H,W,C, whole numbers"),
+    (["--data", "digits", "--grey"], "--grey is for images of your own: leave it out with --data"),
+    (["--data", "faces", "--images", "99"], "has 24 images, fewer than 99: check --images"),
+    (
+        ["--data", "faces.npz", "--key", "second", "--recipe", "conditional"],
+        "a conditional recipe needs a label for each image",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG)
+def test_a_wrong_use_gets_one_sentence_and_no_folder(train, tmp_path, capsys, arguments, words):
+    assert train(*arguments, *SMALL) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert words in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "digits"], "the run in run has data "),
+        (["--size", "9"], "leave --size out, or choose another --out"),
+        (["--grey"], "leave --grey out, or choose another --out"),
+    ],
+)
+def test_what_a_run_has_cannot_change(train, capsys, arguments, words):
+    assert train("--data", "faces", *SMALL) == 0
+    assert train("--out", "run", "--resume", "--epochs", 2, *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", ["pixels", "fewer", "labels"])
+def test_images_that_changed_are_refused(train, tmp_path, capsys, change):
+    assert train("--data", "faces", *SMALL) == 0
+    file = tmp_path / "faces" / "a" / "00.png"
+    if change == "pixels":
+        Image.fromarray(np.zeros((6, 4, 3), np.uint8)).save(file)
+    elif change == "labels":
+        (tmp_path / "faces" / "b").rename(tmp_path / "faces" / "0")
+    else:
+        file.unlink()
+    assert train("--out", "run", "--resume", "--epochs", 2) == 2
+    assert str(tmp_path / "faces") in capsys.readouterr().err
+    assert nn.runs.load_run("run")[0].epoch == 1
