@@ -13,6 +13,7 @@ import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,15 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
         If the file cannot be written. The old file at `path` is still there then.
     """
     path = Path(path)
-    config = {"format": FORMAT, "gan": describe(game), "extra": extra or {}}
+    try:
+        config = {"format": FORMAT, "gan": describe(game), "extra": extra or {}}
+    except AttributeError as error:  # a class that does not keep its constructor's arguments
+        raise CheckpointError(str(error)) from error
     text = as_json(config)
-    _check_loadable(game, json.loads(text)["gan"])
+    layers = (*_types_in(game.G), *_types_in(game.D))
+    optimizers = (type(game.g_optimizer), type(game.d_optimizer))
+    names = tuple(tuple(o.state) for o in (game.g_optimizer, game.d_optimizer))
+    _check_loadable(as_json(config["gan"]), layers, optimizers, names)
     to_numpy = game.backend.to_numpy
     arrays = {name: to_numpy(array) for name, array in arrays_of(game).items()}
     arrays["history"] = np.array([game.history[name] for name in METRICS], np.float64)
@@ -92,8 +99,14 @@ def load(
     try:
         game = make(config["gan"])
     except (LookupError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged: its description is ({error!r})") from error
-    for name, array in arrays_of(game).items():
+        raise CheckpointError(
+            f"{path} is damaged: no game can be made from its description "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    wanted = arrays_of(game)
+    if unknown := sorted(arrays.keys() - wanted.keys() - {"config", "log", "history"}):
+        raise CheckpointError(f"{path} is damaged: this game has no {', '.join(unknown)}")
+    for name, array in wanted.items():
         found = arrays[name].shape if name in arrays else "nothing"
         if found != array.shape:
             raise CheckpointError(f"{path} is damaged: {name} must be {array.shape}, got {found}")
@@ -179,15 +192,19 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, config
 
 
-def _check_loadable(game: Game, config: dict[str, Any]) -> None:
-    """Raise CheckpointError if no game could be made from this description.
+@lru_cache(maxsize=16)
+def _check_loadable(
+    text: str,
+    layers: tuple[type[Layer], ...],
+    optimizers: tuple[type[Optimizer], ...],
+    states: tuple[tuple[str, ...], ...],
+) -> None:
+    """Raise CheckpointError if no game could be made from this description, as JSON.
 
-    Networks and optimizers are made anew from it; once, until the description changes.
+    Networks and optimizers are made anew from it, and their descriptions and the names of the
+    optimizers' arrays compared. A description that has passed is not tried again.
     """
-    if config == game.loadable_config:
-        return
-    layers = [*_types_in(game.G), *_types_in(game.D)]
-    optimizers = [type(game.g_optimizer), type(game.d_optimizer)]
+    config = json.loads(text)
     try:
         G, D, g_optimizer, d_optimizer, _ = parts_of(config, layers, optimizers)
         again = {"G": G.config(), "D": D.config()}
@@ -195,12 +212,15 @@ def _check_loadable(game: Game, config: dict[str, Any]) -> None:
         for name, description in again.items():
             if json.loads(as_json(description)) != config[name]:
                 raise ValueError(f"{name} made from its config() is another one")
+        made = tuple(tuple(o.bind(n).state) for o, n in ((g_optimizer, G), (d_optimizer, D)))
+        if made != states:
+            raise ValueError(f"initial_state() has the arrays {made}, and the game has {states}")
     except Exception as error:  # the constructors of users' classes may raise anything
         raise CheckpointError(
             f"the game could not be loaded again ({type(error).__name__}: {error}): config() of a "
-            "layer or optimizer must return its constructor's arguments by name, as JSON holds them"
+            "layer or optimizer must return its constructor's arguments by name, as JSON holds "
+            "them, and initial_state() all arrays that an optimizer will have"
         ) from error
-    game.loadable_config = config
 
 
 def _types_in(network: Sequential) -> list[type[Layer]]:

@@ -33,6 +33,13 @@ def positive_int(name: str, n: int) -> int:
     return int(n)
 
 
+def nonnegative_int(name: str, n: int) -> int:
+    """Return the whole number n >= 0."""
+    if not is_whole(n) or n < 0:
+        raise ValueError(f"{name} must be a whole number >= 0, got {n!r}")
+    return int(n)
+
+
 def uint64(name: str, n: int) -> int:
     """Return the whole number 0 <= n < 2**64."""
     if not is_whole(n) or not 0 <= n < 2**64:
@@ -67,7 +74,7 @@ def interval(name: str, ends: tuple[float, float]) -> tuple[float, float]:
         low, high = map(float, ends)
     except (TypeError, ValueError):  # no pair, or no numbers
         low = high = math.nan
-    if not low < high:
+    if not -math.inf < low < high < math.inf:
         raise ValueError(f"{name} must be (low, high) with low < high, got {ends!r}")
     return low, high
 

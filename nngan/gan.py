@@ -89,7 +89,7 @@ class GAN(Game):
     rules : Rules
         All options above but networks, optimizers and backend, as one frozen value.
     G_ema, prior, latent_dim, label_counts, clock, history, log
-        See `nngan.game.Game`.
+        See `nngan.game.state.State`.
 
     Raises
     ------
@@ -199,17 +199,24 @@ class GAN(Game):
         """Return the samples of latent vectors `z` (n, latent_dim), as a NumPy array.
 
         `labels` and `averaged` are those of `sample`; a game with classes needs labels.
+
+        Raises
+        ------
+        ValueError
+            If `z` is not of that shape.
         """
         low, high = self.rules.data_range
         G = self.G_ema if averaged and self.G_ema is not None else self.G
         z = self.backend.asarray(z, G.dtype)
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z must have shape (n, {self.latent_dim}), got {z.shape}")
         if labels is not None:
             labels = self.backend.asarray(labels)
             labels = self.backend.xp.broadcast_to(labels, len(z)) if labels.ndim == 0 else labels
         labels = data_labels(self.rules, self.backend, labels, len(z))
         y = None if labels is None else one_hot(labels, self.rules.classes, G.dtype)
         samples = G(g_input(self.rules, z, y))
-        x = np.ascontiguousarray(self.backend.to_numpy(samples))
+        x = self.backend.to_numpy(samples)
         return x if (low, high) == (0, 1) else (x - low) / (high - low)
 
     def _draw_labels(self, n: int, seed: int) -> Array:

@@ -7,6 +7,7 @@ in reverse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from . import layers as _layers
 from .backend import Array, Backend, Key, Stream, get_backend
 from .checks import uint64
+from .description import type_name
 from .layers import Layer
 
 
@@ -193,8 +195,9 @@ class Sequential(Layer):
         for layer, layer_cache, u in zip(self.layers, cache, output_gradients[1:], strict=True):
             options = _options(layer, accumulate, sample_weight)
             if layer.size and sample_weight is not None and not layer.weighs_samples:
-                layer.backward(sample_weight * u, layer_cache, input_grad=False)
-                options.pop("sample_weight")
+                options = _options(layer, accumulate, None)
+                layer.backward(sample_weight * u, layer_cache, input_grad=False, **options)
+                options = _options(layer, True, None)
             curvature_terms.append(layer.backward_tangent(u, x_dot, layer_cache, **options))
             x_dot = layer.tangent(x_dot, layer_cache)
         dx = None
@@ -274,9 +277,9 @@ class Sequential(Layer):
 
     def config(self) -> dict[str, Any]:
         """Return a description from which `Sequential.from_config` makes the same network."""
-        layers = [{"type": _type_name(type(layer)), **layer.config()} for layer in self.layers]
+        layers = [{"type": _name_of(type(layer)), **layer.config()} for layer in self.layers]
         config = {"layers": layers, "seed": self.seed, "dtype": str(self.dtype)}
-        name = _type_name(type(self))
+        name = _name_of(type(self))
         return config if name == "Sequential" else {"type": name, **config}
 
     @classmethod
@@ -301,7 +304,7 @@ class Sequential(Layer):
         for entry in map(dict, config["layers"]):
             kind = kind_of(entry)
             if issubclass(kind, Sequential):
-                parts.append(cls.from_config({"type": _type_name(kind), **entry}, "numpy", layers))
+                parts.append(cls.from_config({"type": _name_of(kind), **entry}, "numpy", layers))
             else:
                 parts.append(kind(**entry))
         kind_of_network: Any = kind_of(dict(config))
@@ -311,9 +314,9 @@ class Sequential(Layer):
         return network
 
     def __repr__(self) -> str:
-        lines = [f"  {layer!r}," for layer in self.layers]
+        lines = [indent(f"{layer!r},", "  ") for layer in self.layers]
         summary = f"{self.size:,} parameters, {self.dtype}, {self.backend.name}"
-        return "\n".join(["Sequential(", *lines, f")  # {summary}"])
+        return "\n".join([f"{type(self).__name__}(", *lines, f")  # {summary}"])
 
 
 def _options(layer: Layer, accumulate: bool, sample_weight: Array | None) -> dict[str, Any]:
@@ -337,8 +340,11 @@ def _check_layers(layers: Sequence[Layer]) -> None:
             raise TypeError(f"layer {i} must be a Layer, got {type(layer).__name__}")
         inside = list(layer.leaves())
         if twice := [leaf for leaf in inside if any(leaf is other for other in seen)]:
-            name = type(twice[0]).__name__
-            raise ValueError(f"layer {i} is there twice: make one {name} for each")
+            first = next(j for j, other in enumerate(layers) if twice[0] in other.leaves())
+            raise ValueError(
+                f"layers {first} and {i} are the same object: make one "
+                f"{type(twice[0]).__name__} for each"
+            )
         seen += inside
         for leaf in inside:
             _check_parameters(leaf)
@@ -372,7 +378,5 @@ def _library() -> dict[str, type[Layer]]:
     return {kind.__name__: kind for kind in (*layers, Sequential)}
 
 
-def _type_name(kind: type[Layer]) -> str:
-    """Return the name of a layer's class in a description; that of your own has its module's."""
-    ours = kind in _library().values()
-    return kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}"
+def _name_of(kind: type[Layer]) -> str:
+    return type_name(kind, _library().values())

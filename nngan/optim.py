@@ -7,14 +7,14 @@ place.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, Backend, each, loop_of
-from .checks import fraction, positive
+from .checks import fraction, nonnegative, positive
+from .description import constructor_arguments, type_name
 from .network import Sequential
 
 Schedule = Sequence[Any] | None
@@ -39,7 +39,6 @@ class Optimizer:
 
     network: Sequential
     state: dict[str, Array]
-    lr: float
     schedule: tuple[str, float] | None = None
 
     def bind(self, network: Sequential) -> Optimizer:
@@ -47,6 +46,15 @@ class Optimizer:
         self.network = network
         self.state = self.initial_state()
         return self
+
+    @property
+    def lr(self) -> float:
+        """Learning rate, >= 0. It may be set at any time; 0 keeps the network as it is."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = nonnegative("lr", value)
 
     def step(self) -> None:
         """Update ``network.params`` in place from ``network.grads``."""
@@ -70,14 +78,8 @@ class Optimizer:
 
     def config(self) -> dict[str, Any]:
         """Return the type and the constructor's arguments that are not None, for a checkpoint."""
-        names = list(inspect.signature(type(self)).parameters)
-        if missing := [name for name in names if not hasattr(self, name)]:
-            raise AttributeError(
-                f"{type(self).__name__} cannot be described: keep the constructor's argument as "
-                f"self.{missing[0]}, or write a config() of its own"
-            )
-        given = {name: value for name in names if (value := getattr(self, name)) is not None}
-        return {"type": type_name(type(self)), **given}
+        given = {k: v for k, v in constructor_arguments(self).items() if v is not None}
+        return {"type": type_name(type(self), OPTIMIZERS.values()), **given}
 
     def __repr__(self) -> str:
         arguments = [f"{k}={v!r}" for k, v in self.config().items() if k != "type"]
@@ -90,7 +92,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     lr : float
-        Learning rate, > 0.
+        Learning rate, >= 0.
     momentum : float or (float, float, float)
         0 <= momentum < 1; 0 is plain gradient descent. (first, last, steps) grows linearly from the
         first to the last in that many steps, and stays there.
@@ -107,7 +109,7 @@ class SGD(Optimizer):
     def __init__(
         self, lr: float, momentum: float | Sequence[float] = 0.0, schedule: Schedule = None
     ) -> None:
-        self.lr = positive("lr", lr)
+        self.lr = lr
         self.momentum = _momentum(momentum)
         self.schedule = _schedule(schedule)
 
@@ -178,7 +180,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     lr : float
-        Learning rate, > 0.
+        Learning rate, >= 0.
     beta1, beta2 : float
         Decay of the two moments, in [0, 1). GANs use beta1 = 0.5 (Radford et al. 2016).
     eps : float
@@ -199,7 +201,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         schedule: Schedule = None,
     ) -> None:
-        self.lr = positive("lr", lr)
+        self.lr = lr
         self.beta1, self.beta2 = fraction("beta1", beta1), fraction("beta2", beta2)
         self.eps = positive("eps", eps)
         self.schedule = _schedule(schedule)
@@ -279,12 +281,6 @@ def optimizer_from_config(
     if name not in kinds:
         raise ValueError(f"unknown optimizer {full_name!r}: pass its class in optimizers=[...]")
     return kinds[name](**arguments)
-
-
-def type_name(kind: type[Optimizer]) -> str:
-    """Return the name of an optimizer's class in a description; your own has its module's too."""
-    ours = kind in OPTIMIZERS.values()
-    return kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, float]:

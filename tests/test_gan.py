@@ -180,7 +180,7 @@ def test_the_labels_and_latent_vectors_of_a_sample_have_streams_of_their_own(mon
 
 def test_g_and_d_must_be_two_networks():
     one = nn.Sequential(nn.Linear(1, 1))
-    with pytest.raises(ValueError, match="G must map"):
+    with pytest.raises(ValueError, match="G and D share a layer: create a separate layer"):
         nn.GAN(one, one)
 
 
@@ -331,7 +331,7 @@ ADAM = nn.Adam()
         (lambda: nn.GAN(*networks(g_out=5)), "G maps 3 to 5 in float32, D maps 6 to 1 in float32"),
         (lambda: nn.GAN(*networks(d_out=2)), r"D \(N, features\) to \(N, 1\)"),
         (lambda: nn.GAN(*networks(dtype="float64")), "in one dtype"),
-        (lambda: game(g_optimizer=ADAM, d_optimizer=ADAM), "must be two"),
+        (lambda: game(g_optimizer=ADAM, d_optimizer=ADAM), "are the same object"),
         (lambda: game().sample(3, seed=-1), "seed must be a whole number"),
         (lambda: game(loss="bce"), "loss must be one of minimax, non_saturating, .*, got 'bce'"),
         (lambda: game(latent="cauchy"), "latent must be one of normal, uniform, got 'cauchy'"),

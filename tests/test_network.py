@@ -165,7 +165,7 @@ linear = nn.Linear(2, 2)
     [
         (lambda: nn.Sequential(), ValueError, "needs at least one layer"),
         (lambda: nn.Sequential(nn.Linear), TypeError, "layer 0 must be a Layer, got type"),
-        (lambda: nn.Sequential(linear, linear), ValueError, "layer 1 is there twice"),
+        (lambda: nn.Sequential(linear, linear), ValueError, "layers 0 and 1 are the same object"),
         (
             lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(5, 1)),
             ValueError,
@@ -255,7 +255,9 @@ def test_a_layer_with_a_name_of_the_librarys_is_not_taken_for_it():
 
 def test_a_layer_belongs_once_into_a_network_however_deep():
     linear = nn.Linear(3, 3)
-    with pytest.raises(ValueError, match="layer 1 is there twice: make one Linear for each"):
+    with pytest.raises(
+        ValueError, match="layers 0 and 1 are the same object: make one Linear for each"
+    ):
         nn.Sequential(nn.Sequential(linear, nn.ReLU()), linear)
 
 

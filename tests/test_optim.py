@@ -111,12 +111,13 @@ def test_a_config_makes_the_same_optimizer(optimizer):
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (lambda: nn.Adam(0.0), "lr must be a positive number, got 0.0"),
-        (lambda: nn.Adam(math.nan), "lr must be a positive number, got nan"),
+        (lambda: nn.Adam("0.1"), "lr must be a number >= 0, got '0.1'"),
+        (lambda: nn.Adam(math.nan), "lr must be a number >= 0, got nan"),
         (lambda: nn.Adam(beta1=1.0), r"beta1 must lie in \[0, 1\), got 1.0"),
         (lambda: nn.Adam(beta2=-0.1), r"beta2 must lie in \[0, 1\), got -0.1"),
         (lambda: nn.Adam(eps=0), "eps must be a positive number, got 0"),
-        (lambda: nn.SGD(-1), "lr must be a positive number, got -1"),
+        (lambda: setattr(nn.Adam(), "lr", -1), "lr must be a number >= 0, got -1"),
+        (lambda: nn.SGD(-1), "lr must be a number >= 0, got -1"),
         (lambda: nn.SGD(1, 1), r"momentum must lie in \[0, 1\), got 1"),
         (
             lambda: nn.SGD(1, (0.5, 0.7)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from games import FEATURES, LATENT, Still, game, record_passes, record_steps
+from games import FEATURES, LATENT, Still, data, game, record_passes, record_steps
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layer_examples import ELEMENTWISE, PENALISED
@@ -442,7 +442,7 @@ def test_the_wasserstein_penalty_goes_with_any_loss(loss):
 
 def test_a_lazy_game_is_penalised_every_kth_step(backend, monkeypatch):
     """The host counts, across epochs, saving and loading; what is compiled decides nothing."""
-    x = normal(20, FEATURES)
+    x = data(20)
     gan = game(dropout=0.3, r1=1.0, penalty_every=3, backend=backend)
     with monkeypatch.context() as patch:
         steps = record_steps(patch)
@@ -460,7 +460,7 @@ def test_a_lazy_game_is_penalised_every_kth_step(backend, monkeypatch):
 
 def test_a_penalised_game_is_saved_and_goes_on(tmp_path):
     gan = game(dropout=0.3, r1=1.0, r2=0.5, gradient_penalty=2.0, penalty_every=3)
-    x = normal(20, FEATURES)
+    x = data(20)
     gan.fit(x, 1, 5, progress=False)
     gan.save(tmp_path / "gan.npz")
     again = nn.GAN.load(tmp_path / "gan.npz")

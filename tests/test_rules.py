@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
 import pytest
+from games import Still, batch
 
 import nngan as nn
 from nngan.checkpoint import CheckpointError
@@ -149,6 +150,14 @@ class LostDigits(Forgetful):
         return {"factor": round(self.factor) + 1}
 
 
+class Late(nn.SGD):
+    """An optimizer that makes an array in its first step, not in initial_state()."""
+
+    def step(self):
+        super().step()
+        self.state["late"] = self.network.params * 0
+
+
 class WrongOptimizer(Lion):
     def config(self):
         return {**super().config(), "gamma": 1}
@@ -174,6 +183,23 @@ def test_what_could_not_be_loaded_is_refused_at_save(gan, tmp_path):
     with pytest.raises(CheckpointError, match=r"could not be loaded again .*config\(\) of a layer"):
         gan().save(path)
     assert path.read_bytes() == b"the old file"
+
+
+def test_an_array_that_an_optimizer_makes_late_is_refused_at_save(tmp_path):
+    gan = game(d_optimizer=Late(0.1))
+    gan.save(tmp_path / "gan.npz")
+    train(gan)
+    with pytest.raises(CheckpointError, match=r"initial_state\(\) all arrays that an optimizer"):
+        gan.save(tmp_path / "gan.npz")
+
+
+def test_an_array_that_the_game_does_not_have_is_refused(tmp_path):
+    path = tmp_path / "gan.npz"
+    game().save(path)
+    with np.load(path) as file:
+        np.savez(path, **file, **{"D.optimizer.u": np.zeros(3)})
+    with pytest.raises(CheckpointError, match=r"this game has no D\.optimizer\.u"):
+        nn.GAN.load(path)
 
 
 def test_a_layer_in_a_network_in_a_network_is_saved_and_loaded(tmp_path):
@@ -242,3 +268,32 @@ def test_a_pass_that_comes_from_a_mixin_has_no_flags():
     assert not Mixed.overwrites
     assert not Mixed.weighs_samples
     train(nn.GAN(nn.Sequential(Mixed(2, 3)), nn.Sequential(nn.Linear(3, 1))))
+
+
+class Unweighed(nn.Linear):
+    """A layer that can overwrite its gradients but knows no weights of samples."""
+
+    weighs_samples = False
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True, accumulate=True):
+        return super().backward(
+            dy, cache, input_grad=input_grad, param_grads=param_grads, accumulate=accumulate
+        )
+
+    def backward_tangent(self, dy_dot, x_dot, cache, *, accumulate=True):
+        return super().backward_tangent(dy_dot, x_dot, cache, accumulate=accumulate)
+
+    overwrites = True
+
+
+def test_a_penalty_keeps_the_gradient_of_the_loss_in_a_layer_that_overwrites():
+    gradients = []
+    for kind in (nn.Linear, Unweighed):
+        D = nn.Sequential(kind(6, 4), nn.Tanh(), kind(4, 1), seed=2, dtype="float64")
+        G = nn.Sequential(nn.Linear(3, 6), nn.Sigmoid(), seed=1, dtype="float64")
+        gan = nn.GAN(G, D, r1=1.0, d_optimizer=Still(), seed=3)
+        x, z = batch()
+        D.grads.fill(7.0)  # of the step before
+        gan.discriminator_step(x, z)
+        gradients.append(D.grads.copy())
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-12)

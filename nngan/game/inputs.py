@@ -83,8 +83,7 @@ def g_input(rules: Rules, z: Array, y: Array | None) -> Array:
 def d_input(rules: Rules, x: Array, y: Array | None) -> Array:
     """Return x|y, with `pack` neighbours in one row: (N / pack, pack * (features + classes)).
 
-    Each sample is next to its own label; the first `pack` samples are the first row. (Rows are
-    counted off one by one, whatever the layout in memory.)
+    Each sample is next to its own label; the first `pack` samples are the first row.
 
     References
     ----------

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from ..checks import boolean, fraction, interval, nonnegative, one_of, positive_int, uint64
+from ..checks import (
+    boolean,
+    fraction,
+    interval,
+    nonnegative,
+    nonnegative_int,
+    one_of,
+    positive_int,
+    uint64,
+)
 from ..losses import OBJECTIVES, Objective
 from ..network import Sequential
 from ..penalties import check_penalised
@@ -39,11 +48,11 @@ class Rules:
     update: str = _rule("alternating", one_of, UPDATES)
     # The rows that the networks see.
     pack: int = _rule(1, positive_int)
-    classes: int = _rule(0, uint64)
+    classes: int = _rule(0, nonnegative_int)
     data_range: tuple[float, float] = _rule((0.0, 1.0), interval)
     # The prior of z.
     latent: str = _rule("normal", one_of, LATENTS)
-    categories: int = _rule(0, uint64)
+    categories: int = _rule(0, nonnegative_int)
     # The penalties on D's gradient.
     r1: float = _rule(0.0, nonnegative)
     r2: float = _rule(0.0, nonnegative)
@@ -109,10 +118,10 @@ class Rules:
         for name, network in (("G", G), ("D", D)):
             if not isinstance(network, Sequential):
                 raise TypeError(f"{name} must be a Sequential, got {type(network).__name__}")
-        if G is not D and any(layer is other for layer in G.leaves() for other in D.leaves()):
+        if any(layer is other for layer in G.leaves() for other in D.leaves()):
             raise ValueError("G and D share a layer: create a separate layer for each")
         fit = G.n_out and pack * (G.n_out + classes) == D.n_in and (G.n_in or 0) > classes
-        if G is D or D.n_out != 1 or not fit or G.dtype != D.dtype:
+        if D.n_out != 1 or not fit or G.dtype != D.dtype:
             latent_dim, judged = "latent_dim", "features"
             if classes:
                 latent_dim, judged = f"latent_dim + {classes}", f"features + {classes}"

@@ -98,7 +98,6 @@ class State:
         self.epoch_start = xp.zeros(1, dtype=np.int64)
         self.log = xp.zeros((0, len(METRICS)), dtype=G.dtype)
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
-        self.loadable_config: dict[str, Any] | None = None  # of `nngan.checkpoint`
 
     def __getattr__(self, name: str) -> Any:  # only called if the usual look-up fails
         if name in RULE_NAMES:
@@ -123,6 +122,10 @@ class State:
     def key(self, stream: Stream, i: int = 0) -> Key:
         """Return the address of the `i`-th random numbers of one purpose in the current step."""
         return Key(self.rules.seed, step=self.clock).fold_in(stream).fold_in(i)
+
+    def keys(self, stream: Stream, n: int, i: int = 0) -> list[Key]:
+        """Return the `n` keys that the `i`-th step of one purpose uses."""
+        return [self.key(stream, n * i + j) for j in range(n)]
 
     def noise(self, n: int, i: int = 0) -> Array:
         """Return the `i`-th minibatch of noise of the current step, (n, latent_dim)."""
@@ -154,7 +157,9 @@ def check_optimizers(
                 f"{name} must be an optimizer such as nngan.Adam(2e-4), got {optimizer!r}"
             )
     if g_optimizer is not None and g_optimizer is d_optimizer:
-        raise ValueError("g_optimizer and d_optimizer must be two: each has a state of its own")
+        raise ValueError(
+            "g_optimizer and d_optimizer are the same object: create one for each player"
+        )
     for name, (optimizer, network) in given.items():
         if getattr(optimizer, "network", network) is not network:
             raise ValueError(

@@ -23,8 +23,9 @@ def discriminator_step(
 
     Parameters
     ----------
-    game, x, z, y
-        See the head of this file.
+    game : State
+    x, z, y : arrays
+        Data, noise and labels; the head of this file has their shapes.
     i : int
         The number of this step among the k of a training step (dropout masks differ).
     penalise : bool
@@ -36,7 +37,7 @@ def discriminator_step(
         D's loss with its penalties, the mean of D(x) and the mean of D(G(z)).
     """
     G, D, rules = game.G, game.D, game.rules
-    g_key, real_key, fake_key = (game.key(Stream.DISCRIMINATOR_STEP, 3 * i + j) for j in range(3))
+    g_key, real_key, fake_key = game.keys(Stream.DISCRIMINATOR_STEP, 3, i)
     fake, _ = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     real_logits, real_cache = D.forward(x, key=real_key)
@@ -87,7 +88,7 @@ def penalise_between(game: State, x: Array, fake: Array, i: int = 0) -> Array:
     Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, eq. 3, Algorithm 1.
     """
     D, rules = game.D, game.rules
-    e_key, d_key = (game.key(Stream.BETWEEN, 2 * i + j) for j in range(2))
+    e_key, d_key = game.keys(Stream.BETWEEN, 2, i)
     e = game.backend.uniform(e_key, (len(x), 1), D.dtype)
     logits, cache = D.forward(fake + e * (x - fake), key=d_key)
     phi = one_centred(rules.penalty_every * rules.gradient_penalty)
@@ -103,7 +104,7 @@ def joined_discriminator_step(
     when: no layer of D couples or draws anything, and neither R1 nor R2 is due.
     """
     G, D, rules, xp = game.G, game.D, game.rules, game.backend.xp
-    g_key, d_key = (game.key(Stream.DISCRIMINATOR_STEP, 3 * i + j) for j in range(2))
+    g_key, d_key, _ = game.keys(Stream.DISCRIMINATOR_STEP, 3, i)
     fake, _ = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     n = len(x)
@@ -131,12 +132,12 @@ def generator_step(
     The gradient goes through D to D's input, which is G's output, and on into G. D does not move:
     its parameters and its `grads` stay as they are.
 
-    x and y are those that D learned from last. Only an objective that pairs fakes with data needs
-    x, which passes through D again, because D has moved since. With y, G is asked for each class
-    with its frequency in the data. G's loss is returned.
+    x and y are the minibatch that D has just learned from. Only an objective that compares fakes
+    with data needs x: D has moved, so x passes through it again. With y, G is asked for the classes
+    of that minibatch. G's loss is returned.
     """
     G, D, rules = game.G, game.D, game.rules
-    g_key, fake_key, real_key = (game.key(Stream.GENERATOR_STEP, j) for j in range(3))
+    g_key, fake_key, real_key = game.keys(Stream.GENERATOR_STEP, 3)
     fake, g_cache = G.forward(g_input(rules, z, y), key=g_key)
     fake_logits, d_cache = D.forward(d_input(rules, fake, y), key=fake_key)
     paired = []
@@ -165,7 +166,7 @@ def simultaneous_step(
     returned.
     """
     G, D, rules, xp = game.G, game.D, game.rules, game.backend.xp
-    g_key, d_key = (game.key(Stream.DISCRIMINATOR_STEP, j) for j in range(2))
+    g_key, d_key = game.keys(Stream.DISCRIMINATOR_STEP, 2)
     fake, g_cache = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     n = len(x)
@@ -177,8 +178,8 @@ def simultaneous_step(
     paired = [real_logits] if rules.objective.pairs else []
     g_loss, g_dlogits = rules.objective.generator(fake_logits, *paired)
     ones = xp.ones_like(logits)
-    do_dx = D.backward(ones, d_cache, accumulate=False, sample_weight=xp.concatenate(dlogits))
-    assert do_dx is not None  # because input_grad=True
+    weights = xp.concatenate(dlogits)
+    do_dx: Any = D.backward(ones, d_cache, accumulate=False, sample_weight=weights)
     d_fake = d_input_gradient(rules, g_dlogits * do_dx[n:])
     G.backward(d_fake, g_cache, input_grad=False, accumulate=False)
     game.d_optimizer.step()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend, Key, NumpyBackend
+from ..description import constructor_arguments
 
 
 class Layer:
@@ -208,13 +209,7 @@ class Layer:
         AttributeError
             If the layer does not keep one of them under its name.
         """
-        names = list(inspect.signature(type(self)).parameters)
-        if missing := [name for name in names if not hasattr(self, name)]:
-            raise AttributeError(
-                f"{type(self).__name__} cannot be described: keep the constructor's argument as "
-                f"self.{missing[0]}, or write a config() of its own"
-            )
-        return {name: getattr(self, name) for name in names}
+        return constructor_arguments(self)
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self)).parameters
