@@ -64,8 +64,8 @@ LAZY = {
     **{
         name: name
         for name in (
-            "checkpoint", "command_line", "commands", "datasets", "game", "gradcheck", "latent",
-            "metrics", "plotting", "recipes", "runs",
+            "command_line", "commands", "datasets", "gradcheck", "latent", "metrics", "plotting",
+            "recipes", "runs",
         )
     },
 }  # fmt: skip

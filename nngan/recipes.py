@@ -29,7 +29,7 @@ from .optim import Optimizer, optimizer_from_config
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that makes a run, but the data.
+    """All options of a run except the data.
 
     Attributes
     ----------
@@ -264,9 +264,11 @@ def _mixture(summary: str, depth: int, epochs: int) -> Recipe:
     )  # fmt: skip
 
 
-# For the 100,000 points of `nngan.datasets`, with steps = 400 epochs, which `build` has to be told;
+# For 100,000 points, which are 400 steps an epoch: ``build(2, steps=400 * epochs)``.
 # docs/mixtures.md explains each part.
 MIXTURES = {
-    "ring": _mixture("eight modes: steep G, weak penalties, fast steps that end in none", 4, 20),
+    "ring": _mixture(
+        "eight modes: steep G, weak penalties, a high learning rate that falls to zero", 4, 20
+    ),
     "grid": _mixture("25 modes: the same game with a steeper G, longer", 5, 24),
 }

@@ -546,7 +546,7 @@ def files_of(folder):
         ("--out finished --resume --measure-every 1", "--measure-every scores MNIST's digits"),
         ("--out nowhere --resume", "nowhere has no checkpoint.npz"),
         ("--resume", "--resume needs --out"),
-        ("--out finished --resume --epochs 1", "has 2 epochs already: --epochs N must be more"),
+        ("--out finished --resume --epochs 1", "has 2 epochs already: --epochs must be 2 or more"),
         ("--data mnist --data-dir nowhere", "is neither in nowhere/mnist nor in nowhere"),
         ("--data-dir nowhere", "put it there, or leave --data-dir out to have it downloaded"),
         ("--wrong", "unrecognized arguments: --wrong"),

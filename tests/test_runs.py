@@ -62,8 +62,8 @@ def test_a_game_that_is_not_of_a_run_has_no_settings(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"epochs": None}, "the settings of a run need epochs"),
-        ({"colour": "red"}, "the settings of a run know no colour"),
+        ({"epochs": None}, "the settings of a run lack epochs"),
+        ({"colour": "red"}, "unknown settings of a run: colour"),
         ({"batch_size": 0}, "batch_size must be a positive whole number, got 0"),
         ({"measure_every": "often"}, "measure_every must be a positive whole number, got 'often'"),
     ],

@@ -52,8 +52,9 @@ class BackendUnavailable(ImportError):
 class Backend:
     """The base of all backends: arrays, products, random numbers, ``compile``.
 
-    Every method here is written for `xp`, whatever array module that is, except `bits`, which
-    each backend has of its own. A backend is stateless: one instance serves any number of networks.
+    The methods are written for `xp`, whatever array module that is, except `matmul` and `bits`,
+    which each backend has of its own. A backend is stateless: one instance serves any number of
+    networks.
 
     Attributes
     ----------
@@ -258,6 +259,9 @@ class NumpyBackend(Backend):
             formula(self, *(array[start : start + size] for array in arrays), *numbers)
 
     def compile(self, step: Step) -> Step:
-        """Return `step` itself, and keep the memory that it frees for its next call."""
+        """Return `step` itself, and keep the memory that it frees for its next call.
+
+        On Linux this changes malloc for the whole process; `nngan.backend.memory` says how.
+        """
         keep_freed_memory()
         return step

@@ -30,9 +30,9 @@ class MklBackend(NumbaBackend):
     """`NumbaBackend` on all cores, with Intel's matrix products. For Linux on x86-64.
 
     MKL adds the terms of a product in another order than OpenBLAS: a step is NumPy's up to
-    rounding, which grows from step to step. From run to run all is the same to the bit, on one
-    machine and with one number of threads, which ``MKL_NUM_THREADS`` sets (in other threads than
-    that which made the backend, ``NUMBA_NUM_THREADS`` that of the loops).
+    rounding, which grows from step to step. Two runs on one machine with the same number of threads
+    are equal to the bit. ``MKL_NUM_THREADS`` sets that number; in a thread that did not make the
+    backend, ``NUMBA_NUM_THREADS`` sets it for the loops.
 
     Raises
     ------

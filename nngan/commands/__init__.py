@@ -14,15 +14,15 @@ from typing import NoReturn
 from ..command_line import OneSentenceParser, run_main
 from ..version import __version__
 
-# The name of each command, its module in this folder, and one line for the overview.
+# The name of each command, which is that of its module, and one line for the overview.
 COMMANDS = {
-    "train": ("train", "train a GAN on handwritten digits and keep the pictures"),
-    "recipes": ("recipes", "list the games that can be trained"),
-    "evaluate": ("evaluate", "measure the samples of a run on MNIST"),
-    "latent": ("latent", "draw walks between latent vectors, and what D looks at"),
-    "table": ("table", "train and measure recipes over several seeds; print one table"),
-    "mixtures": ("mixtures", "count the modes of a 2-D mixture that a game finds"),
-    "grade": ("grade", "grade a folder of students' layers; a page for each student"),
+    "train": "train a GAN on handwritten digits and keep the pictures",
+    "recipes": "list the games that can be trained",
+    "evaluate": "measure the samples of a run on MNIST",
+    "latent": "draw walks between latent vectors, and what D looks at",
+    "table": "train and measure recipes over several seeds; print one table",
+    "mixtures": "count the modes of a 2-D mixture that a game finds",
+    "grade": "grade a folder of students' layers; a page for each student",
 }
 EXAMPLES = """\
 for example:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "nngan",
         usage="nngan COMMAND [options]",
         description="nngan: a GAN library for teaching. It runs these commands:\n\n"
-        + "\n".join(f"  {command:<12}{line}" for command, (_, line) in COMMANDS.items())
+        + "\n".join(f"  {command:<12}{line}" for command, line in COMMANDS.items())
         + "\n\n`nngan COMMAND --help` lists the options of a command.",
         epilog=EXAMPLES,
     )
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a command is missing before the options: nngan --help lists all")
     if name not in COMMANDS:
         parser.error(f"there is no command {name!r}: choose one of {', '.join(COMMANDS)}")
-    module = importlib.import_module(f".{COMMANDS[name][0]}", __name__)
+    module = importlib.import_module(f".{name}", __name__)
     status: int = module.main(rest, f"nngan {name}")
     return status
 

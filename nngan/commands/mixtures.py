@@ -48,7 +48,7 @@ PUBLISHED = {
     "ring": (Estimate(7.9, 0.1), Estimate(0.982, 0.002), Estimate(0.07, 0.02)),
     "grid": (Estimate(24.8, 0.2), Estimate(0.957, 0.006), Estimate(0.04, 0.01)),
 }
-# The game of examples/ring.py: nothing against collapse.
+# Nothing against collapse, like the game of examples/ring.py.
 PLAIN = Recipe(
     summary="the game of 2014: no penalty, no decay, no average",
     latent_dim=2,

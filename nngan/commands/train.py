@@ -211,7 +211,9 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     refuse_changes(options, settings, gan)
     epochs = options.epochs or settings.epochs
     if epochs < gan.epoch:
-        raise ValueError(f"the run has {gan.epoch} epochs already: --epochs N must be more")
+        raise ValueError(
+            f"the run has {gan.epoch} epochs already: --epochs must be {gan.epoch} or more"
+        )
     data_dir = absolute(options.data_dir) or settings.data_dir
     if not is_known(settings.data):
         raise ValueError(

@@ -56,7 +56,7 @@ class Objective(NamedTuple):
         The losses if D answers 1/2 to everything (scores all samples alike), without penalties.
         None if that leaves G's loss open: a score whose zero is arbitrary.
     labels : bool
-        Whether real data have a label, which `label_smoothing` can move; else it is ignored.
+        Whether real data have a label, which `label_smoothing` can move; else it must be 0.
     logits : bool
         Whether the losses take the sigmoid of D's output, so that D must not end in one.
     pairs : bool

@@ -99,9 +99,9 @@ class RunSettings:
         needed = [field.name for field in fields(cls) if field.default is MISSING]
         known = [field.name for field in fields(cls)]
         if missing := [name for name in needed if name not in stored]:
-            raise ValueError(f"the settings of a run need {' and '.join(missing)}")
+            raise ValueError(f"the settings of a run lack {', '.join(missing)}")
         if unknown := [name for name in stored if name not in known]:
-            raise ValueError(f"the settings of a run know no {' or '.join(unknown)}")
+            raise ValueError(f"unknown settings of a run: {', '.join(unknown)}")
         return cls(**stored)
 
 

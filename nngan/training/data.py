@@ -94,8 +94,8 @@ def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
     least = max(game.G.min_rows, game.D.min_rows * pack)
     if batch_size < least:
         raise ValueError(
-            f"batch_size must be {least} or more, because BatchNorm takes the variance of a "
-            f"minibatch; got {batch_size}"
+            f"batch_size must be {least} or more, because a layer such as BatchNorm takes the "
+            f"variance of a minibatch; got {batch_size}"
         )
     steps = samples // (batch_size * k)
     if steps == 0:

@@ -65,6 +65,7 @@ class Progress:
         self.bar.close()
 
     def begin_epoch(self, done: int) -> None:
+        """Start the clock of an epoch, of which `done` steps were done before."""
         self.first = done
         self.started = self.looked = time.perf_counter()
         self.bar.set_description(f"epoch {self.game.epoch + 1}/{self.epochs}")
