@@ -33,10 +33,10 @@ def batch(n=6, seed=0):
 
 
 def data(n=50):
-    """Samples whose first feature is their label."""
+    """Samples whose first feature is half their label."""
     rng = np.random.default_rng(4)
     labels = rng.integers(0, CLASSES, n).astype(np.uint8)
-    return np.column_stack([labels, rng.uniform(0, 1, (n, FEATURES - 1))]), labels
+    return np.column_stack([labels / 2, rng.uniform(0, 1, (n, FEATURES - 1))]), labels
 
 
 def fit(gan, x=None, labels=None, epochs=1, **options):
@@ -162,7 +162,7 @@ def test_a_minibatch_takes_its_labels_along_and_g_gets_those_of_the_last(dtype, 
     assert len(steps) == 3 * (50 // 16)
     for step in steps:
         assert step.y.dtype == dtype
-        np.testing.assert_array_equal(step.y, np.eye(CLASSES)[step.x[:, 0].astype(int)])
+        np.testing.assert_array_equal(step.y, np.eye(CLASSES)[(2 * step.x[:, 0]).astype(int)])
     for first, second, third in zip(steps[::3], steps[1::3], steps[2::3], strict=True):
         assert [step.player for step in (first, second, third)] == ["D", "D", "G"]
         assert second.y is third.y
@@ -176,12 +176,12 @@ def test_a_compiled_step_sees_the_labels_that_it_is_given(strict, update):
     for backend in (nn.NumpyBackend(), strict):
         gan = make(backend, dtype="float32", update=update)
         for given in (labels, 2 - labels):  # the second run's are others
-            fit(gan, x, given, epochs=2)
+            fit(gan, x, given, epochs=4)
         ends.append(backend.to_numpy(gan.G.params))
     np.testing.assert_allclose(*ends, rtol=1e-3, atol=1e-5)
     same = make(dtype="float32", update=update)
     for _ in range(2):
-        fit(same, x, labels, epochs=2)
+        fit(same, x, labels, epochs=4)
     assert np.abs(same.G.params - ends[0]).max() > 1e-3
 
 
@@ -223,7 +223,7 @@ def test_the_game_learns_what_belongs_to_which_label():
     rng = np.random.default_rng(2)
     labels = np.arange(384) % CLASSES
     centres = np.eye(CLASSES, FEATURES)
-    x = centres[labels] + 0.1 * rng.standard_normal((384, FEATURES))
+    x = np.clip(centres[labels] + 0.1 * rng.standard_normal((384, FEATURES)), 0, 1)
     adam = {"lr": 1e-2, "beta1": 0.0}
     gan = make(g_optimizer=nn.Adam(**adam), d_optimizer=nn.Adam(**adam), r1=1.0, ema=0.98)
     gan.fit(x, 60, 32, labels=labels, progress=False)
@@ -336,7 +336,7 @@ X, LABELS = data()
         (lambda: make().sample(3, labels=[0, 1]), r"3 whole numbers.*got shape \(2,\)"),
         (lambda: make().sample(3, labels=1.5), "of dtype float64"),
         (lambda: make().sample(3, labels=True), "of dtype bool"),
-        (lambda: make(classes=-1), r"classes must be a whole number in \[0, 2\*\*64\), got -1"),
+        (lambda: make(classes=-1), "classes must be a whole number >= 0, got -1"),
         (
             lambda: nn.GAN(make().G, make(classes=0).D, classes=3),
             r"G must map \(N, latent_dim \+ 3\) .* D \(N, features \+ 3\) to \(N, 1\)",

@@ -30,7 +30,7 @@ def write_images(folder, images, names=None, suffix=".png"):
         Image.fromarray(image).save(file)
 
 
-def same(images, expected, shape):
+def assert_same(images, expected, shape):
     assert images.shape == shape
     assert images.x.dtype == np.uint8
     np.testing.assert_array_equal(images.x, expected.reshape(len(expected), -1))
@@ -46,7 +46,7 @@ def test_a_folder_of_images(tmp_path, pixels, suffix):
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / ".hidden.png").write_bytes(b"")
     images = datasets.load(tmp_path)
-    same(images, pixels, pixels.shape[1:])
+    assert_same(images, pixels, pixels.shape[1:])
     assert images.labels is None
 
 
@@ -105,13 +105,13 @@ def test_large_images_become_small_ones(tmp_path):
 
 def test_colours_that_are_all_grey_are_grey(tmp_path):
     write_images(tmp_path, np.repeat(GREY[..., None], 3, axis=3))
-    same(datasets.load(tmp_path), GREY, (5, 4))
+    assert_same(datasets.load(tmp_path), GREY, (5, 4))
 
 
 def test_one_image_in_colour_makes_all_of_them_colour(tmp_path):
     write_images(tmp_path, [GREY[0], COLOUR[0]])
     images = datasets.load(tmp_path)
-    same(images, np.stack([np.repeat(GREY[0][..., None], 3, axis=2), COLOUR[0]]), (5, 4, 3))
+    assert_same(images, np.stack([np.repeat(GREY[0][..., None], 3, axis=2), COLOUR[0]]), (5, 4, 3))
 
 
 @pytest.mark.parametrize("inside", ["", "archive/photos/"])
@@ -119,7 +119,7 @@ def test_of_train_and_test_the_first_is_taken(tmp_path, inside):
     folders = ["train/cat", "train/dog", "train/dog", "test/cat", "test/dog", "test/dog"]
     write_images(tmp_path, COLOUR, [inside + name for name in folders])
     images = datasets.load(tmp_path)
-    same(images, COLOUR[:3], (5, 4, 3))
+    assert_same(images, COLOUR[:3], (5, 4, 3))
     np.testing.assert_array_equal(images.labels, [0, 1, 1])
 
 
@@ -144,7 +144,7 @@ def test_of_train_and_test_the_first_is_taken(tmp_path, inside):
 def test_npy(tmp_path, array, shape):
     np.save(tmp_path / "x.npy", array)
     expected = COLOUR if len(shape) == 3 else SQUARE if shape == (4, 4) else GREY
-    same(datasets.load(tmp_path / "x.npy"), expected, shape)
+    assert_same(datasets.load(tmp_path / "x.npy"), expected, shape)
 
 
 def test_floats_in_0_1_stay_floats(tmp_path):
@@ -168,13 +168,13 @@ def test_floats_in_0_1_stay_floats(tmp_path):
 def test_npz_with_labels(tmp_path, keys):
     np.savez_compressed(tmp_path / "d.npz", **dict(zip(keys, (GREY, CLASSES), strict=True)))
     images = datasets.load(tmp_path / "d.npz")
-    same(images, GREY, (5, 4))
+    assert_same(images, GREY, (5, 4))
     np.testing.assert_array_equal(images.labels, CLASSES)
 
 
 def test_the_key_of_an_npz(tmp_path):
     np.savez(tmp_path / "d.npz", x_train=GREY, faces=COLOUR, y_train=CLASSES)
-    same(datasets.load(tmp_path / "d.npz", key="faces"), COLOUR, (5, 4, 3))
+    assert_same(datasets.load(tmp_path / "d.npz", key="faces"), COLOUR, (5, 4, 3))
     with pytest.raises(DatasetError, match="has no array 'x': it has x_train, faces, y_train"):
         datasets.load(tmp_path / "d.npz", key="x")
     np.savez(tmp_path / "d.npz", a=GREY, b=COLOUR)
@@ -215,7 +215,7 @@ LAST = [[*row, c] for c, row in zip("abcabc", ROWS, strict=True)]
 def test_tables(tmp_path, name, head, rows, delimiter, labels):
     table(tmp_path / name, head, rows, delimiter)
     images = datasets.load(tmp_path / name)
-    same(images, SQUARE, (4, 4))
+    assert_same(images, SQUARE, (4, 4))
     if labels:
         np.testing.assert_array_equal(images.labels, CLASSES)
     else:
@@ -226,7 +226,7 @@ def test_a_table_with_a_byte_order_mark_and_blank_lines(tmp_path):
     text = "\ufefflabel," + ",".join(PIXELS) + "\r\n\r\n"
     text += "\r\n".join(",".join(map(str, row)) for row in LABELLED) + "\r\n\r\n"
     (tmp_path / "x.csv").write_bytes(text.encode())
-    same(datasets.load(tmp_path / "x.csv"), SQUARE, (4, 4))
+    assert_same(datasets.load(tmp_path / "x.csv"), SQUARE, (4, 4))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_idx_files_with_their_labels(tmp_path, images, labels, pack):
     (tmp_path / images).write_bytes(pack(idx_bytes(GREY)))
     (tmp_path / labels).write_bytes(pack(idx_bytes(CLASSES)))
     loaded = datasets.load(tmp_path / images)
-    same(loaded, GREY, (5, 4))
+    assert_same(loaded, GREY, (5, 4))
     np.testing.assert_array_equal(loaded.labels, CLASSES)
 
 
@@ -251,7 +251,7 @@ def test_emnist_is_stored_column_by_column_and_counts_letters_from_one(tmp_path)
     (tmp_path / name).write_bytes(idx_bytes(GREY.transpose(0, 2, 1)))
     (tmp_path / name.replace("images-idx3", "labels-idx1")).write_bytes(idx_bytes(CLASSES + 1))
     loaded = datasets.load(tmp_path / name)
-    same(loaded, GREY, (5, 4))
+    assert_same(loaded, GREY, (5, 4))
     np.testing.assert_array_equal(loaded.labels, CLASSES)
 
 
@@ -339,7 +339,7 @@ def test_a_pickle_is_not_loaded(tmp_path):
 
 def test_a_shape_for_rows(tmp_path):
     np.save(tmp_path / "x.npy", GREY.reshape(6, -1))
-    same(datasets.load(tmp_path / "x.npy", shape=(5, 4)), GREY, (5, 4))
+    assert_same(datasets.load(tmp_path / "x.npy", shape=(5, 4)), GREY, (5, 4))
     with pytest.raises(DatasetError, match=r"has 20 pixels per image: shape=\(3, 4\) must be"):
         datasets.load(tmp_path / "x.npy", shape=(3, 4))
 

@@ -3,12 +3,15 @@
 import io
 import itertools
 import os
+import re
 import signal
+import sys
 import threading
 
 import numpy as np
 import pytest
-import tqdm as tqdm_module
+import scipy.sparse
+import tqdm.auto as tqdm_module
 from games import FEATURES, data, fit, float32_game, interrupt_at, record_steps, saved_state
 
 import nngan as nn
@@ -95,7 +98,7 @@ def test_bytes_are_the_same_data(seen):
 
 
 def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
-    x, seen = np.zeros((50, FEATURES), np.uint8), []
+    x, seen = np.arange(50 * FEATURES, dtype=np.uint8).reshape(50, FEATURES), []
     original = loop.make_step
 
     def make_step(gan, data, *arguments):
@@ -104,7 +107,8 @@ def test_bytes_stay_bytes_until_a_minibatch_is_gathered(monkeypatch):
 
     monkeypatch.setattr(loop, "make_step", make_step)
     fit(float32_game(), x, epochs=1)
-    assert seen[0] is x  # not even copied
+    assert seen[0].dtype == np.uint8
+    assert np.shares_memory(seen[0], x)  # not even copied
 
 
 def test_each_of_the_k_steps_has_masks_and_noise_of_its_own(monkeypatch):
@@ -228,44 +232,122 @@ def test_callbacks_do_not_see_an_epoch_that_diverged():
 # -- what is shown -----------------------------------------------------------------------------
 
 
-def test_each_epoch_gets_a_line_with_the_chance_values(capsys):
+def test_a_run_says_the_values_at_chance_once_and_each_epoch_has_a_line(capsys):
     fit(float32_game(), epochs=2, progress=True)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[1].startswith("epoch   2/2")
-    for part in ("(chance 1.386)", "(chance 0.693)", "D(x) 0.", "D(G(z)) 0.", "images/s"):
-        assert part in lines[1]
+    chance, first, second = capsys.readouterr().out.splitlines()
+    assert chance == "at chance: D loss 1.386, G loss 0.693, D(x) 0.50, D(G(z)) 0.50"
+    assert first.startswith("epoch 1/2  D loss ")
+    for part in ("epoch 2/2", "  D loss 1.", "  G loss 0.", "  D(x) 0.", "  D(G(z)) 0.", "/s"):
+        assert part in second
     fit(float32_game(), epochs=2)
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_bar_counts_images_over_the_whole_run_and_shows_the_losses(monkeypatch):
-    screen, bars = io.StringIO(), []
+@pytest.mark.parametrize("columns", [80, 40])
+def test_bar_and_lines_fit_the_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    bar, gan = bar_on_screen(monkeypatch, ncols=columns), float32_game()
+    fit(gan, epochs=1650, progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 1 + progress.LINES
+    assert max(map(len, lines)) < columns
+    assert lines[-1].lstrip("epoch ").startswith("1650/1650")
+    shown = [part.strip() for part in re.split("[\r\n]", bar.getvalue()) if part.strip()]
+    assert max(map(len, shown)) <= columns
+    assert "100%" in shown[-1]
 
-    def tqdm(**options):
-        bars.append(real_tqdm(**{**options, "disable": False, "file": screen, "mininterval": 0}))
-        return bars[-1]
 
-    real_tqdm = tqdm_module.tqdm
-    monkeypatch.setattr(tqdm_module, "tqdm", tqdm)
+def test_a_line_has_the_means_of_its_epochs(capsys):
+    gan = float32_game()
+    fit(gan, epochs=250, progress=True)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [int(line.split("/")[0].split()[-1]) for line in lines][:2] == [3, 6]
+    for line, low in zip(lines[:2], (0, 3), strict=True):
+        mean = np.mean(gan.history["d_loss"][low : low + 3])
+        assert f"D loss {mean:.3f}" in line
+
+
+def bar_on_screen(monkeypatch, **options):
+    """Show the bars of `fit` although there is no terminal; return what they write."""
+    screen, real = io.StringIO(), tqdm_module.tqdm
+    options = {"disable": False, "file": screen, "mininterval": 0, **options}
+    monkeypatch.setattr(tqdm_module, "tqdm", lambda **given: real(**{**given, **options}))
     monkeypatch.setattr(progress, "LOOK_EVERY", 0)
-    gan = float32_game(k=2)
+    return screen
+
+
+def test_the_bar_runs_over_the_whole_run_and_shows_the_losses(monkeypatch):
+    screen, gan = bar_on_screen(monkeypatch, ncols=80), float32_game(k=2)
     fit(gan, epochs=2, progress=True)
-    assert bars[0].n == bars[0].total == 2 * 3 * 16
-    for part in ("epoch 1/2", "epoch 2/2", "D loss", "D(G(z))", "100%", "images/s"):
+    for part in ("epoch 1/2", "epoch 2/2", "D 1.", " G 0.", " 50%", "100%", "/s"):
         assert part in screen.getvalue()
+    screen.truncate(0)
     fit(gan, epochs=1, progress=True)
-    assert (bars[1].initial, bars[1].total) == (2 * 3 * 16, 3 * 3 * 16)
+    assert " 67%" in screen.getvalue()  # two of three epochs are done
 
 
-def test_the_line_tells_images_per_second(capsys, monkeypatch):
+def test_the_line_tells_samples_per_second(capsys, monkeypatch):
     clock = itertools.count(0, 2.0)  # every look at the clock finds it two seconds later
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(progress.Progress, "look", lambda self, done: None)
     fit(float32_game(k=2), epochs=1, progress=True)
-    line = capsys.readouterr().out
-    seconds = float(line.split(" s  ")[0].split()[-1])
-    assert f"{3 * 16 / seconds:,.0f} images/s" in line
+    # Made at 0, the epoch begins at 2 and ends at 4 seconds.
+    assert f"  {3 * 16 / 4:,.0f}/s\n" in capsys.readouterr().out
+
+
+def test_output_that_is_closed_ends_no_training(monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    for stream in (None, Closed()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        gan = float32_game()
+        fit(gan, epochs=2, progress=True)
+        assert gan.epoch == 2
+    monkeypatch.setattr(sys, "stderr", None)
+    fit(gan, epochs=1, progress=True)
+    assert gan.epoch == 3
+
+
+# -- what is data ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda x, d: x.tolist(),
+        lambda x, d: x.reshape(-1, 2, 3),
+        lambda x, d: x.reshape(-1, 2, 3, 1),
+        lambda x, d: np.ma.masked_array(x),
+        lambda x, d: np.asfortranarray(x),
+        lambda x, d: on_disk(d / "x.npy", x),
+        lambda x, d: Frame(x),
+    ],
+    ids=["list", "images", "channels", "mask", "columns", "memmap", "frame"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])
+def test_arrays_of_every_kind_are_data(kind, dtype, tmp_path):
+    x = data() if dtype.startswith("f") else (255 * data())
+    x, expected, gan = x.astype(dtype), float32_game(), float32_game()
+    fit(expected, x.astype("uint8" if dtype == "int64" else dtype), epochs=1)
+    fit(gan, kind(x, tmp_path), epochs=1)
+    np.testing.assert_array_equal(gan.G.params, expected.G.params)
+
+
+class Frame:
+    """A table that becomes an array, as a DataFrame does."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __array__(self, dtype=None, copy=None):
+        return self.x
+
+
+def on_disk(path, x):
+    np.save(path, x)
+    return np.load(path, mmap_mode="r")
 
 
 # -- mistakes of the caller --------------------------------------------------------------------
@@ -275,7 +357,12 @@ def test_the_line_tells_images_per_second(capsys, monkeypatch):
     ("x", "options", "message"),
     [
         (data()[:, :3], {}, r"x must be an array of shape \(n, 6\).* got \(50, 3\)"),
-        ([[1, 2, 3, 4]], {}, "got list"),
+        ([[1, 2, 3, 4]], {}, r"got \(1, 4\)"),
+        ([[1, 2], [1]], {}, "x is no array of numbers .*: all samples must have the same length"),
+        ([["a"] * 6] * 20, {}, "x must be floats, or whole numbers in 0..255, got <U1"),
+        (scipy.sparse.eye_array(20, 6), {}, r"x is a sparse matrix: pass x\.toarray\(\)"),
+        (np.ma.masked_less(data(), 0.5), {}, "x has masked values: fill them"),
+        (np.full((20, 6), 300), {}, "x must be floats, or whole numbers in 0..255, got int64"),
         (data(5), {}, "x has 5 samples, fewer than one step takes: lower batch_size"),
         (data() * np.nan, {}, "NaN or infinite"),
         (data(), {"epochs": 0}, "epochs must be a positive whole number, got 0"),
@@ -292,10 +379,16 @@ def test_data_outside_0_1_cannot_be_mapped_to_a_range():
         fit(float32_game(data_range=(-1, 1)), 2 * data())
 
 
-@pytest.mark.parametrize("dtype", ["int64", "complex64", "bool"])
+@pytest.mark.parametrize("dtype", ["int64", "complex64", "datetime64[s]"])
 def test_data_of_another_type_than_bytes_and_floats_are_refused(dtype):
-    with pytest.raises(ValueError, match=f"x must be floats, or uint8 in 0..255, got {dtype}: con"):
-        fit(float32_game(), data().astype(dtype))
+    with pytest.raises(ValueError, match=r"x must be floats, or whole numbers in 0\.\.255"):
+        fit(float32_game(), np.round(data()).astype(dtype))
+
+
+def test_true_and_false_are_1_and_0():
+    fit(bits := float32_game(), data() < 0.5, epochs=1)
+    fit(numbers := float32_game(), (data() < 0.5).astype("float32"), epochs=1)
+    np.testing.assert_array_equal(bits.G.params, numbers.G.params)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

@@ -32,7 +32,7 @@ def test_a_d_that_ends_in_a_sigmoid_is_refused_where_the_loss_takes_logits(loss,
 
 @pytest.mark.parametrize("loss", ["least_squares", "hinge", "wasserstein"])
 def test_a_loss_on_scores_takes_any_d(loss):
-    game(d_last=[nn.Sigmoid()], loss=loss)
+    assert game(d_last=[nn.Sigmoid()], loss=loss).check
 
 
 def test_the_name_check_is_saved_with_the_game(tmp_path):
@@ -69,7 +69,7 @@ def test_data_that_g_cannot_reach_are_refused(last, x, remedy):
     ],
 )
 def test_data_that_g_can_reach_are_taken(last, x, options):
-    fit(game(last, **options), x)
+    assert len(fit(game(last, **options), x)["d_loss"]) == 1
 
 
 def test_uint8_for_a_tanh_that_is_mapped_to_half_its_range_is_refused():

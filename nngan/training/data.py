@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,24 +14,26 @@ from ..game import Game, Rules
 Labels: TypeAlias = "int | Sequence[int] | Array"
 
 
-def data_samples(game: Game, x: Array) -> Array:
-    """Return `x` on the device: bytes as bytes, all else in the networks' dtype."""
-    if getattr(x, "ndim", None) != 2 or x.shape[1] != game.G.n_out:
-        raise ValueError(
-            f"x must be an array of shape (n, {game.G.n_out}), the features that G makes, got "
-            f"{getattr(x, 'shape', type(x).__name__)}"
-        )
-    if len(x) == 0:
-        raise ValueError("x has no samples")
+def data_samples(game: Game, x: Any) -> Array:
+    """Return `x` on the device as rows: bytes as bytes, all else in the networks' dtype.
+
+    Parameters
+    ----------
+    game : Game
+    x : array of shape (n, features), or (n, height, width) and so on
+        Floats, or whole numbers in 0..255, which become bytes. Lists of numbers, DataFrames and
+        memory maps are arrays too.
+
+    Raises
+    ------
+    ValueError
+        If `x` holds no such samples, or values that `game` cannot be played with.
+    """
+    x = _rows(game, x)
     if x.dtype == np.uint8:
         data = game.backend.asarray(x)
         _check_winnable(game, 0.0, 1.0, is_constant=bool((data == data[0, 0]).all()))
         return data
-    if x.dtype.kind != "f":
-        raise ValueError(
-            f"x must be floats, or uint8 in 0..255, got {x.dtype}: convert it with "
-            "x.astype('uint8') if its values are 0..255, else with x.astype('float32')"
-        )
     data = game.backend.asarray(x, game.G.dtype)
     low, high = float(data.min()), float(data.max())
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -45,6 +48,46 @@ def data_samples(game: Game, x: Array) -> Array:
         )
     _check_winnable(game, low, high, is_constant=low == high)
     return data
+
+
+def _rows(game: Game, x: Any) -> Array:
+    """Return an array of shape (n, features), of bytes or of floats."""
+    if not isinstance(x, game.backend.xp.ndarray):
+        if hasattr(x, "toarray"):
+            raise ValueError("x is a sparse matrix: pass x.toarray()")
+        try:
+            x = np.asanyarray(x)
+        except ValueError as error:  # rows of different lengths
+            raise ValueError(
+                f"x is no array of numbers ({error}): all samples must have the same length"
+            ) from error
+    if isinstance(x, np.ma.MaskedArray):
+        if np.ma.is_masked(x):
+            raise ValueError("x has masked values: fill them, x.filled(0), or remove those samples")
+        x = x.data
+    features = game.G.n_out or 0
+    if x.ndim < 2 or math.prod(x.shape[1:]) != features:
+        raise ValueError(
+            f"x must be an array of shape (n, {features}), the features that G makes, got {x.shape}"
+        )
+    if len(x) == 0:
+        raise ValueError("x has no samples")
+    rows: Array = x.reshape(len(x), features)
+    if (
+        rows.dtype.kind in "iu"
+        and rows.dtype != np.uint8
+        and rows.min() >= 0
+        and 1 < rows.max() <= 255
+    ):
+        rows = rows.astype(np.uint8)
+    if rows.dtype.kind == "b":
+        rows = rows.astype(game.G.dtype)
+    if rows.dtype.kind != "f" and rows.dtype != np.uint8:
+        raise ValueError(
+            f"x must be floats, or whole numbers in 0..255, got {rows.dtype}: convert it with "
+            "x.astype('uint8') if its values are 0..255, else with x.astype('float32')"
+        )
+    return rows
 
 
 def _check_winnable(game: Game, low: float, high: float, is_constant: bool) -> None:
