@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -26,12 +28,47 @@ class OneSentenceParser(argparse.ArgumentParser):
 
 
 def run_main(main: Callable[[], int | None]) -> NoReturn:
-    """Run a program and exit with its status; after Ctrl-C with 130, without a traceback."""
+    """Run a program and exit with its status; after Ctrl-C with 130, without a traceback.
+
+    Pictures are drawn into files, whatever backend of matplotlib the environment names.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
     try:
-        sys.exit(main())
+        status = main()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
-        sys.exit(130)
+        status = 130
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _discard_output()
+        if not isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
+            print(f"error: the output cannot be written: {one_sentence(error)}", file=sys.stderr)
+        status = 1
+    sys.exit(status)
+
+
+def say(text: str) -> None:
+    """Print a line now. If output is closed or full, nothing happens: work goes on without it."""
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:
+        say(text.encode("ascii", "backslashreplace").decode())
+    except (OSError, ValueError):
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere, so that no later line fails."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    sys.stdout = None  # print then prints nothing
 
 
 def one_sentence(error: BaseException) -> str:

@@ -67,7 +67,7 @@ def test_subfolders_are_the_classes_of_a_conditional_game(train, monkeypatch):
     monkeypatch.setattr(nn.plotting, "save_gif", lambda *given: None)
     assert train("--data", "faces", "--recipe", "conditional", *SMALL) == 0
     assert nn.runs.load_run("run")[0].classes == 2
-    ((images, columns, shape),) = drawn
+    images, columns, shape = drawn[0]
     assert (len(images), columns, shape) == (64, 2, (6, 4, 3))
 
 

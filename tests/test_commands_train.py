@@ -54,9 +54,10 @@ def test_a_conditional_run_draws_each_digit_in_its_column(train, tmp_path, monke
     monkeypatch.setattr(nn.plotting, "save_sheet", lambda file, *given: drawn.append(given))
     monkeypatch.setattr(nn.plotting, "save_gif", lambda *given: None)
     assert train(*SMALL, "--recipe", "conditional", "--epochs", 1, "--out", "run") == 0
-    ((images, columns),) = drawn
+    (images, columns, shape), latest = drawn
+    np.testing.assert_array_equal(latest[0], images)
     gan = nn.GAN.load("run/checkpoint.npz")
-    assert (images.shape, columns) == ((60, 64), 10)
+    assert (images.shape, columns, shape) == ((60, 64), 10, (8, 8))
     labels = np.arange(60) % 10
     np.testing.assert_array_equal(images, gan.sample(60, labels=labels))
     assert train("--out", "run", "--resume", "--epochs", 2) == 0
@@ -69,8 +70,10 @@ def test_a_run_leaves_what_it_promises(train, tmp_path, capsys):
     assert train(*SMALL, "--epochs", 36, "--out", "run") == 0
     run = tmp_path / "run"
     assert sorted(p.name for p in run.iterdir()) == [
-        "checkpoint.npz", "config.json", "history.csv", "losses.png", "progress.gif", "samples",
+        "checkpoint.npz", "config.json", "history.csv", "latest.png", "losses.png", "progress.gif",
+        "samples",
     ]  # fmt: skip
+    assert (run / "latest.png").read_bytes() == (run / "samples/epoch_0036.png").read_bytes()
     # Epochs 1 and 34: a sheet after as many steps as on MNIST; 36 is the last.
     sheets = [p.name for p in sorted((run / "samples").iterdir())]
     assert sheets == ["epoch_0001.png", "epoch_0034.png", "epoch_0036.png"]
@@ -86,7 +89,8 @@ def test_a_run_leaves_what_it_promises(train, tmp_path, capsys):
     assert gan.latent_dim == 16
     out = capsys.readouterr().out
     assert "Pictures: run/samples" in out
-    assert "(chance 1.386)" in out
+    assert "Look at latest.png and losses.png there while it trains." in out
+    assert "at chance: D loss 1.386" in out
 
 
 def test_the_sheets_show_one_fixed_noise_and_gs_chance(train, tmp_path, monkeypatch):
@@ -99,7 +103,7 @@ def test_the_sheets_show_one_fixed_noise_and_gs_chance(train, tmp_path, monkeypa
     nn.plotting.save_sheet("last.png", nn.GAN.load("run/checkpoint.npz").sample(64))
     last = (tmp_path / "run/samples/epoch_0003.png").read_bytes()
     assert last == (tmp_path / "last.png").read_bytes()
-    assert drawn == [{"d_chance": 2 * np.log(2), "g_chance": -np.log(2)}]
+    assert drawn == 3 * [{"d_chance": 2 * np.log(2), "g_chance": -np.log(2)}]
 
 
 def test_options_reach_the_game(train, tmp_path):
@@ -323,6 +327,7 @@ def test_a_measured_run_that_was_interrupted_ends_with_the_same_bytes(
             patch.setattr(nn.GAN, "generator_step", interrupted)
         else:
             patch.setattr(nn.GAN, "save", killed)
+            patch.setattr(nngan.runs.folder, "SAVE_EVERY", 0)  # every epoch
         assert train(*options, "run") != 0
     rows = (tmp_path / "run/metrics.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3"]
@@ -487,7 +492,10 @@ def files_of(folder):
     [
         ("--recipe nope", "argument --recipe: invalid choice: 'nope'"),
         ("--loss bce", "argument --loss: invalid choice: 'bce'"),
-        ("--data cifar", "argument --data: invalid choice: 'cifar'"),
+        (
+            "--data cifar",
+            "--data cifar is neither a file or folder nor one of auto",
+        ),
         ("--backend jax", "argument --backend: invalid choice: 'jax'"),
         ("--epochs 0", "argument --epochs: must be a positive whole number, got '0'"),
         ("--epochs many", "argument --epochs: must be a positive whole number, got 'many'"),
@@ -518,10 +526,10 @@ def files_of(folder):
             "--data digits --batch-size 256 --pack 3",
             "--batch-size must be a multiple of --pack 3, got 256",
         ),
-        ("--data digits --batch-size 1", "--batch-size must be 2 or more, because BatchN"),
+        ("--data digits --batch-size 1", "--batch-size must be 2 or more, because a lay"),
         ("--penalty-every 0", "argument --penalty-every: must be a positive whole number, got '0'"),
         ("--out finished --resume --penalty-every 2", "has penalty every 1, not 2: leave --penal"),
-        ("--data digits --images 1798", "--images 1798 is more than the 1797 of digits"),
+        ("--data digits --images 1798", "digits has 1797 images, fewer than 1798: check --images"),
         ("--data digits --ema 1", "--ema must lie in [0, 1), got 1.0"),
         ("--data digits --r2 nan", "--r2 must be a number >= 0, got nan"),
         (
@@ -644,7 +652,7 @@ def test_a_run_on_data_of_ones_own_goes_on_in_python(train, finished, capsys):
     run.save(gan)
     assert train("--out", finished, "--resume", "--epochs", 3) == 2
     error = capsys.readouterr().err
-    assert "learns from other data (cats): go on with it in Python" in error
+    assert "was begun in Python, with data named 'cats': go on with it in Python" in error
     assert error.count("\n") == 1
 
 

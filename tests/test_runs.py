@@ -10,6 +10,7 @@ import pytest
 from games import float32_game
 
 import nngan as nn
+import nngan.runs.folder
 from nngan.checkpoint import CheckpointError
 from nngan.metrics import Judge
 from nngan.runs import Measure, RunFolder, RunSettings, describes, load_run, repeats_of, steps_of
@@ -160,3 +161,31 @@ def test_a_run_that_is_not_to_be_measured():
     x = np.zeros((2, 784), np.float32)
     with pytest.raises(ValueError, match="measure_every of the run's settings must be a number"):
         Measure(RunFolder("run", RunSettings(2, 8)), x, x, Judge((), (), 0.5))
+
+
+def test_short_epochs_share_a_checkpoint(tmp_path, monkeypatch):
+    """A file is written after the first epoch and the last, and in between by the clock."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr(nngan.runs.folder.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(RunFolder, "save", lambda run, gan: saved.append(gan.epoch))
+
+    def tick(gan):
+        clock[0] += 4
+
+    run = RunFolder(tmp_path, RunSettings(epochs=8, batch_size=8, sample_every=8))
+    gan = game()
+    x = np.random.default_rng(0).uniform(0, 1, (16, 4)).astype(np.float32)
+    gan.fit(x, 8, 8, callbacks=[tick, run], progress=False)
+    assert saved == [1, 4, 7, 8]
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "epoch_0001.png", "epoch_0008.png",
+    ]  # fmt: skip
+
+
+def test_a_game_whose_samples_are_no_images_is_refused_before_it_trains(tmp_path):
+    run = RunFolder(tmp_path / "run", SETTINGS)
+    with pytest.raises(ValueError, match=r"shape must be \(height, width\).* with 6 features"):
+        run.create(float32_game())
+    assert not (tmp_path / "run").exists()
+    RunFolder(tmp_path / "run", SETTINGS, shape=(2, 3)).create(float32_game())
+    assert (tmp_path / "run").is_dir()

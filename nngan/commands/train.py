@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import Array, BackendUnavailable, get_backend
-from ..command_line import OneSentenceParser, between, one_sentence, positive
+from ..command_line import OneSentenceParser, between, one_sentence, positive, say
 from ..datasets import DatasetError
 from ..game import UPDATES
 from ..gan import GAN
@@ -129,11 +129,12 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         command.error(in_options(error, command))
 
     settings, status = run.settings, 0
-    print(
+    say(
         f"{settings.recipe} on {len(x):,} images ({settings.data}), {gan.backend.name}: "
         f"G {gan.G.size:,} and D {gan.D.size:,} parameters"
         f"{penalties(gan)}; into {run.path}"
     )
+    say("Look at latest.png and losses.png there while it trains.")
     try:
         if gan.epoch < settings.epochs:
             gan.fit(
@@ -141,29 +142,29 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
                 labels=labels if gan.classes else None, callbacks=callbacks,
             )  # fmt: skip
         else:
-            print(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
+            say(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
     except KeyboardInterrupt:
         try:
             with deferred_interrupt():  # often pressed twice
                 run.save(gan)
         except OSError as error:
-            print(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
+            say(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
             return 1
         step = int(gan.backend.to_numpy(gan.clock)[0])
-        print(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
-        print(f"  {shlex.join(resume_command(run, gan))}")
+        say(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
+        say(f"  {shlex.join(resume_command(run, gan))}")
         status = 130
     except (TrainingDiverged, OSError, ValueError) as error:
-        print(f"\n{in_options(error, command)}; {last_saved(run)}")
+        say(f"\n{in_options(error, command)}; {last_saved(run)}")
         return 1
     try:
         run.draw(gan)
     except (OSError, ValueError) as error:
-        print(f"No pictures drawn: {one_sentence(error)}")
+        say(f"No pictures drawn: {one_sentence(error)}")
         return status or 1
     paths = [run.path / name for name in ("samples", "progress.gif", "losses.png", "metrics.png")]
     if drawn := [str(path) for path in paths if path.exists()]:
-        print(f"Pictures: {', '.join(drawn)}")
+        say(f"Pictures: {', '.join(drawn)}")
     return status
 
 

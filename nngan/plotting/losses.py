@@ -12,6 +12,7 @@ from .saving import Target, save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+POINTS = 1000  # of a curve: of more epochs it shows every second, third, ...
 # Losses at chance that have a closed form, by the number in the legend.
 CLOSED_FORMS = {"1.386": "2 ln 2 = ", "0.693": "ln 2 = ", "-0.693": "-ln 2 = "}
 
@@ -66,7 +67,9 @@ def plot_losses(
         (bottom, "d_fake", VERMILION, "D(G(z)), generated"),
     ):
         marker = "o" if n <= 30 else ""
-        axes.plot(range(1, n + 1), history[name], marker=marker, ms=4, c=colour, label=label)
+        shown = range(0, n, math.ceil(n / POINTS))
+        values = [history[name][i] for i in shown]
+        axes.plot([i + 1 for i in shown], values, marker=marker, ms=4, c=colour, label=label)
     for axes, chance, colour, label in (
         (top, d_chance, BLUE, "D at chance: "),
         (top, g_chance, VERMILION, "G at chance: "),

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,15 @@ from ..backend import Array, Backend
 from ..files import atomic_write
 from ..game import METRICS
 from ..gan import GAN
+from ..plotting.sheets import image_shape
 from .settings import RunSettings, config_text, read_extra, write_extra
 
 SHEET = 64  # samples on a sheet
+SAVE_EVERY = 10  # seconds between two checkpoints, and two drawings of the curves
 # A folder that holds one of these holds a run. `nngan evaluate` writes metrics.json.
 FILES = (
-    "checkpoint.npz", "config.json", "history.csv", "samples", "losses.png", "progress.gif",
-    "metrics.csv", "metrics.png", "metrics.json",
+    "checkpoint.npz", "config.json", "history.csv", "samples", "latest.png", "losses.png",
+    "progress.gif", "metrics.csv", "metrics.png", "metrics.json",
 )  # fmt: skip
 
 
@@ -34,13 +37,17 @@ class RunFolder:
     ========================== =====================================================================
     ``samples/epoch_0001.png`` samples of one fixed noise, every `sample_every` epochs
     ``progress.gif``           those sheets one after the other (at the end)
-    ``losses.png``             losses and D's mean outputs over the epochs (at the end)
+    ``latest.png``             the samples of now, to look at while it trains
+    ``losses.png``             losses and D's mean outputs over the epochs
     ``history.csv``            the same as numbers
     ``config.json``            the settings of the run and the description of its game
-    ``checkpoint.npz``         the full state after each epoch, from which the run can go on
+    ``checkpoint.npz``         the full state after an epoch, from which the run can go on
     ``metrics.csv``            the scores that `Measure` took
     ``metrics.png``            the same over the epochs (at the end)
     ========================== =====================================================================
+
+    The files that follow the run are written after an epoch, but not within 10 seconds of the last
+    time, and after the last epoch. A run that is killed goes on from there, to the same end.
 
     Parameters
     ----------
@@ -73,6 +80,7 @@ class RunFolder:
         self.path = Path(path)
         self.settings = settings
         self.measured: list[dict[str, float]] = []
+        self.written = -math.inf  # when the files were last written, by `time.monotonic`
 
     @property
     def checkpoint(self) -> Path:
@@ -93,7 +101,10 @@ class RunFolder:
             If the folder already holds a run.
         NotADirectoryError
             If the path is a file.
+        ValueError
+            If the game's samples are no images of the settings' shape.
         """
+        image_shape(gan.G.n_out or 0, self.settings.shape)
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file, a run needs a folder")
         for name in FILES:
@@ -136,37 +147,32 @@ class RunFolder:
         self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]
 
     def __call__(self, gan: GAN) -> None:
-        """Write the files of the epoch that has just ended; the checkpoint last."""
+        """Write the files of the epoch that has just ended, as far as they are due."""
         last = gan.epoch >= self.settings.epochs
         if last or (gan.epoch - 1) % self.settings.sample_every == 0:
-            sheets = self.path / "samples"
-            sheets.mkdir(exist_ok=True)
-            with atomic_write(sheets / f"epoch_{gan.epoch:04d}.png") as file:
-                labels, columns = sheet_labels(gan.classes)
-                n = SHEET if labels is None else len(labels)
-                images = gan.sample(n, labels=labels)
-                plotting.save_sheet(file, images, columns, self.settings.shape)
-        epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
-        means = [[i, *values] for i, values in enumerate(epochs, 1)]
-        self._write("history.csv", as_csv(["epoch", *METRICS], means))
+            (self.path / "samples").mkdir(exist_ok=True)
+            self._draw_sheet(gan, f"samples/epoch_{gan.epoch:04d}.png")
+        if last or time.monotonic() - self.written >= SAVE_EVERY:
+            self._draw_sheet(gan, "latest.png")
+            self._draw_losses(gan)
+            self.save(gan)
+            self.written = time.monotonic()
+
+    def save(self, gan: GAN) -> None:
+        """Write the tables, and last the checkpoint: the game, the settings and the scores."""
+        if gan.epoch:
+            epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
+            means = [[i, *values] for i, values in enumerate(epochs, 1)]
+            self._write("history.csv", as_csv(["epoch", *METRICS], means))
         if self.measured:
             rows = [list(row.values()) for row in self.measured]
             self._write("metrics.csv", as_csv(list(self.measured[0]), rows))
-        self.save(gan)
-
-    def save(self, gan: GAN) -> None:
-        """Write the checkpoint: the game, the settings and the scores."""
         gan.save(self.checkpoint, write_extra(self.settings, self.measured))
 
     def draw(self, gan: GAN) -> None:
         """Draw the curves and the animation of all sheets so far."""
         if gan.epoch:
-            chance = {
-                "d_chance": gan.rules.objective.d_chance,
-                "g_chance": gan.rules.objective.g_chance,
-            }
-            with atomic_write(self.path / "losses.png") as file:
-                plotting.plot_losses(gan.history, file, **chance)
+            self._draw_losses(gan)
         if self.measured:
             with atomic_write(self.path / "metrics.png") as file:
                 plotting.plot_quality(self.measured, file, self.settings.real_scores)
@@ -179,6 +185,19 @@ class RunFolder:
     def write_config(self, gan: GAN) -> None:
         """Write ``config.json``: the settings, and the game in full."""
         self._write("config.json", config_text(self.settings, gan))
+
+    def _draw_sheet(self, gan: GAN, name: str) -> None:
+        labels, columns = sheet_labels(gan.classes)
+        n = SHEET if labels is None else len(labels)
+        images = gan.sample(n, labels=labels)
+        with atomic_write(self.path / name) as file:
+            plotting.save_sheet(file, images, columns, self.settings.shape)
+
+    def _draw_losses(self, gan: GAN) -> None:
+        objective = gan.rules.objective
+        chance = {"d_chance": objective.d_chance, "g_chance": objective.g_chance}
+        with atomic_write(self.path / "losses.png") as file:
+            plotting.plot_losses(gan.history, file, **chance)
 
     def _write(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:

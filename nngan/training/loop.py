@@ -95,7 +95,7 @@ def fit(
         while game.epoch < total:
             key = Key(rules.seed, step=game.epoch).fold_in(Stream.ORDER)
             order[...] = game.backend.permutation(key, len(order))
-            bar.begin_epoch(done)
+            bar.begin_epoch()
             now = captured_state(game)
             if len(captured) != len(now) or not all(map(is_, captured, now)):
                 compiled, captured = {}, now

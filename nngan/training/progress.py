@@ -1,17 +1,23 @@
-"""The progress of a run: a bar, a line for each epoch, and an error if a loss is NaN."""
+"""The progress of a run: a bar, lines of means, and an error if a loss is NaN."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array
+from ..command_line import say
 from ..game import METRICS, Game
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits for a GPU
+LINES = 100  # of a run: short epochs share a line, which has their means
+SILENCE = 30  # seconds after which an epoch that ends has a line in any case
+NARROW = 80  # columns, below which lines and bar are shorter
 
 
 class TrainingDiverged(ArithmeticError):
@@ -40,23 +46,26 @@ def read_log(game: Game, done: int) -> Array:
 
 
 class Progress:
-    """A bar over the whole run, in images, and a line for each epoch."""
+    """A bar over the whole run, in samples, and a line for every hundredth of it."""
 
     def __init__(
         self, game: Game, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
     ) -> None:
-        from tqdm import tqdm  # here, so that ``import nngan`` stays light
-
         self.game, self.epochs, self.steps, self.enabled = game, epochs, steps, enabled
-        self.images_per_step = batch_size * game.rules.k
-        self.bar: Any = tqdm(
-            total=epochs * steps * self.images_per_step,
-            initial=self._images(done),
-            unit=" images",
-            unit_scale=True,
-            dynamic_ncols=True,
-            disable=None if enabled else True,  # None: no bar if the output is a file
+        self.samples_per_step = batch_size * game.rules.k
+        self.every = -(-(epochs - game.epoch) // LINES)  # epochs in a line
+        self.is_narrow = shutil.get_terminal_size().columns < NARROW
+        self.told = game.epoch  # epochs that have had their line
+        self.told_at = self.looked = time.perf_counter()
+        self.done_then = self._samples(done)
+        self.bar = _bar(
+            total=epochs * steps * self.samples_per_step,
+            initial=self.done_then,
+            enabled=enabled,
+            is_narrow=self.is_narrow,
         )
+        if enabled:
+            say(_at_chance(game, self.is_narrow))
 
     def __enter__(self) -> Progress:
         return self
@@ -64,11 +73,10 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
-    def begin_epoch(self, done: int) -> None:
-        """Start the clock of an epoch, of which `done` steps were done before."""
-        self.first = done
-        self.started = self.looked = time.perf_counter()
-        self.bar.set_description(f"epoch {self.game.epoch + 1}/{self.epochs}")
+    def begin_epoch(self) -> None:
+        """Name the epoch that begins, or goes on, in the bar."""
+        self.looked = time.perf_counter()
+        self.bar.set_description_str(f"epoch {self.game.epoch + 1}/{self.epochs}", refresh=False)
 
     def look(self, done: int) -> None:
         """Read the losses and redraw the bar, if it is time to."""
@@ -76,32 +84,61 @@ class Progress:
         if now - self.looked < LOOK_EVERY:
             return
         self.looked = now
-        recent = read_log(self.game, done)[-50:].mean(axis=0)
-        self.bar.set_postfix_str(
-            "D loss {:.3f}, G loss {:.3f}, D(x) {:.2f}, D(G(z)) {:.2f}".format(*recent),
-            refresh=False,
-        )
-        self.bar.update(self._images(done) - self.bar.n)
+        d_loss, g_loss, _, _ = read_log(self.game, done)[-50:].mean(axis=0)
+        self.bar.set_postfix_str(f"D {d_loss:.3f} G {g_loss:.3f}", refresh=False)
+        self.bar.update(self._samples(done) - self.bar.n)
 
     def end_epoch(self) -> None:
-        """Write the line of the epoch that was just added to the history."""
-        game, seconds = self.game, time.perf_counter() - self.started
-        self.bar.update(self._images(0) - self.bar.n)
-        if self.enabled:
-            d_loss, g_loss, d_real, d_fake = (game.history[name][-1] for name in METRICS)
-            speed = (self.steps - self.first) * self.images_per_step / seconds
-            self.bar.write(
-                f"epoch {game.epoch:>3}/{self.epochs}  "
-                f"D loss {d_loss:.3f}{_at_chance(game.rules.objective.d_chance)}  "
-                f"G loss {g_loss:.3f}{_at_chance(game.rules.objective.g_chance)}  "
-                f"D(x) {d_real:.2f}  D(G(z)) {d_fake:.2f}  "
-                f"{seconds:.1f} s  {speed:,.0f} images/s"
-            )
-            sys.stdout.flush()  # a log file shows it now
+        """Write a line, if it is time to, of the epochs since the last one."""
+        epoch, now = self.game.epoch, time.perf_counter()
+        self.bar.update(self._samples(0) - self.bar.n)
+        is_due = epoch - self.told >= self.every or now - self.told_at >= SILENCE
+        if not self.enabled or not (is_due or epoch == self.epochs):
+            return
+        means = [float(np.mean(self.game.history[name][self.told :])) for name in METRICS]
+        seconds, samples = now - self.told_at, self._samples(0) - self.done_then
+        width = len(str(self.epochs))
+        if self.is_narrow:
+            line = "{:>{}}/{}  D {:.2f}  G {:.2f}  {:.2f} {:.2f}"
+            line = line.format(epoch, width, self.epochs, *means)
+        else:
+            line = "epoch {:>{}}/{}  D loss {:.3f}  G loss {:.3f}  D(x) {:.2f}  D(G(z)) {:.2f}"
+            line = line.format(epoch, width, self.epochs, *means)
+            line += f"  {samples / seconds:,.0f}/s"
+        with self.bar.external_write_mode():
+            say(line)
+        self.told, self.told_at, self.done_then = epoch, now, self._samples(0)
 
-    def _images(self, done: int) -> int:
-        return (self.game.epoch * self.steps + done) * self.images_per_step
+    def _samples(self, done: int) -> int:
+        return (self.game.epoch * self.steps + done) * self.samples_per_step
 
 
-def _at_chance(loss: float | None) -> str:
-    return "" if loss is None else f" (chance {loss:.3f})"
+def _bar(total: int, initial: int, enabled: bool, is_narrow: bool) -> Any:
+    """Return a bar for a terminal or a notebook; one that shows nothing if output is a file."""
+    in_notebook = "ipykernel" in sys.modules
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without widgets has a bar of text
+        from tqdm.auto import tqdm  # here, so that ``import nngan`` stays light
+    shown = "{desc} {percentage:3.0f}%|{bar}| {remaining}"
+    if not is_narrow:
+        shown = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}  {rate_fmt} {postfix}"
+    return tqdm(
+        total=total,
+        initial=initial,
+        unit="",
+        unit_scale=True,
+        dynamic_ncols=True,
+        bar_format=shown,
+        # None: no bar if the output is a file.
+        disable=(False if in_notebook else None) if enabled and sys.stderr else True,
+    )
+
+
+def _at_chance(game: Game, is_narrow: bool) -> str:
+    """Return what the numbers are if D cannot tell data and fakes apart."""
+    objective = game.rules.objective
+    losses = {"D loss": objective.d_chance, "G loss": objective.g_chance}
+    known = [f"{name} {loss:.3f}" for name, loss in losses.items() if loss is not None]
+    if is_narrow:
+        return f"at chance: {' '.join(known)}".replace(" loss", "")
+    return f"at chance: {', '.join([*known, 'D(x) 0.50', 'D(G(z)) 0.50'])}"
