@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import (
         checkpoint,
         datasets,
+        estimator,
         game,
         gradcheck,
         latent,
@@ -64,8 +65,8 @@ LAZY = {
     **{
         name: name
         for name in (
-            "command_line", "commands", "datasets", "gradcheck", "latent", "metrics", "plotting",
-            "recipes", "runs",
+            "command_line", "commands", "datasets", "estimator", "gradcheck", "latent", "metrics",
+            "plotting", "recipes", "runs",
         )
     },
 }  # fmt: skip

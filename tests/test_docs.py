@@ -26,6 +26,7 @@ MODULES = [
     "nngan.command_line",
     "nngan.commands",
     "nngan.datasets",
+    "nngan.estimator",
     "nngan.files",
     "nngan.gan",
     "nngan.gradcheck",
@@ -57,6 +58,16 @@ def test_the_first_picture(tmp_path, monkeypatch):
     assert "epochs=20" in code
     exec(code.replace("epochs=20", "epochs=1"), {})
     assert (tmp_path / "digits.png").stat().st_size > 1000
+
+
+def test_the_page_on_scikit_learn(capsys):
+    names = {}
+    exec(blocks(DOCS / "estimator.md"), names)
+    best, scores = capsys.readouterr().out.splitlines()
+    assert best == "{'lr': 0.003}"
+    assert np.fromstring(scores.strip("[]"), sep=" ") == pytest.approx([-0.3, -0.1], abs=0.1)
+    assert names["samples"].shape == (100, 64)
+    assert names["threes"].shape == names["images"].shape == (16, 64)
 
 
 def column(caption, steps):

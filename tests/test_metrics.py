@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import nngan as nn
 from nngan import metrics
@@ -71,6 +72,25 @@ def test_distances_of_close_points_far_from_the_origin():
     x = (1000 + np.arange(6).reshape(2, 3)).astype("float32")
     (_, d2), = squared_distances(x, x + np.float32(2**-6))  # fmt: skip
     np.testing.assert_allclose(np.diag(d2), 3 * 2.0**-12, rtol=1e-5)
+
+
+def test_the_energy_distance_is_that_of_scipy_in_one_dimension(backend):
+    x, y = normal(0, 30, 1), 1e6 + normal(1, 40, 1, dtype="float64")
+    for shift in (0, 1e6):
+        ours = metrics.energy_distance(backend.asarray(x + shift), backend.asarray(y))
+        theirs = stats.energy_distance((x + shift).ravel(), y.ravel())
+        assert ours == pytest.approx(theirs**2, rel=1e-6)
+
+
+def test_the_energy_distance_of_one_distribution_is_the_stated_one():
+    # E||X - X'|| = 2 / sqrt(pi) for the standard normal distribution
+    values = [
+        metrics.energy_distance(normal((seed, 0), 20, 1), normal((seed, 1), 50, 1))
+        for seed in range(1000)
+    ]
+    error = np.std(values) / len(values) ** 0.5
+    assert abs(np.mean(values) - (1 / 20 + 1 / 50) * 2 / math.pi**0.5) < 4 * error < 0.01
+    assert metrics.energy_distance(GOOD, GOOD) == 0
 
 
 # -- Parzen window ---------------------------------------------------------------------------------
@@ -587,6 +607,7 @@ MISTAKES = {
     "int64": lambda: metrics.log_density(GOOD, GOOD.astype(int), [1]),
     "samples must be .* got list": lambda: metrics.parzen_log_likelihood([[1.0]], GOOD, GOOD),
     "centers has 2 features and x has 3": lambda: metrics.log_density(GOOD, GOOD[:, :2], [1]),
+    "y has 2 features and x has 3": lambda: metrics.energy_distance(GOOD, GOOD[:, :2]),
     "sigmas must be positive": lambda: metrics.log_density(GOOD, GOOD, [0.0]),
     "sigmas must": lambda: metrics.log_density(GOOD, GOOD, []),
     "y has values that are NaN": lambda: metrics.frechet_distance(GOOD, GOOD / [0, 1, 1]),

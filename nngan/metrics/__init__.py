@@ -4,6 +4,7 @@ All metrics take arrays of either backend. Use several: each can be fooled in it
 """
 
 from .classes import class_kl, confident_share, histogram, kl_divergence
+from .energy import energy_distance
 from .estimate import Estimate, jackknife
 from .frechet import frechet_distance
 from .judge import Judge, JudgeError, judge_path, load_judge
@@ -24,6 +25,7 @@ __all__ = [
     "class_kl",
     "confident_share",
     "count_modes",
+    "energy_distance",
     "frechet_distance",
     "histogram",
     "jackknife",
