@@ -9,10 +9,11 @@ python examples/minimal_gan.py        # under a minute; writes minimal_gan.png
 import numpy as np
 
 import nngan as nn
+from nngan.command_line import OneSentenceParser
 from nngan.plotting import save_sheet
 
+OneSentenceParser(description=__doc__).parse_args()  # prints it for --help
 STEPS, BATCH, LATENT = 8000, 64, 32
-
 rng = np.random.default_rng(0)
 x, _ = nn.datasets.digits()  # (1797, 64) in [0, 1]
 
@@ -73,7 +74,6 @@ for step in range(1, STEPS + 1):
     g1.backward(relu.backward(g2.backward(sigmoid.backward(d_image, c4), c3), c2), c1)
     g_adam.step()
     if step % 1000 == 0:
-        d_loss = real_loss + fake_loss
-        print(f"step {step}  D loss {d_loss:.2f} (chance 1.39)  G loss {g_loss:.2f} (chance 0.69)")
-
+        print(f"step {step}  D loss {real_loss + fake_loss:.2f} (chance 1.39)  G loss {g_loss:.2f}")
 save_sheet("minimal_gan.png", generate(rng.standard_normal((64, LATENT), dtype=np.float32))[0])
+print("Picture: minimal_gan.png")

@@ -10,6 +10,7 @@ D's gradient pushes some of the generated points.
 from __future__ import annotations
 
 import math
+import os
 import time
 
 import nngan as nn
@@ -60,7 +61,7 @@ def main() -> None:
         seed=3 * options.seed, backend=backend,
     )  # fmt: skip
     started = time.perf_counter()
-    gan.fit(x, math.ceil(options.steps / 100), BATCH, progress=False)
+    gan.fit(x, math.ceil(options.steps / 100), BATCH)
     steps = int(backend.to_numpy(gan.clock)[0])
     print(f"{steps} steps, {time.perf_counter() - started:.0f} s")
 
@@ -78,7 +79,7 @@ def main() -> None:
         x[:1000], fake[:1000], options.out, arrows=arrows[:60],
         title=f"ring after {steps} steps",
     )  # fmt: skip
-    print(f"picture: {options.out}")
+    print(f"Picture: {os.path.abspath(options.out)}")
 
 
 if __name__ == "__main__":

@@ -109,10 +109,31 @@ def test_the_command_knows_what_was_trained_on(script, run_folder, capsys, table
 def test_the_command_names_what_it_cannot_measure(script, run_folder, tmp_path, capsys):
     assert script(tmp_path / "nothing") == 2
     assert "checkpoint.npz" in capsys.readouterr().err
-    assert script(run_folder(data="fashion")) == 2
-    assert "is of fashion: these measures are of MNIST's digits" in capsys.readouterr().err
     assert script(run_folder(pixels=64)) == 2
-    assert "other data" in capsys.readouterr().err
+    assert "was begun in Python, and its images are not known" in capsys.readouterr().err
+    assert script(run_folder(pixels=64, data="cats")) == 2
+    assert "was begun in Python, and its images are not known" in capsys.readouterr().err
+    assert script(run_folder(pixels=65, data="digits")) == 2
+    assert "digits has 64 pixels, and the run 65" in capsys.readouterr().err
+    assert script(run_folder(pixels=64, data="digits", images=39)) == 2
+    assert "digits has 39 images: 40 are the least" in capsys.readouterr().err
     assert script(run_folder(), "--samples", 39) == 2
     assert "argument --samples: must be a whole number from 40 to 40000" in capsys.readouterr().err
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_other_images_are_measured_against_half_of_them(script, run_folder, capsys):
+    folder = run_folder(pixels=64, data="digits", images=200)
+    assert script(folder, "--seed", 3) == 0
+    out = capsys.readouterr().out
+    assert "100 samples after epoch 0" in out
+    assert "Compared with 100 training images" in out
+    report = json.loads((folder / "metrics.json").read_text())
+    assert set(report["metrics"]) == set(metrics.PIXEL_TITLES)
+    assert report["judge"] is None
+    for title in metrics.PIXEL_TITLES.values():
+        assert title in out
+    energy, density = report["metrics"]["energy"], report["metrics"]["pixel_density"]
+    assert energy["real"] < energy["value"] / 10  # nothing was learned
+    assert density["value"] == 0
+    assert 0.5 < density["real"] < 1.5

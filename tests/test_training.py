@@ -16,7 +16,7 @@ from games import FEATURES, data, fit, float32_game, interrupt_at, record_steps,
 
 import nngan as nn
 from nngan.backend import Stream
-from nngan.game import steps
+from nngan.game import METRICS, steps
 from nngan.training import TrainingDiverged, loop, progress
 from nngan.training.loop import deferred_interrupt
 
@@ -261,10 +261,31 @@ def test_a_line_has_the_means_of_its_epochs(capsys):
     gan = float32_game()
     fit(gan, epochs=250, progress=True)
     lines = capsys.readouterr().out.splitlines()[1:]
-    assert [int(line.split("/")[0].split()[-1]) for line in lines][:2] == [3, 6]
-    for line, low in zip(lines[:2], (0, 3), strict=True):
-        mean = np.mean(gan.history["d_loss"][low : low + 3])
+    assert [int(line.split("/")[0].split()[-1]) for line in lines][:2] == [5, 10]
+    for line, low in zip(lines[:2], (0, 5), strict=True):
+        mean = np.mean(gan.history["d_loss"][low : low + 5])
         assert f"D loss {mean:.3f}" in line
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0.001, 12.0, 0.999, 0.001), "D tells all data from all fakes, so that G learns nothing"),
+        ((4e17, -4e17, 0.5, 0.5), "The losses explode: try a lower learning rate"),
+        ((1.386, 0.693, 0.5, 0.5), None),
+    ],
+    ids=["won", "exploded", "chance"],
+)
+def test_a_hopeless_game_is_said_once(values, words, capsys, monkeypatch):
+    def end_epoch(game):
+        for name, value in zip(METRICS, values, strict=True):
+            game.history[name].append(value)
+
+    monkeypatch.setattr(loop, "end_epoch", end_epoch)
+    fit(float32_game(), epochs=12, progress=True)
+    said = [line for line in capsys.readouterr().out.splitlines() if ": try " in line]
+    assert len(said) == (words is not None)
+    assert all(line.startswith(words) for line in said)
 
 
 def bar_on_screen(monkeypatch, **options):

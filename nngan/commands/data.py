@@ -40,6 +40,11 @@ class Data(NamedTuple):
         labels = None if self.labels is None else self.labels[:images]
         return self._replace(x=self.x[:images], labels=labels)
 
+    def unit(self, rows: Array) -> Array:
+        """Return images by their numbers, as float32 in [0, 1]."""
+        x = self.x[rows]
+        return x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
+
     def digest(self) -> str:
         """Return the SHA-256 of images and labels, by which a run knows them again."""
         images = hashlib.sha256(np.ascontiguousarray(self.x).tobytes())

@@ -1,40 +1,60 @@
-"""Measure the samples of a run on MNIST and write metrics.json into its folder.
+"""Measure the samples of a run and write metrics.json into its folder.
 
-nngan evaluate runs/x                  # half a minute; the first time, two
+nngan evaluate runs/x                  # on MNIST: half a minute; the first time, two
 nngan evaluate runs/x --backend cupy   # the same on a CUDA GPU
+
+A run on MNIST is measured by the published protocols, with a classifier of digits as the judge. A
+run on other images is measured by distances between pixels, to one half of the training images;
+next to each score stands that of the other half.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import metrics
-from ..backend import BackendUnavailable, get_backend
-from ..command_line import OneSentenceParser, between
+from ..backend import BackendUnavailable, Key, Stream, get_backend
+from ..command_line import OneSentenceParser, between, say
 from ..datasets import DatasetError
 from ..files import atomic_write
 from ..gan import GAN
 from ..metrics import Estimate, Judge, JudgeError
 from ..metrics.parzen import VALIDATION
-from ..runs import load_run
-from .data import mnist_and_judge
+from ..runs import RunSettings, load_run
+from .data import is_known, mnist_and_judge, training_data
 from .options import add_backend, add_data_dir, add_latent_seed, folder, in_options
 
 SAMPLES = 10_000  # of every protocol in the table
+LEAST = 20  # images in each half of a run's data
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a run: its game and judge, the rows of the table, those of real images."""
+    """The scores of a run, those of real images, and what the command says about them.
+
+    Attributes
+    ----------
+    gan : GAN
+    titles : mapping of str to str
+        The title of each score, by its name.
+    rows, real : dict of str to Estimate
+    samples : int
+        How many were measured.
+    judge : Judge or None
+        The classifier of digits, for a run on MNIST.
+    notes : list of str
+    """
 
     gan: GAN
-    judge: Judge
+    titles: Mapping[str, str]
     rows: dict[str, Estimate]
     real: dict[str, Estimate]
-    images: int  # that the run was trained on
+    samples: int
+    judge: Judge | None
+    notes: list[str]
 
 
 def parser(program: str) -> OneSentenceParser:
@@ -62,44 +82,76 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
             file.write((json.dumps(report(scores, options), indent=2) + "\n").encode())
     except (ValueError, OSError, DatasetError, JudgeError, BackendUnavailable) as error:
         command.error(in_options(error, command))
-    print(f"{options.samples:,} samples after epoch {scores.gan.epoch}, ± standard error\n")
-    print(table(scores.rows, scores.real))
-    if scores.images > VALIDATION.start:
-        print(
-            "\nThe run was trained on images from which Parzen's bandwidth is chosen: "
-            f"train with --images {VALIDATION.start} to leave them out."
-        )
-    print(f"\nJudge {scores.judge.fingerprint}, {scores.judge.accuracy:.2%} on test images.")
+    print(f"{scores.samples:,} samples after epoch {scores.gan.epoch}, ± standard error\n")
+    print(table(scores))
+    for note in scores.notes:
+        print(f"\n{note}")
     print(f"Written: {path}")
     return 0
 
 
 def measure(options: argparse.Namespace) -> Scores:
     """Load the run and score its samples."""
-    backend = get_backend(options.backend)
-    gan, settings = load_run(options.run / "checkpoint.npz", backend)
-    data = "mnist" if settings is None else settings.data
-    if gan.G.n_out != 784 or data != "mnist":
+    gan, settings = load_run(options.run / "checkpoint.npz", get_backend(options.backend))
+    if (settings is None or settings.data == "mnist") and gan.G.n_out == 784:
+        return measure_digits(gan, settings, options)
+    if settings is None or not is_known(settings.data):
         raise ValueError(
-            f"the run in {options.run} is of {'other data' if data == 'mnist' else data}: these "
-            "measures are of MNIST's digits, choose a run with --data mnist"
+            f"the run in {options.run} was begun in Python, and its images are not known: measure "
+            "them there, with nngan.metrics.pixel_scores"
         )
-    train, test, judge = mnist_and_judge(backend, options.data_dir)
-    samples = backend.asarray(gan.sample(options.samples, seed=options.seed))
-    print("Measuring ...")
+    return measure_pixels(gan, settings, options)
+
+
+def measure_digits(gan: GAN, settings: RunSettings | None, options: argparse.Namespace) -> Scores:
+    """Score samples of MNIST's digits, with a judge."""
+    train, test, judge = mnist_and_judge(gan.backend, options.data_dir)
+    samples = gan.backend.asarray(gan.sample(options.samples, seed=options.seed))
+    say("Measuring real images, once for each number of samples ...")
     real = metrics.reference_scores(train, test, judge, options.samples)
+    say("Measuring samples ...")
     images = (settings and settings.images) or len(train)  # the first of the data set
     rows = metrics.all_scores(samples, train[:images], train[VALIDATION], test, judge)
-    return Scores(gan, judge, rows, real, images)
+    notes = [f"Judge {judge.fingerprint}, {judge.accuracy:.2%} on test images."]
+    if images > VALIDATION.start:
+        notes.insert(
+            0, "The run was trained on images from which Parzen's bandwidth is chosen: "
+            f"train with --images {VALIDATION.start} to leave them out.",
+        )  # fmt: skip
+    return Scores(gan, metrics.TITLES, rows, real, options.samples, judge, notes)
+
+
+def measure_pixels(gan: GAN, settings: RunSettings, options: argparse.Namespace) -> Scores:
+    """Score samples of any images, by distances to half of the images that the run has."""
+    data_dir = options.data_dir or settings.data_dir
+    data = training_data(settings.data, data_dir, settings.load).first(settings.images)
+    if data.x.shape[1] != gan.G.n_out:
+        raise ValueError(f"{data.name} has {data.x.shape[1]} pixels, and the run {gan.G.n_out}")
+    order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), len(data.x))
+    half = min(len(order) // 2, options.samples, SAMPLES)
+    if half < LEAST:
+        raise ValueError(f"{data.name} has {len(order)} images: {2 * LEAST} are the least")
+    first, second = (
+        gan.backend.asarray(data.unit(order[part])) for part in (slice(half), slice(half, 2 * half))
+    )
+    samples = gan.backend.asarray(gan.sample(half, seed=options.seed))
+    say("Measuring samples and real images ...")
+    rows, real = (metrics.pixel_scores(x, second) for x in (samples, first))
+    note = (
+        f"Compared with {half:,} training images; the column of real images is of {half:,} others."
+    )
+    return Scores(gan, metrics.PIXEL_TITLES, rows, real, half, None, [note])
 
 
 def report(scores: Scores, options: argparse.Namespace) -> dict[str, object]:
     """Return the content of metrics.json."""
+    judge = scores.judge
+    described = judge and {"accuracy": judge.accuracy, "fingerprint": judge.fingerprint}
     return {
         "epoch": scores.gan.epoch,
-        "samples": options.samples,
+        "samples": scores.samples,
         "seed": options.seed,
-        "judge": {"accuracy": scores.judge.accuracy, "fingerprint": scores.judge.fingerprint},
+        "judge": described,
         "metrics": {
             name: {"value": value, "error": error, "real": scores.real[name].value}
             for name, (value, error) in scores.rows.items()
@@ -107,10 +159,11 @@ def report(scores: Scores, options: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def table(rows: dict[str, Estimate], real: dict[str, Estimate]) -> str:
+def table(scores: Scores) -> str:
     """Return the table as text: each measure with its standard error, and that of real images."""
     lines = [f"{'':<38}{'samples':>18}{'real images':>18}"]
     lines += [
-        f"{title:<38}{rows[name]!s:>18}{real[name]!s:>18}" for name, title in metrics.TITLES.items()
+        f"{title:<38}{scores.rows[name]!s:>18}{scores.real[name]!s:>18}"
+        for name, title in scores.titles.items()
     ]
     return "\n".join(lines)

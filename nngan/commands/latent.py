@@ -169,7 +169,7 @@ def gradients(gan: GAN, settings: RunSettings | None, seed: int) -> dict[str, An
             raise ValueError(
                 f"the images of {data.name} have {x.shape[1]} pixels, not {gan.G.n_out}"
             )
-        images["real"] = x[order[:JUDGED]] / np.float32(255 if x.dtype == np.uint8 else 1)
+        images["real"] = data.unit(order[:JUDGED])
     else:
         print("The run does not say which data it learned from: gradients at generated images only")
     groups = {name: (x, *input_gradient(gan, x)) for name, x in images.items()}

@@ -11,9 +11,17 @@ from .judge import Judge, JudgeError, judge_path, load_judge
 from .modes import Modes, count_modes, over_runs
 from .neighbours import PRDC, nearest, prdc
 from .parzen import Parzen, log_density, parzen_log_likelihood
-from .scores import TITLES, all_scores, quick_scores, reference_scores
+from .scores import (
+    PIXEL_TITLES,
+    TITLES,
+    all_scores,
+    pixel_scores,
+    quick_scores,
+    reference_scores,
+)
 
 __all__ = [
+    "PIXEL_TITLES",
     "PRDC",
     "TITLES",
     "Estimate",
@@ -36,6 +44,7 @@ __all__ = [
     "nearest",
     "over_runs",
     "parzen_log_likelihood",
+    "pixel_scores",
     "prdc",
     "quick_scores",
     "reference_scores",

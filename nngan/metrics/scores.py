@@ -1,4 +1,4 @@
-"""All scores of samples of MNIST's digits, the quick ones alone, and the scores of real images."""
+"""All scores of samples: of MNIST's digits, the quick ones alone, and those of any images."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..backend import Array, Key, Stream, array_module, get_backend
 from ..files import CORRUPT_FILE
 from .classes import class_kl, confident_share, histogram
 from .distances import check_samples
+from .energy import energy_distance
 from .estimate import Estimate, mean_of
 from .frechet import frechet_distance
 from .judge import Judge, judge_path, write_cache
@@ -37,6 +38,33 @@ TITLES: Mapping[str, str] = {
     "pixel_coverage": "  coverage",
     "nearest": "distance to nearest training image",
 } | {f"digit_{i}": f"share of digit {i}" for i in range(10)}
+
+
+PIXEL_TITLES: Mapping[str, str] = {
+    "energy": "energy distance, pixels",
+    **{name: title for name, title in TITLES.items() if name.startswith("pixel_")},
+    "nearest": TITLES["nearest"],
+}
+
+
+def pixel_scores(samples: Array, images: Array) -> dict[str, Estimate]:
+    """Return every score of `PIXEL_TITLES` for samples of any images.
+
+    For the scores of real images, which perfect samples would reach, compare one half of the data
+    with the other. Distances between pixels say little about large images.
+
+    Parameters
+    ----------
+    samples : float array of shape (N, features)
+        Images in [0, 1], N >= 6.
+    images : float array of shape (M, features)
+        Real images, M >= 6, on the same backend. Time grows with (N + M)^2.
+    """
+    check_samples(samples=samples, images=images)
+    scores = {"energy": Estimate(energy_distance(samples, images), 0.0)}
+    scores |= {f"pixel_{name}": value for name, value in prdc(images, samples)._asdict().items()}
+    scores["nearest"] = mean_of(nearest(samples[:NEAREST_SAMPLES], images)[1])
+    return scores
 
 
 def quick_scores(samples: Array, test: Array, judge: Judge) -> dict[str, Estimate]:

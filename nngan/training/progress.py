@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from ..command_line import say
 from ..game import METRICS, Game
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits for a GPU
-LINES = 100  # of a run: short epochs share a line, which has their means
+LINES = 50  # of a run: short epochs share a line, which has their means
 SILENCE = 30  # seconds after which an epoch that ends has a line in any case
 NARROW = 80  # columns, below which lines and bar are shorter
+HOPELESS = 5  # epochs and lines after which a game that D has won is said to be lost
 
 
 class TrainingDiverged(ArithmeticError):
@@ -46,7 +48,7 @@ def read_log(game: Game, done: int) -> Array:
 
 
 class Progress:
-    """A bar over the whole run, in samples, and a line for every hundredth of it."""
+    """A bar over the whole run, in samples, and a line for every fiftieth of it."""
 
     def __init__(
         self, game: Game, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
@@ -57,6 +59,8 @@ class Progress:
         self.is_narrow = shutil.get_terminal_size().columns < NARROW
         self.told = game.epoch  # epochs that have had their line
         self.told_at = self.looked = time.perf_counter()
+        self.won = 0  # lines in a row in which D was sure of everything
+        self.has_warned = False
         self.done_then = self._samples(done)
         self.bar = _bar(
             total=epochs * steps * self.samples_per_step,
@@ -105,9 +109,24 @@ class Progress:
             line = "epoch {:>{}}/{}  D loss {:.3f}  G loss {:.3f}  D(x) {:.2f}  D(G(z)) {:.2f}"
             line = line.format(epoch, width, self.epochs, *means)
             line += f"  {samples / seconds:,.0f}/s"
+        self.won = self.won + 1 if means[2] > 0.995 and means[3] < 0.005 else 0
         with self.bar.external_write_mode():
             say(line)
+            if not self.has_warned and (advice := self._advice(means)):
+                self.has_warned = True
+                say(advice)
         self.told, self.told_at, self.done_then = epoch, now, self._samples(0)
+
+    def _advice(self, means: Sequence[float]) -> str | None:
+        """Return what to try if the game is lost, else None."""
+        if max(map(abs, means[:2])) > 1e6:
+            return "The losses explode: try a lower learning rate, or the penalty R1 on D."
+        if self.game.rules.objective.logits and self.won >= HOPELESS <= self.game.epoch:
+            return (
+                "D tells all data from all fakes, so that G learns nothing: try a lower learning "
+                "rate of D, the penalty R1 on D, or Dropout in D."
+            )
+        return None
 
     def _samples(self, done: int) -> int:
         return (self.game.epoch * self.steps + done) * self.samples_per_step
