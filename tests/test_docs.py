@@ -70,6 +70,16 @@ def test_the_page_on_scikit_learn(capsys):
     assert names["threes"].shape == names["images"].shape == (16, 64)
 
 
+def test_the_page_on_own_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(blocks(DOCS / "own_images.md"), names)
+    assert (names["x"].shape, names["shape"]) == ((500, 3072), (32, 32, 3))
+    for name in ("sheet.png", "runs/python/progress.gif", "runs/python/losses.png"):
+        assert Path(name).stat().st_size > 1000
+    assert "epoch 4/4" in capsys.readouterr().out
+
+
 def column(caption, steps):
     """Return the names in a column of beside.md, run as it stands but for the number of steps."""
     code, names = blocks(DOCS / "beside.md", caption), {}
