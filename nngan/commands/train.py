@@ -29,7 +29,7 @@ from ..metrics import JudgeError
 from ..recipes import RECIPES, Recipe
 from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repeats_of, steps_of
 from ..training import TrainingDiverged
-from ..training.data import steps_per_epoch
+from ..training.data import data_samples, steps_per_epoch
 from ..training.loop import deferred_interrupt
 from ..version import __version__
 from .data import Data, is_known, is_path, mnist_and_judge, training_data
@@ -187,7 +187,9 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     epochs = options.epochs or recipe.epochs * repeats
     steps = steps_of(epochs, len(x), recipe.batch_size, k)
     gan = recipe.build(x.shape[1], options.seed or 0, backend, max(1, steps))
-    steps_per_epoch(gan, len(x), recipe.batch_size)  # refuses what `fit` would, with no folder made
+    # Both refuse what `fit` would, with no folder made.
+    steps_per_epoch(gan, len(x), recipe.batch_size)
+    data_samples(gan, x)
     settings = RunSettings(
         epochs=epochs, batch_size=recipe.batch_size, data=data.name, shape=data.shape,
         load=how or None, digest=data.digest() if is_path(data.name) else None,

@@ -33,9 +33,9 @@ def read_numpy(content: bytes, path: Path, key: str | None) -> tuple[Array, Any]
         with stored:
             arrays = {name: stored[name] for name in stored.files}
     except (*CORRUPT_FILE, zipfile.BadZipFile) as error:
-        raise DatasetError(
-            f"{path} cannot be read as NumPy's file of numbers ({error}): write it again, with "
-            "numpy.save or numpy.savez"
+        raise DatasetError(  # NumPy's own words would advise to load pickles
+            f"{path} cannot be read as NumPy's file of numbers: it is damaged or holds other "
+            "objects, so write it again, with numpy.save or numpy.savez"
         ) from error
     if key is not None and key not in arrays:
         raise DatasetError(f"{path} has no array {key!r}: it has {', '.join(arrays) or 'none'}")
