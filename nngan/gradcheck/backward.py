@@ -57,9 +57,9 @@ def check_backward(
     is_wrong = any(f.mistake for f in findings)
     findings += [
         Finding(
-            "unchecked",
+            "inconclusive" if u.kind == "many" else "unchecked",
             u.reason,
-            "" if u.reason.startswith("backward writes") else f"{u.label} was moved",
+            u.evidence,
             mistake=False,
         )
         for u in subject.unseen

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .places import MOST, is_foreign, is_number, places
+from .owners import is_foreign
+from .places import MOST, is_number, places
 
 # Modules of Python whose objects belong to the process: a copy of one does not work.
 SHARED = {"_asyncio", "_contextvars", "_queue", "_socket", "_thread", "asyncio", "concurrent",
@@ -49,7 +50,8 @@ def deepcopy(value: Any, memo: dict[int, Any] | None = None) -> Any:
 def _is_shared(part: Any) -> bool:
     """Whether copies have the same object: it belongs to the process, or has no copy."""
     kind = type(part)
-    if isinstance(part, types.ModuleType) or kind.__module__.partition(".")[0] in SHARED:
+    is_shared = kind.__module__.partition(".")[0] in SHARED and is_foreign(kind)
+    if is_shared or isinstance(part, types.ModuleType):
         return True
     own = any(isinstance(getattr(kind, n, None), types.FunctionType) for n in PICKLING)
     if isinstance(part, np.ndarray | type | types.FunctionType | types.MethodType) or (

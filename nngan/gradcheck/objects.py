@@ -20,7 +20,15 @@ from ..layers import Layer
 from ..network import Sequential
 from .copies import copied
 from .numerical import ComplexStep
-from .parameters import Parameter, Unseen, find_parameters, initialize, set_dtype
+from .owners import is_ours
+from .parameters import (
+    Parameter,
+    Unseen,
+    find_parameters,
+    initialize,
+    is_loose,
+    set_dtype,
+)
 from .places import Place, as_array, is_number, keep, places, put
 from .report import gradient_name
 from .subject import Broken, Gradients, Left, Subject, doubled
@@ -56,8 +64,7 @@ class ObjectSubject(Subject):
         for label, ref in found.parameters.items():
             value = ref.value(self.target)
             if value.dtype.kind not in "fiub":
-                reason = f"{label} has dtype {value.dtype}: make it an array of float64."
-                self.unseen.append(Unseen(label, reason))
+                self.unseen.append(Unseen(label, "no floats"))
                 continue
             label = f"self.{label}" if label in inputs else label
             value = value.astype(np.float64)
@@ -367,7 +374,7 @@ class LayerSubject(ObjectSubject):
     """A layer, a network, or a student's object with `forward` and `backward`."""
 
     def __init__(self, target: Any, x: Array) -> None:
-        is_library = type(target).__module__.startswith("nngan.")
+        is_library = is_ours(type(target))
         name = repr(target) if is_library else type(target).__name__
         backend = getattr(target, "backend", None)
         backend = backend if isinstance(backend, Backend) else None
@@ -481,7 +488,7 @@ def _belongs_to_class(target: Any, ref: Parameter, start: Array | None) -> bool:
     """Whether backward has filled an array that all objects of the class share."""
     place = ref.gradients[0]
     (way, name), above = place.steps[-1], Place(place.steps[:-1])
-    if way != "attr" or start is None:
+    if way != "attr" or start is None or is_loose(place):
         return False
     with suppress(Exception):
         owner = above.read(target)

@@ -17,14 +17,17 @@ import numpy as np
 from ..backend import Array, Key, Stream
 from .copies import copied
 from .places import (
+    MOST,
     Place,
     as_array,
+    is_cut,
     is_leaf,
     is_number,
     keep,
     layers_in,
     places,
     put,
+    texts,
 )
 from .report import gradient_name
 
@@ -40,21 +43,54 @@ WHOLE |= dict.fromkeys(
 WHOLE["p"] = (*GRADIENTS, "g")
 
 
+# What is known of a number that was not compared, and the next step.
+REASONS = {
+    "affects": "{label} affects the output but has no gradient {d}: if it is a parameter, backward "
+    "must fill {d}.",
+    "raises": "forward raises an exception wherever {label} is moved, so nothing shows whether it "
+    "needs a gradient.",
+    "no floats": "{label} holds complex numbers or Python objects, which cannot be compared: make "
+    "it an array of float64.",
+    "text": "{label} is text or bytes that affect the output: if they are the numbers of a "
+    "parameter, keep them as an array of float64.",
+    "two": "{label} has two gradients that differ, {others}: keep one.",
+    "written": "backward writes {label}, which was compared with nothing: keep {others} as an "
+    "array of float64 in the object.",
+    "many": "The object holds more than {most} objects, and the search for parameters ended "
+    "there: keep the parameters and nothing else in it.",
+}
+
+
 class Unseen(NamedTuple):
     """A number that moves the output and has no gradient that could be compared.
 
     Attributes
     ----------
     label : str
-    reason : str
-        One sentence: what was seen, and the next step.
+    kind : str
+        A key of `REASONS`.
+    others : tuple of str
+        Labels of other numbers that belong to the reason.
     outside : bool
         Whether it is a global or a variable of a function, where constants are usual too.
     """
 
     label: str
-    reason: str
+    kind: str
+    others: tuple[str, ...] = ()
     outside: bool = False
+
+    @property
+    def reason(self) -> str:
+        """One sentence: what was seen, and the next step."""
+        others = " and ".join(self.others) or "its parameter"
+        d = gradient_name(self.label)
+        return REASONS[self.kind].format(label=self.label, d=d, others=others, most=f"{MOST:,}")
+
+    @property
+    def evidence(self) -> str:
+        """The observation that shows it."""
+        return "" if self.kind in ("written", "many") else f"{self.label} was moved"
 
 
 @dataclass(frozen=True)
@@ -193,6 +229,8 @@ class _Search:
                     self._add(group, self._chosen(group, gradients, found))
             taken = self._without_overlap()
             self._look_at_the_rest(found, taken)
+            if is_cut(self.twin):
+                found.unseen.append(Unseen("a number", "many"))
         finally:
             self.restore()
         labels: dict[str, int] = {}
@@ -292,11 +330,8 @@ class _Search:
         for other in changed:
             value = self.all[other]
             if other != first and not _equal(_content(value), _content(self.all[first])):
-                reason = (
-                    f"{group[0].label} has two gradients that differ, {first.label} and "
-                    f"{other.label}: keep one."
-                )
-                found.unseen.append(Unseen(group[0].label, reason))
+                both = first.label, other.label
+                found.unseen.append(Unseen(group[0].label, "two", both))
         return (first, *same)
 
     # -- what moves the output ---------------------------------------------------------------------
@@ -327,8 +362,9 @@ class _Search:
             if not value.any():
                 value = np.asarray(self.random.uniform(-0.5, 0.5, value.shape))
                 parameter.set_value(self.twin, value)
-        if not rest or not self._repeats():
+        if not self._repeats():
             return
+        self._look_at_texts(found)
         self.known.clear()
         moves = {g: self._moves(g) for g in rest}
         still = [g for g in rest if moves[g] == "still" and is_leaf(self.all[g[0]])]
@@ -364,22 +400,27 @@ class _Search:
             return
         if isinstance(value, list | tuple) and is_whole and as_array(value).ndim == 1:
             return  # sizes
-        kind = as_array(value).dtype
-        if kind.kind in "cO":
-            what = "complex numbers" if kind.kind == "c" else "Python objects"
-            reason = f"{label} holds {what}, which cannot be compared: make it an array of float64."
-        elif how == "raises":
-            reason = (
-                f"forward raises an exception wherever {label} is moved, so nothing shows whether "
-                "it needs a gradient."
-            )
-        else:
-            d = gradient_name(label)
-            reason = (
-                f"{label} affects the output but has no gradient {d}: if it is a parameter, "
-                f"backward must fill {d}."
-            )
-        found.unseen.append(Unseen(label, reason, _is_loose(place)))
+        kind = "affects" if how == "moves" else how
+        if as_array(value).dtype.kind in "cO":
+            kind = "no floats"
+        found.unseen.append(Unseen(label, kind, outside=is_loose(place)))
+
+    def _look_at_texts(self, found: Found) -> None:
+        """Change each text that may be made of numbers."""
+        base = self.trial(self.twin, 0)
+        for place, value in list(texts(self.twin)):
+            for other in other_texts(value):
+                restore = keep(self.twin, (place,))
+                try:
+                    place.write(self.twin, other)
+                    output = self.trial(self.twin, 0)
+                except Exception:  # the place cannot be written
+                    break
+                finally:
+                    restore()
+                if _differ(base, output):
+                    found.unseen.append(Unseen(place.label, "text", outside=is_loose(place)))
+                    break
 
     def _among_parameters(self, place: Place) -> bool:
         """Whether a scalar is in one container with parameters."""
@@ -476,9 +517,32 @@ def _gradient_place(place: Place) -> Place:
     return Place((*before, (way, "d" + name)), place.outside)
 
 
-def _is_loose(place: Place) -> bool:
+def is_loose(place: Place) -> bool:
     """Whether a place is a global or a variable of a function."""
-    return any(way in ("global", "cell", "default", "kwdefault") for way, _ in place.steps)
+    return any(way in LOOSE for way, _ in place.steps)
+
+
+LOOSE = ("global", "module", "cell", "default", "kwdefault")
+DECIMAL = re.compile(r"\d+\.\d+")
+# Hexadecimal, or base64.
+CODED = re.compile(r"[0-9a-fA-F]{24,}|(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z+/_-]{24,}=*")
+
+
+def other_texts(text: str | bytes) -> Iterator[str | bytes]:
+    """Yield other values of a text that may be made of numbers; a word has none."""
+    if isinstance(text, bytes):
+        for kind in "d", "f":
+            if len(text) and len(text) % np.dtype(kind).itemsize == 0:
+                yield (np.frombuffer(text, kind) * 1.5 + 0.1).astype(kind).tobytes()
+        for i in range(0, len(text), max(1, len(text) // 8)):
+            yield text[:i] + bytes([text[i] ^ 1]) + text[i + 1 :]
+    elif DECIMAL.search(text):
+        yield DECIMAL.sub(lambda m: f"{1.5 * float(m[0]) + 0.1:.6f}", text)
+    elif CODED.fullmatch(text):
+        for i in range(0, len(text), len(text) // 8):
+            other = {"0": "1", "A": "B", "a": "b"}.get(text[i], "0Aa"[
+                0 if text[i].isdigit() else 1 if text[i].isupper() else 2])  # fmt: skip
+            yield text[:i] + other + text[i + 1 :]
 
 
 def _is_float(value: Any) -> bool:

@@ -13,22 +13,24 @@ import copy
 import ctypes
 import dis
 import functools
+import hashlib
 import sys
 import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array
 from ..layers import Layer
 from ..network import Sequential
+from .owners import is_foreign, is_library
 
-MOST = 20_000  # places that are looked at; a larger object is cut off there
-FOREIGN = {"builtins", "numpy", "nngan", "scipy", "cupy", *sys.stdlib_module_names} - {"__main__"}
+MOST = 20_000  # objects that are looked at; the search for numbers ends there
+LONGEST = 60  # characters of one name or key in a label; a label has at most three times as many
 CONTAINERS = (str, bytes, bool, MutableSequence, tuple, type, Mapping, Set, Layer,
               types.ModuleType, types.FunctionType, types.MethodType)  # fmt: skip
 Number = int | float | complex | np.number
@@ -57,7 +59,7 @@ class Place:
 
     def then(self, way: str, key: Any) -> Place:
         """Return the place one step further."""
-        outside = self.outside or way in ("cell", "global", "default", "kwdefault", "deref")
+        outside = self.outside or way in _OUTSIDE
         return Place((*self.steps, (way, key)), outside or (way, key) == ("attr", "__class__"))
 
     @property
@@ -68,12 +70,17 @@ class Place:
     @property
     def label(self) -> str:
         """The place in Python's words: layers[0].W, params['W']."""
-        text = ""
+        parts: list[str] = []
         for way, key in self.steps:
-            if way == "item" and (text or not isinstance(key, str)):
-                text += f"[{key!r}]"
+            is_name = isinstance(key, str) and key.isidentifier()
+            is_key = way == "item" and (parts or not isinstance(key, str))
+            if is_key or (way in _SHOWN and not is_name):
+                parts.append(f"[{_short(repr(key))}]")
             elif way in _SHOWN and key != "__class__":
-                text += f".{key}" * bool(text) or str(key)
+                parts.append("." * bool(parts) + _short(key, "_"))
+        text = "".join(parts)
+        if len(text) > 3 * LONGEST:  # a deep place
+            text = f"{parts[0]}[...{_digest(text)}]{parts[-1]}"
         return text
 
     @property
@@ -121,7 +128,18 @@ class Place:
             raise TypeError(f"nothing can be put at {self.label}")
 
 
-_SHOWN = ("attr", "item", "cell", "global", "default", "kwdefault")
+_OUTSIDE = ("cell", "global", "module", "default", "kwdefault", "deref")
+_SHOWN = ("attr", "item", "cell", "global", "module", "default", "kwdefault")
+
+
+def _short(text: str, between: str = "...") -> str:
+    """Return a printable name or key of at most `LONGEST` characters, another for each text."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= LONGEST else f"{text[:40]}{between}{_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
 
 
 def _step(owner: Any, step: tuple[str, Any]) -> Any:
@@ -136,6 +154,8 @@ def _step(owner: Any, step: tuple[str, Any]) -> Any:
         return _cell(owner, key).cell_contents
     if way == "global":
         return owner.__globals__[key]
+    if way == "module":  # that a function imports
+        return sys.modules[key]
     if way == "default":
         return owner.__defaults__[_with_default(owner).index(key)]
     if way == "kwdefault":
@@ -165,20 +185,72 @@ def places(target: Any, odd: bool = False) -> Iterator[tuple[Place, Any]]:
 
     With `odd`, yield also those with numbers in another form, see `odd_numbers`.
     """
+
+    def is_found(value: Any) -> bool:
+        is_usual = is_number(value) or is_leaf(value) or value is None
+        return is_usual or (odd and odd_numbers(value) is not None)
+
+    yield from ((place, value) for place, value in walk(target, is_found) if is_found(value))
+
+
+def texts(target: Any) -> Iterator[tuple[Place, str | bytes]]:
+    """Yield each place with a text or bytes, which may be made of numbers."""
+    for place, value in walk(target, lambda v: is_leaf(v) or isinstance(v, str | bytes)):
+        if isinstance(value, str | bytes):
+            yield place, value
+
+
+def layers_in(target: Any) -> Iterator[Layer]:
+    """Yield the library's layers in an object: a network, but not the layers of the network."""
+    found: dict[int, Layer] = {}
+    for place, value in walk(target, lambda v: is_number(v) or is_leaf(v) or type(v) is Sequential):
+        if isinstance(value, Layer) and not place.outside:
+            found.setdefault(id(value), value)
+    yield from found.values()
+
+
+def is_cut(target: Any) -> bool:
+    """Whether an object holds more than the search for numbers looks at."""
+    return any(v is CUT for _, v in walk(target, lambda v: is_number(v) or is_leaf(v)))
+
+
+def walk(target: Any, is_end: Callable[[Any], bool]) -> Iterator[tuple[Place, Any]]:
+    """Yield each object once; what `is_end` says is an end, with every place that it has.
+
+    Of a module, the names are visited that the functions in `target` mention. After `MOST` objects
+    the walk ends with `CUT`.
+    """
     seen: set[int] = set()
     queue: deque[tuple[Place, Any]] = deque([(Place(), target)])
     alive = []  # an id is unique only as long as its object lives
+    mentioned: set[str] = set()
+    modules: dict[int, tuple[Place, types.ModuleType, set[str]]] = {}
     left = MOST
-    while queue and left:
-        left -= 1
+    while queue:
         place, value = queue.popleft()
-        is_found = is_number(value) or is_leaf(value) or value is None
-        if is_found or (odd and odd_numbers(value) is not None):
+        if not left:
+            yield Place(), CUT
+            return
+        left -= 1
+        if is_end(value):
             yield place, value
         elif id(value) not in seen:
             seen.add(id(value))
             alive.append(value)
+            yield place, value
+            if isinstance(value, types.FunctionType) and not is_library(value.__code__.co_filename):
+                mentioned |= names_in(value.__code__).mentioned
+            if isinstance(value, types.ModuleType):
+                modules[id(value)] = place, value, set()
             queue.extend(_children(place, value))
+        if not queue:  # now all functions that lead to other modules are known
+            for place, module, visited in modules.values():
+                queue.extend(_of_module(place, module, mentioned - visited))
+                visited |= mentioned
+
+
+CUT = object()
+ARRAYS_AND_CODE = (np.ndarray, type, types.FunctionType, types.ModuleType)
 
 
 def is_number(value: Any) -> bool:
@@ -268,11 +340,6 @@ def _children(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
         yield from _of_object(place, value)
 
 
-def is_foreign(kind: type) -> bool:
-    """Whether a class is Python's, NumPy's or this library's."""
-    return kind.__module__.partition(".")[0] in FOREIGN
-
-
 def _of_object(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
     kind = type(value)
     if isinstance(value, Wrapper):  # the student's object is inside
@@ -288,7 +355,7 @@ def _of_object(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
             if isinstance(value, Sequential):
                 yield place.then("attr", "layers"), value.layers
             return
-    elif kind.__module__.partition(".")[0] in ("numpy", "nngan", "cupy"):
+    elif is_foreign(kind) and kind.__module__.partition(".")[0] in ("numpy", "nngan", "cupy"):
         return
     for name, own in list(_attributes(value).items()):
         if name not in hidden:
@@ -332,33 +399,66 @@ def _of_class(place: Place, kind: type) -> Iterator[tuple[Place, Any]]:
 
 
 def _of_function(place: Place, function: Any) -> Iterator[tuple[Place, Any]]:
-    if str(function.__module__).partition(".")[0] in FOREIGN:
-        return
     code = function.__code__
     yield from _tried(
         (place.then("cell", name), functools.partial(lambda c: c.cell_contents, cell))
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
     )
-    for name in sorted(_names(code)):
+    if hasattr(function, "__wrapped__"):
+        yield place.then("inside", "__wrapped__"), function.__wrapped__
+    if is_library(code.co_filename):  # a decorator holds the student's function
+        return
+    names = names_in(code)
+    for name in sorted(names.read):
         if name in function.__globals__:
             yield place.then("global", name), function.__globals__[name]
+    for name in sorted(names.imported & sys.modules.keys()):
+        yield place.then("module", name), sys.modules[name]
     for name, value in zip(_with_default(function), function.__defaults__ or (), strict=True):
         yield place.then("default", name), value
     for name, value in (function.__kwdefaults__ or {}).items():
         yield place.then("kwdefault", name), value
-    if hasattr(function, "__wrapped__"):
-        yield place.then("inside", "__wrapped__"), function.__wrapped__
     for name, value in vars(function).items():
         if name != "__wrapped__":
             yield place.then("attr", name), value
 
 
+def _of_module(
+    place: Place, module: types.ModuleType, mentioned: set[str]
+) -> Iterator[tuple[Place, Any]]:
+    is_own = not is_library(getattr(module, "__file__", None) or "<built-in>")
+    for name in sorted(mentioned & vars(module).keys()):
+        value = vars(module)[name]
+        if is_own or isinstance(value, ARRAYS_AND_CODE):  # not np.pi, os.environ
+            yield Place((*place.steps, ("attr", name)), True), value
+
+
+class Names(NamedTuple):
+    """The names in a function's code: globals, imports, and whatever may be an attribute."""
+
+    read: frozenset[str]
+    imported: frozenset[str]
+    mentioned: frozenset[str]
+
+
 @functools.cache
-def _names(code: types.CodeType) -> frozenset[str]:
-    """Return the globals that a function's code reads, and the code inside it."""
-    own = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    inner = [_names(c) for c in code.co_consts if isinstance(c, types.CodeType)]
-    return frozenset(own.union(*inner))
+def names_in(code: types.CodeType) -> Names:
+    """Return the names in a function's code, and in the code inside it."""
+    read: set[str] = set()
+    imported: set[str] = set()
+    mentioned = {*code.co_names, *(c for c in code.co_consts if isinstance(c, str))}
+    for i in dis.get_instructions(code):
+        if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            read.add(i.argval)
+        elif i.opname == "IMPORT_NAME":
+            imported.add(i.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            inner = names_in(constant)
+            read |= inner.read
+            imported |= inner.imported
+            mentioned |= inner.mentioned
+    return Names(frozenset(read), frozenset(imported), frozenset(mentioned))
 
 
 def _tried(pairs: Any) -> Iterator[tuple[Place, Any]]:
@@ -368,22 +468,6 @@ def _tried(pairs: Any) -> Iterator[tuple[Place, Any]]:
         except Exception:  # a property that fails, an empty slot or cell
             continue
         yield place, value
-
-
-def layers_in(target: Any) -> Iterator[Layer]:
-    """Yield the library's layers in an object: a network, but not the layers of the network."""
-    seen: set[int] = set()
-    queue, alive = deque([(Place(), target)]), []
-    while queue and len(seen) < MOST:
-        place, value = queue.popleft()
-        if is_number(value) or is_leaf(value) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        alive.append(value)
-        if isinstance(value, Layer) and not place.outside:
-            yield value
-        if not isinstance(value, Sequential):
-            queue.extend(_children(place, value))
 
 
 # -- values ----------------------------------------------------------------------------------------

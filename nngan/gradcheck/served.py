@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backend import Array
 from . import wire
-from .parameters import Unseen
+from .parameters import REASONS, Unseen
 from .process import BROKEN, Process
 from .report import gradient_name
 from .subject import Broken, Gradients, Left, Subject, doubled, rows_of
@@ -49,7 +49,7 @@ class RemoteSubject(Subject):
         arrays = [a.astype(complex if kind == "c" else float, copy=False) for a in arrays]
         super().__init__(name, dict(zip(inputs, arrays, strict=False)))
         self.parameters = dict(zip(parameters, arrays[len(inputs) :], strict=True))
-        self.unseen = [Unseen(*each) for each in unseen]
+        self.unseen = [Unseen(label, why, tuple(more), out) for label, why, more, out in unseen]
         self.constants = constants
         self._depth = 0
         self._known = {label: a.copy() for label, a in self.arrays.items()}
@@ -327,7 +327,10 @@ SUBJECT = wire.record(
     layer=wire.text(100),
     inputs=names_of,
     parameters=names_of,
-    unseen=wire.listed(wire.tuple_of(wire.label, wire.text(), wire.truth), 1000),
+    unseen=wire.listed(
+        wire.tuple_of(wire.label, wire.one_of(*REASONS), wire.listed(wire.label, 2), wire.truth),
+        1000,
+    ),
     constants=texts,
     modes=texts,
     is_loss=wire.truth,

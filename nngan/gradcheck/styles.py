@@ -29,6 +29,7 @@ from .copies import deepcopy
 from .functional import CannotCall, bind, find_pair, is_function_pair
 from .guesses import adapter_lines, argument_sets, call_text, fits, input_shapes, numbers
 from .losses import find_loss, loss_of
+from .owners import is_ours
 from .places import keep, places
 from .refusals import (
     INDICES,
@@ -360,7 +361,7 @@ def adapt(target: Any, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...], boo
     same = target, tuple(inputs), True
     if isinstance(target, Adapter):
         return target, tuple(inputs), target.accumulate
-    if type(target).__module__.startswith("nngan.") or isinstance(target, type):
+    if is_ours(type(target)) or isinstance(target, type):
         return same
     if is_function_pair(target):
         return *bind(target, inputs), True

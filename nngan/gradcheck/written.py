@@ -93,14 +93,7 @@ def unpaired(target: Any, passes: Passes, known: set[Place]) -> list[Unseen]:
         more = run(target, passes, twice=True)
         suspects = [(p, of) for p, of in suspects
                     if p in more.end and more.end[p].shape == once.end[p].shape]  # fmt: skip
-    return [
-        Unseen(
-            p.label,
-            f"backward writes {p.label}, which was compared with nothing: keep "
-            f"{of or 'its parameter'} as an array of float64 in the object.",
-        )
-        for p, of in suspects
-    ]
+    return [Unseen(p.label, "written", (of,) if of else ()) for p, of in suspects]
 
 
 def _changed(before: Array | None, after: Array) -> bool:
