@@ -29,7 +29,7 @@ from .parameters import (
     is_loose,
     set_dtype,
 )
-from .places import Place, as_array, is_number, keep, places, put
+from .places import Place, Wrapper, as_array, is_number, keep, places, put
 from .report import gradient_name
 from .subject import Broken, Gradients, Left, Subject, doubled
 from .written import run, unpaired
@@ -374,7 +374,7 @@ class LayerSubject(ObjectSubject):
     """A layer, a network, or a student's object with `forward` and `backward`."""
 
     def __init__(self, target: Any, x: Array) -> None:
-        is_library = is_ours(type(target))
+        is_library = is_ours(type(target)) or isinstance(target, Wrapper)
         name = repr(target) if is_library else type(target).__name__
         backend = getattr(target, "backend", None)
         backend = backend if isinstance(backend, Backend) else None

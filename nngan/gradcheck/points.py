@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,28 @@ from .report import ArrayResult, Finding, Report, gradient_name
 from .subject import Broken, Ended, Subject
 
 Make = Callable[[], Subject]
+FAILURES = (Broken, IndexError, TypeError, ValueError)  # forward was not made for such numbers
+
+
+class Point(NamedTuple):
+    """Other numbers at which both passes run.
+
+    Attributes
+    ----------
+    words : str
+        Where this is, for the report.
+    make : callable
+        Returns the subject there.
+    must : str
+        "work" if forward must accept such numbers, "one" if it must accept one such point at least,
+        "" if it may refuse them.
+    """
+
+    words: str
+    make: Make
+    must: str = ""
+
+
 MANY = (132, 300)  # rows of large batches: even numbers, and no multiples of a usual block
 ZEROS = "where inputs are 0"
 PIXELS, LARGE_PARAMETERS = "at inputs from 0 to 255", "at large parameters"
@@ -229,17 +251,32 @@ class _Points:
             return
         if self.subject.is_loss and next(iter(self.subject.inputs.values())).ndim < 2:
             return  # not a batch: all parameters of a network, in one array
-        for words, make in self._elsewhere(moved):
+        refused: dict[str, list[str]] = {"work": [], "one": [], "": []}
+        has_one = False
+        for words, make, must in self._elsewhere(moved):
             try:
                 other = make()
                 other.forward()
-            except (Broken, IndexError, TypeError, ValueError):
-                continue
-            if not self._agrees(other, words):
-                return
+                if not self._agrees(other, words):
+                    return
+                has_one |= must == "one"
+            except FAILURES as error:
+                detail = error.detail if isinstance(error, Broken) else str(error)
+                refused[must].append(f"{words}: {detail}")
+        if refused["one"] and not has_one:
+            self._refuse("all other inputs of this shape", refused["one"])
+        if refused["work"]:
+            self._refuse("another number of rows", refused["work"])
         if not self.subject.is_loss:
             self._single_precision(moved)
             self._overflow(moved)
+
+    def _refuse(self, where: str, refused: list[str]) -> None:
+        """Report that one of the passes does not work where it must."""
+        shape = next(iter(self.subject.inputs.values())).shape
+        sentence = f"The passes work at x of shape {shape}, but fail at {where}: nothing shows "
+        sentence += "whether the gradients are right there."
+        self.findings.append(Finding("inconclusive", sentence, refused[0], mistake=False))
 
     def _with_other_parameters(self) -> Subject | None:
         """Return the subject at random parameters; None if a mistake shows there."""
@@ -266,43 +303,49 @@ class _Points:
     def _copies(self) -> dict[str, Array]:
         return {k: a.copy(order="K") for k, a in self.subject.inputs.items()}
 
-    def _elsewhere(self, at: Subject) -> Iterator[tuple[str, Make]]:
+    def _elsewhere(self, at: Subject) -> Iterator[Point]:
         inputs, first = at.inputs, next(iter(at.inputs))
         x = inputs[first]
 
-        def with_x(values: Any) -> Make:
-            return lambda: at.with_inputs({**inputs, first: np.asarray(values)})
+        def with_x(words: str, values: Array, must: str = "") -> Point:
+            return Point(words, partial(at.with_inputs, {**inputs, first: values}), must)
 
         for mode in at.modes():
-            yield f"with {mode}", partial(at.in_mode, mode)
-        if x.ndim and len(x) > 1:
-            yield "with one row (N = 1)", lambda: at.rows(np.array([0]))
-        if x.ndim:
-            most = max(2, MOST * len(x) // x.size)
-            for n in sorted({min(many, most) for many in MANY}):
-                rows = np.arange(n) % len(x)
-                yield f"with many rows (N = {n})", partial(at.rows, rows)
+            yield Point(f"with {mode}", partial(at.in_mode, mode))
+        if at.batch_axis >= 0 and x.ndim > at.batch_axis:
+            rows = x.shape[at.batch_axis]
+            if rows > 1:
+                yield Point("with one row (N = 1)", partial(at.rows, np.array([0])))
+            most = max(2, MOST * rows // x.size)
+            for n in sorted({min(m, most) for m in MANY}):
+                many = partial(at.rows, np.arange(n) % rows)
+                yield Point(f"with many rows (N = {n})", many, "work")
         rms = float(np.sqrt((x**2).mean())) or 1.0
         if not at.is_loss:
-            yield "at another input", with_x(self.rng.standard_normal(x.shape))
-            yield "at positive inputs", with_x(np.abs(self.rng.standard_normal(x.shape)) + 0.01)
-            yield "at negative inputs", with_x(-np.abs(self.rng.standard_normal(x.shape)) - 0.01)
-            yield "at large inputs", with_x(x * 10 / rms)
-            yield "at very large inputs", with_x(x * 100 / rms)
-            yield "at small inputs", with_x(x * 1e-3 / rms)
+            positive = np.abs(self.rng.standard_normal(x.shape)) + 0.01
+            yield with_x("at another input", self.rng.standard_normal(x.shape), "one")
+            yield with_x("at positive inputs", positive, "one")
+            negative = -np.abs(self.rng.standard_normal(x.shape)) - 0.01
+            yield with_x("at negative inputs", negative, "one")
+            yield with_x("at large inputs", x * 10 / rms, "one")
+            yield with_x("at very large inputs", x * 100 / rms)
+            yield with_x("at small inputs", x * 1e-3 / rms, "one")
             if x.ndim and len(x) > 1:
                 zeros = x.copy()
                 zeros[::2] = 0
-                yield "with rows of zeros", with_x(zeros)
+                yield with_x("with rows of zeros", zeros)
                 some = x.copy()
                 some.flat[:: max(2, x.size // 3)] = 0
-                yield ZEROS, with_x(some)
-            yield PIXELS, with_x(pixels(x, self.rng))
-            yield from ((words, with_x(other)) for words, other in other_shapes(at, self.rng))
+                yield with_x(ZEROS, some)
+            yield with_x(PIXELS, pixels(x, self.rng))
+            yield from (with_x(words, other) for words, other in other_shapes(at, self.rng))
             if at.parameters:
-                yield LARGE_PARAMETERS, lambda: _with_large_parameters(at)
+                yield Point(LARGE_PARAMETERS, partial(_with_large_parameters, at))
+            # Inside any domain.
+            near = x * (1 + 0.01 * self.rng.standard_normal(x.shape))
+            yield with_x("at a nearby input", near, "one")
         elif x.ndim:  # between the rows, so in the loss's domain
-            yield "at another input", with_x(0.9 * x + 0.1 * np.roll(x, 1, axis=0))
+            yield with_x("at another input", 0.9 * x + 0.1 * np.roll(x, 1, axis=0), "one")
 
     def _agrees(self, other: Subject, words: str) -> bool:
         """Whether all gradients agree in another subject; report those that do not."""
@@ -330,7 +373,7 @@ class _Points:
                     self.findings += [f for f in compared[1] if f.mistake]
         except Broken as error:
             if error.where != "backward":
-                return True
+                raise
             sentence = f"Seen only {words}: backward raises an exception."
             self.findings.append(Finding("raises", sentence, error.detail))
             return False

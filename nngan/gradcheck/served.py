@@ -200,14 +200,14 @@ class RemoteSubject(Subject):
         if not self.is_loss:
             return super().doubled(values)
         # The targets are in the process alone.
-        n = len(next(iter(self.inputs.values())))
+        n, _ = self.batch()
         inputs = {k: doubled(a, n, np.copy) for k, a in self.inputs.items()}
         return self._copy("doubled", inputs)
 
     def rows(self, indices: Array) -> Subject:
         if not self.is_loss:
             return super().rows(indices)
-        n = len(next(iter(self.inputs.values())))
+        n, _ = self.batch()
         inputs = {k: rows_of(a, n, indices) for k, a in self.inputs.items()}
         return self._copy("rows", inputs, indices=[int(i) for i in indices])
 

@@ -66,6 +66,9 @@ class LossSubject(Subject):
         # Inputs without a gradient keep their dtype: class labels are whole numbers.
         self.inputs = {k: float64(a) for k, a in zip(names[:n], inputs[:n], strict=True)}
         self.others = list(inputs[n:])
+        first, others = next(iter(self.inputs.values())), [*inputs[1:]]
+        if not _is_batch(first, others):  # the weights of a network
+            self.batch_axis = -1
 
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
         result = self._call("forward", self.function, *self._copies(inputs), *self.others)
@@ -83,7 +86,7 @@ class LossSubject(Subject):
         # Targets must stay valid (classes, probabilities), so the whole batch is repeated.
         twin = super().doubled(np.copy)
         assert isinstance(twin, LossSubject)
-        n = len(next(iter(self.inputs.values())))
+        n, _ = self.batch()
         twin.others = [doubled(a, n, np.copy) for a in self.others]
         return twin
 
@@ -112,9 +115,15 @@ class LossSubject(Subject):
     def rows(self, indices: Array) -> Subject:
         twin = super().rows(indices)
         assert isinstance(twin, LossSubject)
-        n = len(next(iter(self.inputs.values())))
+        n, _ = self.batch()
         twin.others = [rows_of(a, n, indices) for a in self.others]
         return twin
+
+
+def _is_batch(first: Array, others: Sequence[Any]) -> bool:
+    """Whether the first input of a loss has a sample for each target."""
+    arrays = [a for a in others if isinstance(a, np.ndarray) and a.ndim]
+    return bool(first.ndim) and (not arrays or any(len(a) == len(first) for a in arrays))
 
 
 def _is_straight(subject: LossSubject, soft: list[Any]) -> bool:
