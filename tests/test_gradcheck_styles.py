@@ -689,7 +689,11 @@ def test_the_adapter_that_is_printed_works(command, tmp_path):
 @pytest.mark.parametrize(
     ("forward", "backward", "words"),
     [
-        ("x, h): return x", "dy): return dy", "forward takes h besides x"),
+        (
+            "x, h): return x",
+            "dy): return dy",
+            "forward has further arguments that cannot be guessed (h)",
+        ),
         ("x): return 'text'", "dy): return dy", "got str 'text'"),
         ("x): return x", "dy, how): return dy", "or y alone where backward takes dy alone"),
         ("x): pass", "dy): return dy", "got None"),
@@ -795,7 +799,7 @@ def test_a_notebook_is_checked_and_a_failing_cell_is_named(tmp_path):
     report = check(text, "Cube", Settings(), tmp_path)
     assert report.ok, report
     notes = [f.sentence for f in report.findings]
-    assert notes == ["layer.ipynb, cell 4 failed: ZeroDivisionError: division by zero, line 1"]
+    assert notes == ["Cell 4 failed: ZeroDivisionError: division by zero, line 1"]
     wrong = text.replace("3 * self.x ** 2", "2 * self.x")
     assert not check(wrong, "Cube", Settings(), tmp_path).ok
 
@@ -803,7 +807,7 @@ def test_a_notebook_is_checked_and_a_failing_cell_is_named(tmp_path):
 def test_a_cell_that_is_no_python_is_skipped_and_named(tmp_path):
     report = check(notebook("import numpy as np", "a = (", CUBE), "Cube", Settings(), tmp_path)
     assert report.ok
-    assert "cell 2 failed: SyntaxError: '(' was never closed, line 1" in str(report)
+    assert "Cell 2 failed: SyntaxError: '(' was never closed, line 1" in str(report)
 
 
 def test_old_notebooks_and_sources_in_lines():

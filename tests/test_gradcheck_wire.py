@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from nngan.gradcheck import check_gradients, wire
+from nngan.gradcheck.process import Process
 from nngan.gradcheck.remote import check_file, outputs
 from nngan.gradcheck.report import Finding
 from nngan.gradcheck.styles import Settings
@@ -176,7 +177,7 @@ def test_half_a_message_ends_at_the_deadline_or_with_the_process(pair):
     ("check", "good", "bad"),
     [
         (wire.label, ["W", "layers[0].W", "params['W1']", "größe", "[0].b", "d[('a', 1)]",
-                      "d[\"it's\"].w (2)"],
+                      "d[\"it's\"].w (2)", "d['fc-1']"],
          ["", "a b", "W\n", "W: agree", "[", "[\n]", "W\x1b[2J", "params['a\x1b']",
           "a" * 300, 1, None]),
         (wire.identifier, ["Linear", "Слой"], ["a b", "a.b", "", 3, "a" * 200]),
@@ -197,6 +198,18 @@ def test_fields_are_checked(check, good, bad):
     for value in bad:
         with pytest.raises(wire.Garbled):
             check(value)
+
+
+@pytest.mark.parametrize("check", [wire.label, wire.said("created", "called", "mode", "input")])
+@pytest.mark.parametrize(
+    "text",
+    ["[a]" * 60 + "!", "Created as L(" + "a=[], " * 300 + "!", "Called with " + "a=() " * 400],
+)
+def test_no_text_takes_long(check, text):
+    begin = time.monotonic()
+    with pytest.raises(wire.Garbled):
+        check(text)
+    assert time.monotonic() - begin < 1
 
 
 def test_a_text_is_one_printable_line():
@@ -289,8 +302,9 @@ import numpy as np
 from nngan.gradcheck import wire
 
 def serve(**odd):
-    n, header, numbers, xs = 1, {"names": ["Linear"], "advice": ""}, [], {1: np.ones((5, 3))}
-    facts = {"layer": "", "inputs": ["x"], "parameters": [], "unseen": [], "constants": [],
+    n, header, numbers, xs = 1, {"names": ["Linear"], "notes": [], "adapter": ""}, [], {}
+    xs[1] = np.ones((5, 3))
+    facts = {"layer": None, "inputs": ["x"], "parameters": [], "unseen": [], "constants": [],
              "modes": [], "is_loss": False, "has_tangent": False, "batch_axis": 0}
     while True:
         wire.send(line, {"kind": "done", "n": n, **header}, numbers)
@@ -301,7 +315,7 @@ def serve(**odd):
         if do == "make":
             numbers = [xs[1]]
             header = {"subjects": [{"subject": 1, **facts}], "accumulate": None, "notes": [],
-                      "input_note": "", "others": [], "style": ""}
+                      "input_note": "", "others": [], "style": "a loss"}
         elif do == "copy":
             header = {"subjects": []}
             if ask["how"] != "layers":
@@ -330,10 +344,16 @@ def serve(**odd):
 )
 PRINTED = r"\nLinear: gradients agree\n\n1 class checked: 1 right, 0 wrong.\n"
 ESCAPES = r"\x1b[2J\x1b[H" + PRINTED
-SUBJECT = (
-    '{"subjects": [{"subject": 1, "layer": "", "inputs": ["x"], "parameters": %s, "unseen": [], '
-    '"constants": [], "modes": [], "is_loss": False, "has_tangent": False, "batch_axis": 0}]}'
-)
+
+
+def subjects(**odd):
+    """Return the answer to "make", with something odd in it."""
+    facts = {"subject": 1, "layer": None, "inputs": ["x"], "parameters": [], "unseen": [],
+             "constants": [], "modes": [], "is_loss": False, "has_tangent": False,
+             "batch_axis": 0}  # fmt: skip
+    return repr({"subjects": [facts | odd]})
+
+
 GARBLING = {
     "a pickle": TAKE + "import pickle\nclass Run:\n    def __reduce__(self):\n"
     "        return os.system, ('touch executed',)\nline.sendall(pickle.dumps(Run()) * 3)\n",
@@ -352,12 +372,26 @@ GARBLING = {
     "threading.Thread(target=flood, daemon=True).start()\ntime.sleep(99)\n",
     "no subject": SERVER + "serve(make=({'subjects': []}, []))",
     "a label that speaks": SERVER
-    + f"serve(make=({SUBJECT % repr(['W: agree'])}, [np.ones((5, 3))] * 2))",
-    "one label twice": SERVER + f"serve(make=({SUBJECT % repr(['x'])}, [np.ones((5, 3))] * 2))",
-    "no array for a label": SERVER + f"serve(make=({SUBJECT % repr(['W'])}, [np.ones(3)]))",
+    + f"serve(make=({subjects(parameters=['W: agree'])}, [np.ones((5, 3))] * 2))",
+    "one label twice": SERVER
+    + f"serve(make=({subjects(parameters=['x'])}, [np.ones((5, 3))] * 2))",
+    "no array for a label": SERVER + f"serve(make=({subjects(parameters=['W'])}, [np.ones(3)]))",
     "another gradient": SERVER + "serve(backward=({'names': ['W']}, [np.ones((5, 3))]))",
     "no gradient": SERVER + "serve(backward=({}, []))",
     "no output": SERVER + "serve(forward=({}, []))",
+    "a note of its own": SERVER + "serve(make=({'notes': ['Linear: gradients agree']}, "
+    "[np.ones((5, 3))]))",
+    "a source of its own": SERVER + "serve(make=({'input_note': 'x has shape (5, 3); its width "
+    "comes from a place: all agree. --width N changes it.'}, [np.ones((5, 3))]))",
+    "a style of its own": SERVER + "serve(make=({'style': 'gradients agree'}, [np.ones((5, 3))]))",
+    "a reason of its own": f"{SERVER}serve(make=({subjects(unseen=[['W', 'agrees', [], False]])},"
+    " [np.ones((5, 3))]))",
+    "a mode of its own": f"{SERVER}serve(make=({subjects(modes=['agrees'])}, [np.ones((5, 3))]))",
+    "a constant of its own": f"{SERVER}serve(make=({subjects(constants=['all agree'])}, "
+    "[np.ones((5, 3))]))",
+    "an axis that is none": f"{SERVER}serve(make=({subjects(batch_axis=2)}, [np.ones((5, 3))]))",
+    "a sentence of its own": TAKE + "send({'kind': 'broken', 'n': 1, 'where': 'contract', "
+    "'detail': 'All gradients agree', 'place': '', 'arrays': []})\n",
     "something more": SERVER + "serve(forward=({'ok': True}, [np.ones((5, 3))]))",
 }
 
@@ -387,9 +421,9 @@ ODD = {
     "gradients that are NaN": "backward=({}, [np.full((5, 3), np.inf)])",
     "endless gradients": "backward=({}, [np.full((5, 3), 1e308)])",
     "a constant": "backward=({}, [np.ones((5, 3))])",
-    "parameters that are complex": f"make=({SUBJECT % repr(['W'])}, [np.ones((5, 3)), "
+    "parameters that are complex": f"make=({subjects(parameters=['W'])}, [np.ones((5, 3)), "
     "np.ones(3, complex)])",
-    "parameters that are NaN": f"make=({SUBJECT % repr(['W'])}, [np.ones((5, 3)), "
+    "parameters that are NaN": f"make=({subjects(parameters=['W'])}, [np.ones((5, 3)), "
     "np.full(3, np.nan)])",
 }
 
@@ -400,6 +434,39 @@ def test_numbers_that_no_layer_returns_are_not_right(verdict, name):
     assert kinds(report) != ["garbled"]
     assert not report.ok
     assert report.findings or "nan" in str(report)
+
+
+def test_a_process_does_not_choose_which_batches_are_looked_at(verdict):
+    """The input is said to be one sample; the gradient is right for five rows only."""
+    five = "[arrays[0] * (1 if len(arrays[0]) in (5, 10) else 2)]"
+    server = SERVER.replace("arrays[:1]", five)
+    source = f"{server}serve(make=({subjects(batch_axis=-1)}, [np.ones((5, 3))]))"
+    report = verdict(source, timeout=10)
+    assert report.verdict == "wrong", str(report)
+    assert "Seen only with one row (N = 1)" in str(report)
+
+
+def test_the_process_is_not_told_the_checker_s_seed(verdict, monkeypatch):
+    told, ask = set(), Process.ask
+
+    def listening(self, do, fields, arrays=(), **question):
+        settings = wire.unpacked(question.get("settings", {"dict": []}))
+        told.add(question.get("seed", settings.get("seed")))
+        return ask(self, do, fields, arrays, **question)
+
+    monkeypatch.setattr(Process, "ask", listening)
+    assert verdict(LINEAR, seed=12345).ok
+    (seed,) = told - {None}
+    assert seed != 12345
+    assert verdict(LINEAR, seed=12345).ok  # the same again
+    assert told == {None, seed}
+
+
+def test_a_gradient_that_cannot_be_written_is_named(verdict):
+    source = LINEAR.replace("np.zeros_like(self.W)", "np.broadcast_to(0.0, self.W.shape)")
+    report = verdict(source)
+    assert kinds(report) == ["buffer"], str(report)
+    assert "dW cannot be written before backward" in str(report)
 
 
 SHOUTS = f"""

@@ -104,7 +104,7 @@ def _check_elements(
     is_matrix = array.a.ndim == 2
     first = [array.suspects(0), array.suspects(1)] if is_sampled and is_matrix else ((), ())
     most = MAX_ELEMENTS if is_sampled else size
-    coordinates = sample(array.a.shape, most, np.random.default_rng(0), first)
+    coordinates = sample(array.a.shape, most, np.random.default_rng([0, array.seed]), first)
     case = Case.of(array, coordinates)
     result = case.result(projection, len(coordinates))
     findings = [_kink(result)] if result.kinks else []

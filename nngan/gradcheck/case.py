@@ -149,7 +149,7 @@ class Case(Comparison):
         A mistake with one cause shows it again; an agreement by chance does not. And a factor that
         is N becomes 2N, while a factor 2 stays 2.
         """
-        rng = np.random.default_rng(1)
+        rng = np.random.default_rng([1, self.seed])
         subject = self.subject
 
         def fresh(a: Array) -> Array:
@@ -182,5 +182,7 @@ class Case(Comparison):
             shape, SECOND_LOOK_ELEMENTS, rng, first if len(shape) == 2 else ((), ())
         )
         jitter = rounding(subject.output, y, subject.arrays.values(), self.precision.eps)
-        look = Comparison(subject, self.label, analytic, y, dy, self.precision, jitter)
+        look = Comparison(
+            subject, self.label, analytic, y, dy, self.precision, jitter, seed=self.seed
+        )
         return Case.of(look, coordinates)

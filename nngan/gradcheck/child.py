@@ -28,6 +28,7 @@ from . import wire
 from .guesses import other_arguments
 from .objects import ObjectSubject
 from .report import Finding
+from .sayings import say
 from .source import Checkable, checkable, load, not_recognised
 from .styles import Made, Settings, Unrecognised, make
 from .subject import Broken, Subject
@@ -174,8 +175,8 @@ class _Server:
         watch(self.file, self.last_words)
         module = load(self.file)
         self.things = checkable(module)
-        advice = "" if self.things else not_recognised(module)
-        return {"names": list(self.things), "advice": advice[:4000]}, []
+        notes, adapter = ([], "") if self.things else not_recognised(module)
+        return {"names": list(self.things), "notes": notes, "adapter": adapter}, []
 
     def do_make(self, _: list[Any], name: str, settings: dict[str, Any]) -> Answer:
         """Create the object and a subject of it, with inputs that fit."""
@@ -188,8 +189,8 @@ class _Server:
         facts = {
             "subjects": [new],
             "accumulate": made.accumulate,
-            "notes": [note[:2000] for note in made.notes],
-            "input_note": made.input_note[:2000],
+            "notes": made.notes,
+            "input_note": made.input_note,
             "others": self._others(self.things[name], chosen),
             "style": made.style,
         }
@@ -244,7 +245,7 @@ class _Server:
         self.subjects[number] = subject
         facts = {
             "subject": number,
-            "layer": subject.name[:200],
+            "layer": None,
             "inputs": list(subject.inputs),
             "parameters": list(subject.parameters),
             "unseen": [list(each) for each in subject.unseen],
@@ -325,6 +326,7 @@ class _Server:
             "missing": [[k for k, a in side.items() if a is None] for side in both],
             "error": error and _broken(error),
             "shared": list(left.shared),
+            "readonly": list(left.readonly),
         }
         values = [side[k] for side, some in zip(both, names, strict=True) for k in some]
         return {"left": facts}, values
@@ -361,7 +363,7 @@ def _sendable(value: Any) -> Any:
     if a.dtype.kind in "fc" and f"{a.dtype.kind}{a.dtype.itemsize}" not in wire.TYPES:
         return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
     if a.dtype.kind not in "biufc":
-        raise Broken("contract", f"An array holds no numbers, but {a.dtype}")
+        raise Broken("contract", say("no numbers", dtype=a.dtype))
     return a
 
 

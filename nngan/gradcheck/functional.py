@@ -29,6 +29,7 @@ from .adapters import (
 )
 from .copies import deepcopy
 from .guesses import BIASES, SCALES, VALUES, WEIGHTS, fits, numbers
+from .sayings import say
 
 N, D, M, C, F, SIDE, T = 5, 4, 3, 4, 2, 6, 2
 DICTS = ("param", "params", "hparam", "hparams", "hparameters", "config", "cfg", "options", "conf")
@@ -127,7 +128,7 @@ def _of_indices(
     if not worked or not isinstance(result, tuple) or not fits(result[0]):
         return None
     pair[0].batch_axis = -1  # type: ignore[attr-defined]
-    note = f"{arrays[0]} holds indices, so it has no gradient."
+    note = say("indices", name=arrays[0])
     return Found(pair, (W,), -1, [note])
 
 
@@ -138,7 +139,7 @@ def _notes(known: dict[str, Any], given: dict[str, Any]) -> list[str]:
         used = value.used if isinstance(value, _Entries) else value
         if name not in given and used != {}:
             words.append(f"{name}={used!r}")
-    return [f"Called with {' '.join(words)}. --args replaces them."] if words else []
+    return [say("called", pairs=" ".join(words))] if words else []
 
 
 class _Entries(dict[str, Any]):

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..backend import Array
 from .adapters import TRAINING, arguments, is_required, normal, passes
+from .sayings import DEFAULT, KERNEL, say
 
 N_IN, N_OUT, CHANNELS, FILTERS, SIDE = 4, 3, 4, 2, 6
 WIDTHS = {"nin", "nx", "infeatures", "ninputs", "numinputs", "inputsize", "insize", "inputdim",
@@ -53,7 +54,6 @@ STEPS = {"stride", "strides", "pad", "padding", "dilation"}  # settings of a con
 WEIGHTS = {"w", "weight", "weights", "theta", "kernel", "wx", "wxh"}
 BIASES = {"b", "bias", "biases"}
 SCALES = {"gamma", "beta", "scale", "shift"}
-KERNEL = "a width at which a kernel of one axis can move"
 
 
 def argument_sets(cls: type, given: dict[str, Any], rng: np.random.Generator) -> Iterator[Any]:
@@ -198,11 +198,10 @@ def _samples(layer: Any, sample: tuple[int, ...] | None) -> Iterator[tuple[tuple
             yield from _images(len(a), f"{name}.shape[0]")
         elif a.ndim == 4 and a.size == a.shape[1] > 1:  # gamma of shape (1, C, 1, 1)
             yield from _images(a.shape[1], f"{name}.shape[1]")
-    default = "a default, because there is no n_in and no W"
-    yield (N_IN,), default
-    yield from _images(CHANNELS, default)
-    yield (SIDE, SIDE), default
-    yield (CHANNELS, 8), default
+    yield (N_IN,), DEFAULT
+    yield from _images(CHANNELS, DEFAULT)
+    yield (SIDE, SIDE), DEFAULT
+    yield (CHANNELS, 8), DEFAULT
 
 
 def _images(channels: int, source: str) -> Iterator[tuple[tuple[int, ...], str]]:
@@ -254,13 +253,9 @@ def adapter_lines(name: str, thing: Any) -> str:
     backward = known[1] or next((n for n in others if n != forward), "BACKWARD")
     more = [_more(thing, forward), _more(thing, backward)]
     values = [f"{k}={_text(VALUES.get(normal(k), ...))}" for k in _required(thing)]
-    return "\n".join([
-        f"class {name}Adapter:",
-        f"    def __init__(self): self.inner = {name}({', '.join(values)})",
-        f"    def forward(self, x): return self.inner.{forward}(x{more[0]}), x",
-        f"    def backward(self, dy, x): self.inner.{forward}(x{more[0]}); "
-        f"return self.inner.{backward}(dy{more[1]})",
-    ])  # fmt: skip
+    call = f"{name}({', '.join(values)})"
+    return say("adapter", name=name, call=call, name2=forward, name3=backward, rest=more[0],
+               rest2=more[1])  # fmt: skip
 
 
 def _required(thing: Any) -> list[str]:

@@ -31,6 +31,7 @@ from .parameters import (
 )
 from .places import Place, Wrapper, as_array, is_number, keep, places, put
 from .report import gradient_name
+from .sayings import MODES, say
 from .subject import Broken, Gradients, Left, Subject, doubled
 from .written import run, unpaired
 
@@ -95,7 +96,7 @@ class ObjectSubject(Subject):
             set_dtype(self.target, np.float64)
             self._bind()
             if not does_copy_work and self.output() is not None:
-                raise Broken("contract", "The object cannot be copied: forward fails on a copy")
+                raise Broken("contract", say("no copy", quote="forward fails on a copy"))
 
     def _bind(self) -> None:
         """Remember the library's layers that own parameters: reading their paths takes time."""
@@ -125,7 +126,7 @@ class ObjectSubject(Subject):
         try:
             return copied(target)
         except Exception as error:
-            raise Broken("contract", f"The object cannot be copied: {error}") from error
+            raise Broken("contract", say("no copy", quote=error)) from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ObjectSubject:
         twin = copy.copy(self)
@@ -207,11 +208,11 @@ class ObjectSubject(Subject):
         try:
             place.write(twin.target, type(place.read(twin.target))(value))
         except Exception as error:
-            raise Broken("contract", f"{mode} cannot be set") from error
+            raise Broken("contract", say("mode not set", mode=mode)) from error
         twin.passes(np.ones_like(y))
         first, second = (np.array(twin.forward()[0]) for _ in range(2))
         if first.shape != y.shape or not np.array_equal(first, second):
-            raise Broken("contract", f"{mode} makes another layer")
+            raise Broken("contract", say("other layer", mode=mode))
         return twin
 
     def _run_other_modes(self, target: Any) -> None:
@@ -274,7 +275,7 @@ class ObjectSubject(Subject):
                     try:
                         self._set(label, ref)
                     except Exception as error:
-                        sentence = f"{label} cannot be set: {error}"
+                        sentence = say("not set", label=label, quote=error)
                         raise Broken("contract", sentence) from error
             yield
         finally:
@@ -448,12 +449,9 @@ class LayerSubject(ObjectSubject):
         subjects: list[tuple[str, Subject]] = []
         for i, layer in enumerate(self.target.layers):
             subject = LayerSubject(layer, np.asarray(x, np.float64))
-            subjects.append((f"layers[{i}], {type(layer).__name__}: ", subject))
+            subjects.append((say("layer", n=i, name=type(layer).__name__), subject))
             x = subject.forward()[0]
         return subjects
-
-
-MODES = ("training", "train", "is_training", "train_flg", "train_flag", "is_train", "train_mode")
 
 
 def _has_tangent(target: Any) -> bool:

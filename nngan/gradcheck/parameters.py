@@ -30,6 +30,7 @@ from .places import (
     texts,
 )
 from .report import gradient_name
+from .sayings import say
 
 Trial = Callable[[Any, int], "Array | None"]
 Alone = tuple[Place, ...]  # all places of one array
@@ -394,7 +395,7 @@ class _Search:
             return  # an index, a size
         if is_number(value) and not (place.is_item and self._among_parameters(place)):
             if not is_whole and isinstance(value, float | np.floating):
-                found.constants.append(f"{label} = {value:.6g}, not compared")
+                found.constants.append(say("constant", label=label, number=f"{value:.6g}"))
                 if not place.outside and np.isfinite(value):
                     found.movable.append(place)
             return

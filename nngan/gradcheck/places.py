@@ -135,7 +135,9 @@ _SHOWN = ("attr", "item", "cell", "global", "module", "default", "kwdefault")
 def _short(text: str, between: str = "...") -> str:
     """Return a printable name or key of at most `LONGEST` characters, another for each text."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return text if len(text) <= LONGEST else f"{text[:40]}{between}{_digest(text)}"
+    if len(text) <= LONGEST and "]" not in text:
+        return text
+    return f"{text[:40].replace(']', ')')}{between}{_digest(text)}"
 
 
 def _digest(text: str) -> str:

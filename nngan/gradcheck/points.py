@@ -307,7 +307,7 @@ class _Points:
         inputs, first = at.inputs, next(iter(at.inputs))
         x = inputs[first]
 
-        def with_x(words: str, values: Array, must: str = "") -> Point:
+        def with_x(words: str, values: Any, must: str = "") -> Point:
             return Point(words, partial(at.with_inputs, {**inputs, first: values}), must)
 
         for mode in at.modes():
@@ -342,7 +342,7 @@ class _Points:
             if at.parameters:
                 yield Point(LARGE_PARAMETERS, partial(_with_large_parameters, at))
             # Inside any domain.
-            near = x * (1 + 0.01 * self.rng.standard_normal(x.shape))
+            near = np.asarray(x * (1 + 0.01 * self.rng.standard_normal(x.shape)))
             yield with_x("at a nearby input", near, "one")
         elif x.ndim:  # between the rows, so in the loss's domain
             yield with_x("at another input", 0.9 * x + 0.1 * np.roll(x, 1, axis=0), "one")

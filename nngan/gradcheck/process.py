@@ -18,6 +18,7 @@ from typing import Any
 from ..backend import Array
 from . import wire
 from .report import Finding
+from .sayings import CONTRACT, is_said
 from .subject import Broken, Ended
 from .watch import seen
 
@@ -97,15 +98,22 @@ class Process:
         self.is_ready = True
         self.begin = time.monotonic()
         self.deadline = self.begin + self.timeout + GRACE
-        (names, advice), _ = self.ask(
+        (names, notes, adapter), _ = self.ask(
             "load",
-            {"names": wire.listed(wire.identifier, 1000), "advice": wire.lines},
+            {
+                "names": wire.listed(wire.identifier, 1000),
+                "notes": wire.listed(wire.said("cell"), 1000),
+                "adapter": wire.optional_said("adapter"),
+            },
             file=str(self.file),
             seed=seed,
             timeout=self.timeout,
             memory=memory,
         )
-        return names, advice
+        if adapter:
+            layer = adapter.removeprefix("class ").partition("Adapter:")[0]
+            notes.append(f"If {layer} is the layer, add this adapter below it:\n{adapter}")
+        return names, "\n".join(notes)
 
     def ask(
         self, do: str, fields: dict[str, wire.Check], arrays: Sequence[Array] = (), **question: Any
@@ -138,7 +146,7 @@ class Process:
             if arrays:
                 raise wire.Garbled("numbers with an error")
             if kind == "broken":
-                where, detail, place = wire.record(**BROKEN)(answer)
+                where, detail, place = broken(answer)
                 if detail.startswith(("MemoryError", "_ArrayMemoryError")):
                     finding = Finding("memory", RAISED["memory"], f"{detail} {place}".rstrip())
                     raise self._stop(finding)
@@ -277,10 +285,22 @@ BROKEN: dict[str, wire.Check] = {
     "detail": wire.text(),
     "place": wire.text(),
 }
+
+
+def broken(value: Any) -> tuple[str, str, str]:
+    """Check a description of what is broken: of the checker's own, or an exception."""
+    where, detail, place = wire.record(**BROKEN)(value)
+    if where in ("contract", "not_finite") and not is_said(detail, CONTRACT):
+        raise wire.Garbled("not a sentence of the checker")
+    return where, detail, place
+
+
+REFUSALS = ("no arguments", "no targets", "needs", "refuses", "other class", "uses indices",
+            "needs more", "unknown")  # fmt: skip
 REFUSED: dict[str, wire.Check] = {
     "reason": wire.one_of("unrecognised", "needs_arguments", "contract"),
-    "sentence": wire.text(),
-    "evidence": wire.lines,
+    "sentence": wire.said(*REFUSALS),
+    "evidence": wire.evidence,
 }
 KINDS = ("done", "broken", "raised", "missing", "refused")
 RAISED = {

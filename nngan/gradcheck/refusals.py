@@ -11,13 +11,9 @@ from .adapters import TARGET, arguments, attempt, is_required, normal, options_o
 from .copies import deepcopy
 from .guesses import adapter_lines, input_shapes
 from .report import Finding
+from .sayings import say
 
 PLAIN = ("forward", "backward")
-INDICES = (
-    "forward uses x as indices, so x has no gradient. Check the gradient of the weights in Python: "
-    "check_gradients((f, b), W), where f(W) sets the weights, runs forward on fixed indices and "
-    "returns (y, cache), and b(dy, cache) runs backward and returns the gradient of W."
-)
 
 
 def unrecognised(sentence: str, evidence: str = "") -> Finding:
@@ -48,12 +44,8 @@ def takes_indices(layer: Any, sample: tuple[int, ...] | None, batch: int | None)
 def needs_more(name: str, cls: type, more: list[str]) -> Finding:
     """Return the finding for a forward with arguments that cannot be guessed."""
     forward = (passes(cls) or PLAIN)[0]
-    sentence = (
-        f"{forward} takes {', '.join(more)} besides x, and there is no guess for that. Add this "
-        "adapter below the class, write values there, and check the adapter:"
-    )
-    lines = adapter_lines(name, cls).replace("\n", "\n    ")
-    return unrecognised(sentence, lines)
+    sentence = say("needs more", name=forward, names=", ".join(more))
+    return unrecognised(sentence, adapter_lines(name, cls))
 
 
 def unknown(layer: Any, x: Array) -> Finding:
@@ -64,9 +56,5 @@ def unknown(layer: Any, x: Array) -> Finding:
     got = f"an array of shape {np.shape(result)}" if isinstance(result, np.ndarray) else (
         f"{type(result).__name__} {str(result)[:40]!r}" if result is not None else "None"
     )  # fmt: skip
-    sentence = (
-        f"{names[0]} must return (y, cache), or y alone where {names[1]} takes dy alone; got "
-        f"{got}. Change the class, or add this adapter below it and check the adapter:"
-    )
-    lines = adapter_lines(name, layer).replace("\n", "\n    ")
-    return Finding("contract", sentence, lines)
+    sentence = say("unknown", name=names[0], name2=names[1], got=got)
+    return Finding("contract", sentence, adapter_lines(name, layer))

@@ -12,8 +12,9 @@ import numpy as np
 from ..backend import Array
 from . import wire
 from .parameters import REASONS, Unseen
-from .process import BROKEN, Process
+from .process import Process, broken
 from .report import gradient_name
+from .sayings import say
 from .subject import Broken, Gradients, Left, Subject, doubled, rows_of
 
 DEEPEST = 8  # networks inside networks
@@ -48,6 +49,8 @@ class RemoteSubject(Subject):
                 raise Broken("contract", f"{label} must hold finite floats")
         arrays = [a.astype(complex if kind == "c" else float, copy=False) for a in arrays]
         super().__init__(name, dict(zip(inputs, arrays, strict=False)))
+        if self.batch_axis >= max(1, arrays[0].ndim):
+            raise process.garbled(wire.Garbled("no axis of the input"))
         self.parameters = dict(zip(parameters, arrays[len(inputs) :], strict=True))
         self.unseen = [Unseen(label, why, tuple(more), out) for label, why, more, out in unseen]
         self.constants = constants
@@ -130,9 +133,9 @@ class RemoteSubject(Subject):
                 _spoil(self._outputs[other], True)
         y = self._numbers("The y of forward", *self._exactly(1, answers))
         if not y.size:
-            raise Broken("contract", f"The y of forward is empty, it has shape {y.shape}")
+            raise Broken("contract", say("empty", shape=y.shape))
         if self.is_loss and y.shape:
-            raise Broken("contract", f"The loss must be one number, got shape {y.shape}")
+            raise Broken("contract", say("loss shape", shape=y.shape))
         if not keep:
             return y, None
         self._outputs[call] = y
@@ -163,9 +166,9 @@ class RemoteSubject(Subject):
     def _numbers(self, name: str, a: Array) -> Array:
         """Check once more what the process should have checked."""
         if a.dtype.kind not in {"f", self._kind}:
-            raise Broken("contract", f"{name} must hold floats, got {a.dtype}")
+            raise Broken("contract", say("no floats", thing=name, dtype=a.dtype))
         if not np.isfinite(a).all():
-            raise Broken("not_finite", f"{name} holds NaN or infinity, but the input is finite")
+            raise Broken("not_finite", say("not finite", thing=name))
         return a
 
     def _exactly(self, n: int, arrays: list[Array]) -> list[Array]:
@@ -239,6 +242,8 @@ class RemoteSubject(Subject):
         twin.parameters = {k: a.astype(kind) for k, a in self.parameters.items()}
         if inputs is not None:
             twin.inputs = inputs
+        twin.is_loss, twin.has_tangent = self.is_loss, self.has_tangent
+        twin.batch_axis = self.batch_axis
         return twin
 
     def _twins(
@@ -265,7 +270,7 @@ class RemoteSubject(Subject):
         kind = "c" if how == "complex" else self._kind
         for facts in every:
             n = len(facts[2]) + len(facts[3])
-            name = facts[1] if how == "layers" else self.name
+            name = facts[1] if how == "layers" and facts[1] else self.name
             part = self._exactly(n, values[at : at + n])
             subjects.append(RemoteSubject(self._process, name, facts, part, kind))
             at += n
@@ -282,9 +287,10 @@ class RemoteSubject(Subject):
         )
         if left is None:
             return None
-        start, gradients, missing, error, shared = left
+        start, gradients, missing, error, shared, readonly = left
         self._exactly(len(start) + len(gradients), values)
-        if not {*start, *gradients, *shared, *missing[0], *missing[1]} <= set(self.parameters):
+        named = {*start, *gradients, *shared, *readonly, *missing[0], *missing[1]}
+        if not named <= set(self.parameters):
             raise self._process.garbled(wire.Garbled("not the gradients that exist"))
         sides: list[dict[str, Array | None]] = [
             dict(zip(start, values, strict=False)),
@@ -292,7 +298,7 @@ class RemoteSubject(Subject):
         ]
         for side, names in zip(sides, missing, strict=True):
             side.update(dict.fromkeys(names))
-        return Left(sides[0], sides[1], error and Broken(*error), tuple(shared))
+        return Left(sides[0], sides[1], error and Broken(*error), tuple(shared), tuple(readonly))
 
     def tangent(self, x_dot: Array, cache: Any) -> Array:
         _, arrays = self._ask("tangent", {}, [x_dot], call=cache.number)
@@ -321,18 +327,17 @@ def _spoil(a: Array, is_changed: bool) -> None:
 
 number = wire.whole(0, 2**53)
 names_of = wire.listed(wire.label, wire.MAX_ARRAYS)
-texts = wire.listed(wire.text(), 1000)
 SUBJECT = wire.record(
     subject=number,
-    layer=wire.text(100),
+    layer=wire.optional(wire.said("layer")),
     inputs=names_of,
     parameters=names_of,
     unseen=wire.listed(
         wire.tuple_of(wire.label, wire.one_of(*REASONS), wire.listed(wire.label, 2), wire.truth),
         1000,
     ),
-    constants=texts,
-    modes=texts,
+    constants=wire.listed(wire.said("constant"), 1000),
+    modes=wire.listed(wire.said("mode"), 1000),
     is_loss=wire.truth,
     has_tangent=wire.truth,
     batch_axis=wire.whole(-1, 1),
@@ -341,6 +346,7 @@ LEFT = wire.record(
     start=names_of,
     gradients=names_of,
     missing=wire.tuple_of(names_of, names_of),
-    error=wire.optional(wire.record(**BROKEN)),
+    error=wire.optional(broken),
     shared=names_of,
+    readonly=names_of,
 )

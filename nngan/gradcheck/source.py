@@ -21,6 +21,7 @@ import numpy as np
 
 from .adapters import arguments, first_words, is_required, passes
 from .guesses import adapter_lines, argument_sets
+from .sayings import say
 
 # Magics in front of a cell that leave its code in place; with any other, the cell is no Python.
 KEEPING = {"time", "timeit", "capture", "prun", "python", "python3", "pypy"}
@@ -129,21 +130,18 @@ def _cannot_be_created(cls: type) -> bool:
     return False
 
 
-def not_recognised(module: ModuleType) -> str:
-    """Return what to do about a file in which nothing can be checked: errors, or an adapter."""
+def not_recognised(module: ModuleType) -> tuple[list[str], str]:
+    """Return why nothing in a file can be checked: the errors in it, and an adapter or ""."""
     notes = vars(module).get("__notes__", [])
     classes = {
         n: v
         for n, v in vars(module).items()
         if inspect.isclass(v) and v.__module__ == module.__name__
     }
-    lines = list(notes)
     for n, cls in list(classes.items())[:1]:
         if len([k for k, v in vars(cls).items() if callable(v) and not k.startswith("_")]) > 1:
-            lines.append(
-                f"If {n} is the layer, add this adapter below it:\n{adapter_lines(n, cls)}"
-            )
-    return "\n".join(lines)
+            return notes, adapter_lines(n, cls)
+    return notes, ""
 
 
 def _pairs(
@@ -209,26 +207,25 @@ def _run_notebook(file: Path, module: ModuleType) -> list[str]:
     """Execute the cells of a notebook, statement by statement; return what fails."""
     names, notes = vars(module), []
     names.update(display=_nothing, get_ipython=_Nothing)
-    cells: list[tuple[str, str, ast.Module | None, str]] = []
+    cells: list[tuple[int, str, ast.Module | None, str]] = []
     last = -1
     for number, code in enumerate(code_cells(file.read_text(encoding="utf-8")), 1):
-        where = f"{file.name}, cell {number}"
-        path = str(file.parent / where)
+        path = str(file.parent / f"{file.name}, cell {number}")
         linecache.cache[path] = (len(code), None, code.splitlines(True), path)
         tree: ast.Module | None
         try:
             tree = ast.parse(code, path)
         except SyntaxError as error:
             detail = f"{type(error).__name__}: {error.msg}, line {error.lineno}"
-            cells.append((where, path, None, detail))
+            cells.append((number, path, None, detail))
             continue
         if any(isinstance(node, DEFINITIONS[:3]) for node in tree.body):
             last = len(cells)
-        cells.append((where, path, tree, ""))
-    for where, path, parsed, problem in cells[: last + 1] if last >= 0 else cells:
+        cells.append((number, path, tree, ""))
+    for number, path, parsed, problem in cells[: last + 1] if last >= 0 else cells:
         detail = problem if parsed is None else _run_cell(parsed, path, names)
         if detail:
-            notes.append(f"{where} failed: {detail}")
+            notes.append(say("cell", n=number, quote=detail))
     return notes
 
 

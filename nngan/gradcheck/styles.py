@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,6 @@ from .losses import find_loss, loss_of
 from .owners import is_ours
 from .places import keep, places
 from .refusals import (
-    INDICES,
     PLAIN,
     further_arguments,
     needs_more,
@@ -41,7 +41,15 @@ from .refusals import (
     unrecognised,
 )
 from .report import Finding
+from .sayings import GAPS, say
 from .source import Checkable
+
+# How the passes share what they know, in a few words.
+STYLES = (
+    "a cache for each call", "state kept in self", "results kept in self",
+    "gradients returned by backward", "parameters changed by backward", "a pair of functions",
+    "a loss", "a loss with state",
+)  # fmt: skip
 
 
 @dataclass
@@ -164,14 +172,10 @@ def _make_function(thing: Checkable, settings: Settings, rng: np.random.Generato
             found = find_loss(thing.parts[0], rng, settings.args)
     except CannotCall as error:
         name = thing.parts[0].__name__
-        sentence = (
-            f"No arguments were found that {name} accepts. Give the shape of one sample with "
-            "--shape, and its settings with --args; or call check_gradients in Python."
-        )
-        raise Unrecognised(unrecognised(sentence, f"the last attempt: {error}")) from None
+        sentence = say("no arguments", name=name)
+        raise Unrecognised(unrecognised(sentence, say("last attempt", quote=error))) from None
     text = ", ".join(str(np.shape(a)) for a in found.inputs)
-    option = "--shape changes the shape of x." if thing.kind == "pair" else ""
-    note = f"The arguments have shapes {text}, found by trying. {option}".strip()
+    note = say("arguments of a pair" if thing.kind == "pair" else "arguments", shapes=text)
     style = "a pair of functions" if thing.kind == "pair" else "a loss"
     return Made(found.target, found.inputs, found.batch_axis, None, style, found.notes, note)
 
@@ -203,17 +207,17 @@ def _make_object(thing: Checkable, settings: Settings, rng: np.random.Generator)
                 second = second or made
     except KeyError as error:
         name = error.args[0]
-        sentence = f"The class needs {name}: pass --args {name}=VALUE, or give it a default."
+        sentence = say("needs", name=name)
         raise Unrecognised(Finding("needs_arguments", sentence)) from None
     except CannotCall as error:
-        sentence = "No predictions and targets were found that the loss accepts."
-        raise Unrecognised(unrecognised(sentence, f"the last attempt: {error}")) from None
+        attempted = say("last attempt", quote=error)
+        raise Unrecognised(unrecognised(say("no targets"), attempted)) from None
     if second is not None:
         return second
     assert first is not None
     layer, values = first  # forward accepts nothing: the check reports why
     if takes_indices(layer, settings.shape, settings.batch):
-        raise Unrecognised(unrecognised(INDICES))
+        raise Unrecognised(unrecognised(say("uses indices")))
     shape, axis, source = next(input_shapes(layer, settings.shape, settings.batch))
     x = numbers(shape, rng)
     return _made(layer, x, axis, source, notes=_creation_notes(cls, values, args))
@@ -251,11 +255,12 @@ def _create(cls: type, values: dict[str, Any]) -> Any:
         place = error.__traceback__
         if place is None or place.tb_next is not None:
             raise  # raised inside the constructor, not by the call
-        sentence = "The class does not accept these arguments: --args NAME=VALUE changes them."
-        raise Unrecognised(Finding("needs_arguments", sentence, str(error))) from None
+        finding = Finding("needs_arguments", say("refuses"), str(error))
+        raise Unrecognised(finding) from None
     if not isinstance(made, cls):
-        sentence = f"{cls.__name__}(...) creates an object of another class: check that class."
-        raise Unrecognised(Finding("contract", sentence, f"it creates a {type(made).__name__}"))
+        sentence = say("other class", name=cls.__name__)
+        other = say("creates", name=type(made).__name__)
+        raise Unrecognised(Finding("contract", sentence, other))
     return made
 
 
@@ -265,7 +270,7 @@ def _creation_notes(cls: type, values: dict[str, Any], given: dict[str, Any]) ->
         return []
     name = next(iter(guessed))
     text = call_text(cls.__name__, values)
-    return [f"Created as {text}, guessed by name. --args {name}=VALUE changes that."]
+    return [say("created", call=text, name=name)]
 
 
 def _fitting_input(
@@ -320,16 +325,15 @@ def _made(layer: Any, x: Array, axis: int, source: str, notes: list[str]) -> Mad
         one = x[:, :1] if axis == 1 else x[:1].T
         single = recognise(layer, one)
         if single is not None and _works(Adapter(layer, single), one):
-            notes = [*notes, "backward works for one sample only, so x is one column."]
+            notes = [*notes, say("one sample")]
             x, axis, plan = one, -1, single
     target = _target(layer, plan, axis)
     option = "--width N changes it." if x.ndim == 2 else "--shape changes it."
     what = "width" if x.ndim == 2 else "shape of a sample"
-    note = f"x has shape {x.shape}; its {what} comes from {source}. {option}"
-    if axis == 1:
-        note += " Samples are columns."
-    if axis == -1:
-        note += " It is one sample."
+    if not re.fullmatch(GAPS["source"], source):  # a name that is long or no identifier
+        source = "an attribute"
+    samples = {1: " Samples are columns.", -1: " It is one sample."}.get(axis, "")
+    note = say("input", shape=x.shape, what=what, source=source, option=option, samples=samples)
     if source.startswith("a default") and x.ndim > 2:
         notes = [*notes, note]
     return Made(target, (x,), axis, _habit(layer, plan), plan.style, notes, note)

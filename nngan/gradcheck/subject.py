@@ -19,6 +19,7 @@ from ..backend import Array, Backend, NumpyBackend
 from .numerical import ComplexStep
 from .parameters import Unseen
 from .report import Finding, gradient_name
+from .sayings import say
 
 Gradients = dict[str, Array]
 
@@ -269,10 +270,10 @@ class Subject:
 
     def _pair(self, result: Any) -> tuple[Array, Any]:
         if not isinstance(result, tuple) or len(result) != 2:
-            raise Broken("contract", f"forward must return (y, cache), got {describe(result)}")
+            raise Broken("contract", say("no pair", got=describe(result)))
         y = self._array("The y of forward", result[0])
         if not y.size:
-            raise Broken("contract", f"The y of forward is empty, it has shape {y.shape}")
+            raise Broken("contract", say("empty", shape=y.shape))
         return y, result[1]
 
     def _gradient(self, label: str, value: Any) -> Array:
@@ -282,7 +283,7 @@ class Subject:
         if gradient.shape == shape:
             self.fitting.add(label)
         elif label in self.fitting:
-            raise Broken("contract", f"{name} has another shape in a later call: {gradient.shape}")
+            raise Broken("contract", say("another shape", thing=name, shape=gradient.shape))
         return gradient
 
     def _array(self, name: str, value: Any) -> Array:
@@ -290,12 +291,12 @@ class Subject:
         if type(self.backend) is NumpyBackend:  # no object that makes up an array when it is asked
             is_array = isinstance(value, np.ndarray | np.generic)
         if not is_array:
-            raise Broken("contract", f"{name} must be an array, got {describe(value)}")
+            raise Broken("contract", say("no array", thing=name, got=describe(value)))
         host: Array = self.backend.to_numpy(value)
         if host.dtype.kind not in "fc":
-            raise Broken("contract", f"{name} must hold floats, got {host.dtype}")
+            raise Broken("contract", say("no floats", thing=name, dtype=host.dtype))
         if not np.isfinite(host).all():
-            raise Broken("not_finite", f"{name} holds NaN or infinity, but the input is finite")
+            raise Broken("not_finite", say("not finite", thing=name))
         return host
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..backend import Array
 from .functional import is_function_pair
 from .objects import LayerSubject, ObjectSubject
+from .sayings import SOFT, say
 from .subject import (
     Broken,
     Gradients,
@@ -19,8 +20,6 @@ from .subject import (
     doubled,
     rows_of,
 )
-
-SOFT = "soft targets"
 
 
 class PairSubject(ObjectSubject):
@@ -43,8 +42,7 @@ class PairSubject(ObjectSubject):
         if len(result) != len(self.inputs):
             raise Broken(
                 "contract",
-                f"backward must return a gradient for each of the {len(self.inputs)} inputs, "
-                f"got {len(result)}",
+                say("gradients", n=len(self.inputs), n2=len(result)),
             )
         return dict(zip(self.inputs, result, strict=True))
 
@@ -73,10 +71,10 @@ class LossSubject(Subject):
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
         result = self._call("forward", self.function, *self._copies(inputs), *self.others)
         if not isinstance(result, tuple | list) or len(result) < 2:
-            raise Broken("contract", f"A loss must return (loss, gradient), got {describe(result)}")
+            raise Broken("contract", say("no loss", got=describe(result)))
         loss = self._array("The loss", np.asarray(result[0]))
         if loss.size != 1:
-            raise Broken("contract", f"The loss must be one number, got shape {loss.shape}")
+            raise Broken("contract", say("loss shape", shape=loss.shape))
         return loss.reshape(()), list(result[1:])
 
     def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:

@@ -23,14 +23,13 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from .sayings import LABEL, is_said
 
 MAGIC = b"nngc"
 MAX_HEADER = 2**18  # bytes
 MAX_ARRAYS = 2000  # in one message
 MAX_NUMBERS = 2**24  # in one message: 128 MB of float64
 TYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"}
-# A name, then attributes, indices and keys: layers[0].W, params['W1'], [0].b, W (2).
-LABEL = re.compile(r"([^\W\d]\w*|\[.{1,60}?\])(\.[^\W\d]\w*|\[.{1,60}?\])*( \(\d{1,4}\))?|a number")
 
 # Taken now, because the student's code may replace what Python's modules and classes hold.
 SEND, RECEIVE = socket.socket.sendall, socket.socket.recv_into
@@ -336,10 +335,38 @@ def lines(value: Any) -> str:
     return "\n".join(every)
 
 
+def said(*kinds: str) -> Check:
+    """Return a check of a sentence of the checker's own, of one of these kinds."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Garbled("not a text")
+        line = lines(value) if "\n" in value.strip() else printable(value, 2000)
+        if value.endswith(" "):
+            line += " "
+        if not is_said(line, kinds):
+            raise Garbled("not a sentence of the checker")
+        return line
+
+    return check
+
+
+def optional_said(*kinds: str) -> Check:
+    """Return a check of such a sentence, or of no text."""
+    return lambda value: "" if value == "" else said(*kinds)(value)
+
+
+def evidence(value: Any) -> str:
+    """Check the evidence for a finding: one line, or the lines of an adapter."""
+    if isinstance(value, str) and "\n" in value.strip():
+        return str(said("adapter")(value)).replace("\n", "\n    ")
+    return str(text()(value))
+
+
 def label(value: Any) -> str:
     """Check the name of an array, such as layers[0].W."""
     is_short = isinstance(value, str) and len(value) <= 200
-    if not is_short or not value.isprintable() or not LABEL.fullmatch(value):
+    if not is_short or not value.isprintable() or not re.fullmatch(LABEL, value):
         raise Garbled("not the name of an array")
     return str(value)
 
