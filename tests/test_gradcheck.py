@@ -36,7 +36,7 @@ def test_the_zoo_is_large_and_covers_every_mistake():
         "bias_averaged", "bias_axis", "zero", "path", "factor", "accumulates", "overwrites",
         "stale_cache", "writes_input", "float32", "kink", "rows_or_columns", "raises", "not_finite",
         "contract", "shape", "not_repeatable", "cache_consumed", "strided", "inexact", "unknown",
-        "not_linear", "writes_parameters", "replaced", "region", "unchecked",
+        "not_linear", "writes_parameters", "replaced", "region", "unchecked", "mask",
     }  # fmt: skip
 
 

@@ -520,10 +520,11 @@ def test_a_wrong_layer_is_not_graded_right(name, i, tmp_path):
 # All of a file in the manner of a course or a book, and what in it cannot be checked.
 FILES = {
     "functions": (15, {"lstm_step"}),
-    "state": (9, {"Embedding", "RNN"}),
+    "state": (9, {"Embedding"}),
     "results": (10, set()),
     "columns": (6, set()),
     "classes": (8, set()),
+    "cells": (4, {"LSTM"}),
 }
 
 
@@ -535,6 +536,48 @@ def test_files_as_courses_and_books_have_them(name, tmp_path):
     assert len(reports) == n
     for each, report in reports.items():
         assert report.verdict == ("inconclusive" if each in unknown else "right"), report
+
+
+CELLS = (Path(__file__).parent / "layers" / "cells.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("Cell", "self.dWh += h.T @ d", "self.dWh += -h.T @ d", "dWh has the wrong sign"),
+        ("Cell", "self.Wx.T, d @", "self.Wx.T, -d @", "dh has the wrong sign"),
+        ("RNN", "return dt @ Wx.T, dt @", "return dt @ Wx.T, -dt @", "dh_prev has the wrong sign"),
+        ("RNN", "return dt @ Wx.T, dt @ Wh.T", "return dt @ Wx.T", "further arguments"),
+        ("TwoLayerNet", 'g["b1"] = dh', 'g["b1"] = -dh', "db1 has the wrong sign"),
+        ("TwoLayerNet", "2 * reg * W1", "reg * W1", ""),
+        ("TwoLayerNet", 'g["b1"] =', 'g["b"] =', "KeyError: 'b1'"),
+        ("TwoLayerNet", 'self.params["b2"] = ', "self.c = 1 + ", "c affects the output but has no"),
+    ],
+)  # fmt: skip
+def test_a_wrong_cell_or_network_is_not_right(name, old, new, words, tmp_path):
+    assert old in CELLS
+    source = "import numpy as np\n" + CELLS.replace(old, new)
+    if "self.c" in new:
+        source = (
+            source.replace('("W1", "b1", "W2", "b2"))', '("W1", "b1", "W2")), self.c')
+            .replace("W1, b1, W2, b2 = (self", "(W1, b1, W2), b2 = (self")
+            .replace(', "b2": d.sum(0)', "")
+        )
+    if "reg" in new:
+        source = source.replace("reg=0.0", "reg=0.3")
+    report = report_of(name, source, {}, tmp_path)
+    assert not report.ok
+    assert words in str(report)
+
+
+def test_cells_in_python():
+    layers = {"np": np}
+    exec(CELLS, layers)
+    rng = np.random.default_rng(0)
+    x, h = rng.standard_normal((5, 4)), rng.standard_normal((5, 3))
+    assert nn.check_gradients(layers["Cell"](), x, h).ok
+    rnn = layers["RNN"](rng.standard_normal((4, 3)), rng.standard_normal((3, 3)), np.zeros(3))
+    assert nn.check_gradients(rnn, x, h).ok
 
 
 def test_right_layers_at_random_raise_no_alarm(tmp_path):

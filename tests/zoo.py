@@ -227,6 +227,15 @@ slopes("slopes: da not summed", "bias_not_summed", lambda terms: terms)
 slopes("slopes: da summed over everything", "bias_axis", lambda terms: terms.sum())
 slopes("slopes: da summed over the wrong axis", "bias_axis", lambda t: t.sum(axis=1), x=X4[:4])
 
+
+class UnmaskedPReLU(PReLU):
+    def backward(self, dy, x):
+        self.da = self.da + (dy * x).sum(axis=0)
+        return dy * np.where(x > 0, 1, self.a)
+
+
+add("slopes: da without the mask", UnmaskedPReLU(), (X4,), "mask")
+
 # -- mistakes in one formula of an elementwise function --------------------------------------------
 
 

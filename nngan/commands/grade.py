@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan grade") -
         ):
             for grade in grades:
                 if options.html:
-                    write_page(grade, scheme, page_path(options.html, grade.name))
+                    write_page(grade, scheme, page_path(options.html, grade.name), options.seed)
                 if options.json:
                     write_results(grade, places[grade.name])
                 rows.append(row_of(grade))

@@ -68,6 +68,14 @@ def arguments(function: Any) -> list[inspect.Parameter] | None:
         return None
 
 
+def argument_names(function: Any, n: int) -> list[str]:
+    """Return the names of the first n arguments of a function."""
+    names = [p.name for p in arguments(function) or []]
+    if len(names) >= n:
+        return names[:n]
+    return ["x"] if n == 1 else [f"x{i}" for i in range(n)]
+
+
 def is_required(p: inspect.Parameter) -> bool:
     """Whether a call must pass this parameter."""
     return p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
@@ -220,6 +228,16 @@ def _assign(thing: Any, name: str, value: Array) -> None:
         current[...] = value
     else:
         setattr(thing, name, value)
+
+
+def habit(layer: Any, is_other: bool) -> bool | None:
+    """Whether backward must add to its gradients: it does in this library's style alone.
+
+    `is_other` says that the style is another by the way in which the passes are called.
+    """
+    attributes = getattr(layer, "__dict__", {})
+    others = {"inner", "grads", "grad", "gradients", "params", "parameters"}
+    return True if not is_other and not others & set(attributes) else None
 
 
 def attempt(function: Callable[..., Any], *values: Any, **options: Any) -> tuple[bool, Any]:

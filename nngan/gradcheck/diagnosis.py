@@ -26,7 +26,7 @@ Hypothesis = Callable[[Case], Iterator[Finding]]
 def diagnose(case: Case) -> list[Finding]:
     """Return the explanation of the mismatch: one finding, or two mistakes that multiply."""
     second = case.second_look()
-    for hypothesis in (zero, activation, constant, transposed, operands, paths):
+    for hypothesis in (zero, activation, constant, transposed, operands, mask, paths):
         if finding := _confirmed(hypothesis, case, second):
             return [finding]
     # Two mistakes in one array: a wrong constant, and one of the above.
@@ -35,7 +35,7 @@ def diagnose(case: Case) -> list[Finding]:
         if c == 1:
             continue
         rest, second_rest = case.divided(c), second.divided(value(second)) if second else None
-        for hypothesis in (constant, activation, transposed, operands, paths):
+        for hypothesis in (constant, activation, transposed, operands, mask, paths):
             if hypothesis is constant and name != "sign":
                 continue
             finding = _confirmed(hypothesis, rest, second_rest)
@@ -184,6 +184,23 @@ def _sums(case: Case) -> Iterator[Finding]:
         if case.a.size > 1 and case.predicts(wrong):
             sentence = f"{d} is summed over the wrong axes. {unsummed(case.label)}."
             yield Finding("bias_axis", sentence, f"{d} equals the sum over {name}")
+
+
+def mask(case: Case) -> Iterator[Finding]:
+    """Try a slope's gradient that sums over all elements, where forward uses it for some."""
+    x, a, d = next(iter(case.subject.inputs.values())), case.a, case.d
+    if case.is_data or x.shape != case.y.shape:
+        return
+    for axes in (tuple(range(x.ndim)), (0,), (0, *range(2, x.ndim))):
+        everywhere = np.asarray((case.dy * x).sum(axis=axes))
+        if everywhere.size == a.size and case.predicts(everywhere.reshape(a.shape)):
+            yield Finding(
+                "mask",
+                f"{d} lacks a mask: sum only over those elements of x where forward uses "
+                f"{case.label}.",
+                f"{d} equals the sum of dy * x over all elements",
+            )
+            return
 
 
 def paths(case: Case) -> Iterator[Finding]:

@@ -28,13 +28,12 @@ from .adapters import (
     same_randomness,
 )
 from .copies import deepcopy
-from .guesses import BIASES, SCALES, VALUES, WEIGHTS, fits, numbers
+from .guesses import BIASES, RECURRENT, SCALES, VALUES, WEIGHTS, fits, numbers
 from .sayings import say
 
 N, D, M, C, F, SIDE, T = 5, 4, 3, 4, 2, 6, 2
 DICTS = ("param", "params", "hparam", "hparams", "hparameters", "config", "cfg", "options", "conf")
 HIDDEN = {"prevh", "hprev", "h0", "h", "hidden", "aprev0", "a0", "hinit"}
-RECURRENT = {"wh", "whh", "u", "waa"}
 # What the dict of parameters of a convolution, of BatchNorm, ... holds.
 ENTRIES: dict[str, Any] = {
     "stride": 1, "pad": 1, "padding": 1, "mode": "train", "eps": 1e-5, "momentum": 0.9, "p": 0.5,

@@ -53,6 +53,7 @@ VALUES: dict[str, Any] = {
 STEPS = {"stride", "strides", "pad", "padding", "dilation"}  # settings of a convolution
 WEIGHTS = {"w", "weight", "weights", "theta", "kernel", "wx", "wxh"}
 BIASES = {"b", "bias", "biases"}
+RECURRENT = {"wh", "whh", "u", "waa"}
 SCALES = {"gamma", "beta", "scale", "shift"}
 
 
@@ -73,7 +74,9 @@ def argument_sets(cls: type, given: dict[str, Any], rng: np.random.Generator) ->
     options: list[list[Any]] = []
     for p in missing:
         name = normal(p.name)
-        if name in WEIGHTS | BIASES | SCALES and wanted & (WEIGHTS | {"gamma"}):
+        if name in RECURRENT:
+            options.append([rng.standard_normal((N_OUT, N_OUT))])
+        elif name in WEIGHTS | BIASES | SCALES and wanted & (WEIGHTS | {"gamma"}):
             options.append(list(_array_guesses(name, rng)))
         elif name in VALUES:
             options.append([VALUES[name]])

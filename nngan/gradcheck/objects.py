@@ -18,6 +18,7 @@ import numpy as np
 from ..backend import Array, Backend, NumpyBackend
 from ..layers import Layer
 from ..network import Sequential
+from .adapters import argument_names
 from .copies import copied
 from .numerical import ComplexStep
 from .owners import is_ours
@@ -121,6 +122,13 @@ class ObjectSubject(Subject):
     def _backward(self, target: Any, dy: Array, cache: Any) -> dict[str, Any]:
         """Call backward of `target`; return the gradients of the inputs."""
         raise NotImplementedError
+
+    def _of_inputs(self, result: Any) -> dict[str, Any]:
+        """Return the gradients of several inputs by name."""
+        result = tuple(result) if isinstance(result, tuple | list) else (result,)
+        if len(result) != len(self.inputs):
+            raise Broken("contract", say("gradients", n=len(self.inputs), n2=len(result)))
+        return dict(zip(self.inputs, result, strict=True))
 
     def _copy(self, target: Any) -> Any:
         try:
@@ -374,27 +382,32 @@ class ObjectSubject(Subject):
 class LayerSubject(ObjectSubject):
     """A layer, a network, or a student's object with `forward` and `backward`."""
 
-    def __init__(self, target: Any, x: Array) -> None:
+    def __init__(self, target: Any, *inputs: Array) -> None:
         is_library = is_ours(type(target)) or isinstance(target, Wrapper)
         name = repr(target) if is_library else type(target).__name__
         backend = getattr(target, "backend", None)
         backend = backend if isinstance(backend, Backend) else None
         self.batch_axis = getattr(target, "batch_axis", 0) if is_library else 0
-        super().__init__(name.split("\n")[0].rstrip("("), target, {"x": x}, backend)
-        self.has_tangent = _has_tangent(target)
+        takes = ["x"] if len(inputs) == 1 else getattr(target, "takes", None) or (
+            argument_names(target.forward, len(inputs))
+        )  # fmt: skip
+        named = dict(zip(takes, inputs, strict=True))
+        super().__init__(name.split("\n")[0].rstrip("("), target, named, backend)
+        self.has_tangent = len(inputs) == 1 and _has_tangent(target)
 
     def _forward(self, target: Any, inputs: Sequence[Array]) -> Any:
-        x = self._on_device(inputs[0])
+        xs = [self._on_device(x) for x in inputs]
         if self.mode is None:
-            return self._call("forward", target.forward, x)
+            return self._call("forward", target.forward, *xs)
         name, value = self.mode
         if name.startswith("self."):
             setattr(target, name[5:], value)
-            return self._call("forward", target.forward, x)
-        return self._call("forward", partial(target.forward, **{name: value}), x)
+            return self._call("forward", target.forward, *xs)
+        return self._call("forward", partial(target.forward, **{name: value}), *xs)
 
     def _backward(self, target: Any, dy: Array, cache: Any) -> dict[str, Any]:
-        return {"x": self._call("backward", target.backward, self._on_device(dy), cache)}
+        result = self._call("backward", target.backward, self._on_device(dy), cache)
+        return {"x": result} if [*self.inputs] == ["x"] else self._of_inputs(result)
 
     def _on_device(self, a: Array) -> Array:
         # On the host nothing is copied: a copy would make a strided input contiguous.

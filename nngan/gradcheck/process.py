@@ -295,8 +295,8 @@ def broken(value: Any) -> tuple[str, str, str]:
     return where, detail, place
 
 
-REFUSALS = ("no arguments", "no targets", "needs", "refuses", "other class", "uses indices",
-            "needs more", "unknown")  # fmt: skip
+REFUSALS = ("no arguments", "no targets", "no network", "needs", "refuses", "other class",
+            "uses indices", "needs more", "unknown")  # fmt: skip
 REFUSED: dict[str, wire.Check] = {
     "reason": wire.one_of("unrecognised", "needs_arguments", "contract"),
     "sentence": wire.said(*REFUSALS),

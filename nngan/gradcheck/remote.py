@@ -135,6 +135,8 @@ def _check(process: Process, name: str, settings: Settings) -> Report:
             subject, accumulate, notes, input_note, others, style = _make(process, name, settings)
             report = check_subject(subject, settings.thorough, accumulate, settings.seed)
             report = replace(with_notes(report, notes, input_note), style=style)
+            if style == "a network with a loss":  # its inputs are what it learns
+                report = replace(report, parameters=tuple(subject.inputs))
     except Ended as end:
         return _without_check(name, end.finding)
     except Broken as error:

@@ -73,6 +73,8 @@ SAYINGS = {
     "no arguments": "No arguments were found that {name} accepts. Give the shape of one sample "
     "with --shape, and its settings with --args; or call check_gradients in Python.",
     "no targets": "No predictions and targets were found that the loss accepts.",
+    "no network": "{name}.loss(X, y) must return (loss, grads), where grads[name] is the gradient "
+    "of self.params[name].",
     "last attempt": "the last attempt: {quote}",
     "needs": "The class needs {name}: pass --args {name}=VALUE, or give it a default.",
     "refuses": "The class does not accept these arguments: --args NAME=VALUE changes them.",

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .adapters import arguments, first_words, is_required, passes
+from .cells import is_network
 from .guesses import adapter_lines, argument_sets
 from .sayings import say
 
@@ -40,7 +41,7 @@ class Checkable:
     ----------
     name : str
     kind : str
-        "class", "pair" or "loss".
+        "class", "pair", "loss" or "network".
     parts : tuple
         The class; or the functions forward and backward; or the loss.
     notes : list of str
@@ -81,8 +82,8 @@ def checkable(module: ModuleType) -> dict[str, Checkable]:
     """Return what can be checked of what the module itself defines, by name.
 
     That is each class with both passes under usual names; each pair of functions such as
-    ``affine_forward`` and ``affine_backward``, under the name ``affine``; and each function with
-    loss in its name that returns two values.
+    ``affine_forward`` and ``affine_backward``, under the name ``affine``; each function with loss
+    in its name that returns two values; and each class with ``loss(X, y)`` and no passes.
     """
     own = {
         name: value
@@ -97,6 +98,11 @@ def checkable(module: ModuleType) -> dict[str, Checkable]:
         and not inspect.isabstract(cls)
         and passes(cls)
         and not _is_base(cls)
+    }
+    found |= {
+        name: Checkable(name, "network", (cls,), notes)
+        for name, cls in own.items()
+        if inspect.isclass(cls) and not inspect.isabstract(cls) and is_network(cls)
     }
     functions = {name: f for name, f in own.items() if inspect.isfunction(f)}
     for name, forward, backward in _pairs(functions):

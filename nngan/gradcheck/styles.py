@@ -20,12 +20,16 @@ from ..backend import Array
 from .adapters import (
     Adapter,
     Plan,
+    argument_names,
+    arguments,
     attempt,
+    habit,
     options_of,
     output_of,
     passes,
     recognise,
 )
+from .cells import Cell, find_cell, find_network, inputs_of_a_cell
 from .copies import deepcopy
 from .functional import CannotCall, bind, find_pair, is_function_pair
 from .guesses import adapter_lines, argument_sets, call_text, fits, input_shapes, numbers
@@ -48,7 +52,7 @@ from .source import Checkable
 STYLES = (
     "a cache for each call", "state kept in self", "results kept in self",
     "gradients returned by backward", "parameters changed by backward", "a pair of functions",
-    "a loss", "a loss with state",
+    "a loss", "a loss with state", "a network with a loss",
 )  # fmt: skip
 
 
@@ -153,6 +157,8 @@ def make(thing: Checkable, settings: Settings) -> Made:
     rng = np.random.default_rng(settings.seed)
     if thing.kind == "class":
         made = _make_object(thing, settings, rng)
+    elif thing.kind == "network":
+        made = _make_network(thing, settings, rng)
     else:
         made = _make_function(thing, settings, rng)
     if settings.accumulate is not None:
@@ -186,7 +192,7 @@ def _make_function(thing: Checkable, settings: Settings, rng: np.random.Generato
 def _make_object(thing: Checkable, settings: Settings, rng: np.random.Generator) -> Made:
     (cls,), args = thing.parts, settings.args
     if more := further_arguments(cls):
-        raise Unrecognised(needs_more(thing.name, cls, more))
+        return _make_cell(thing, more, settings, rng)
     first: tuple[Any, dict[str, Any]] | None = None
     second: Made | None = None
     try:
@@ -221,6 +227,42 @@ def _make_object(thing: Checkable, settings: Settings, rng: np.random.Generator)
     shape, axis, source = next(input_shapes(layer, settings.shape, settings.batch))
     x = numbers(shape, rng)
     return _made(layer, x, axis, source, notes=_creation_notes(cls, values, args))
+
+
+def _make_cell(
+    thing: Checkable, more: list[str], settings: Settings, rng: np.random.Generator
+) -> Made:
+    """Return a layer whose forward takes several arrays."""
+    (cls,) = thing.parts
+    try:
+        values = next(argument_sets(cls, settings.args, rng))
+    except KeyError as error:
+        finding = Finding("needs_arguments", say("needs", name=error.args[0]))
+        raise Unrecognised(finding) from None
+    layer = _create(cls, values)
+    takes = [p.name for p in arguments(getattr(layer, (passes(layer) or PLAIN)[0])) or []]
+    takes = takes[: len(more) + 1]
+    inputs = inputs_of_a_cell(layer, len(takes), settings.shape, settings.batch, rng)
+    found = find_cell(layer, takes, list(inputs))
+    if found is None:
+        raise Unrecognised(needs_more(thing.name, cls, more))
+    cell, xs = found
+    note = say("arguments", shapes=", ".join(str(x.shape) for x in xs))
+    style = "state kept in self" if cell.repeats else "a cache for each call"
+    notes = _creation_notes(cls, values, settings.args)
+    return Made(cell, xs, 0, cell.accumulate, style, notes, note)
+
+
+def _make_network(thing: Checkable, settings: Settings, rng: np.random.Generator) -> Made:
+    try:
+        found = find_network(thing.parts[0], settings.args, settings.shape, rng)
+    except KeyError as error:
+        finding = Finding("needs_arguments", say("needs", name=error.args[0]))
+        raise Unrecognised(finding) from None
+    except CannotCall as error:
+        sentence = say("no network", name=thing.name)
+        raise Unrecognised(unrecognised(sentence, say("last attempt", quote=error))) from None
+    return Made(found.target, found.inputs, -1, None, "a network with a loss")
 
 
 def _works(target: Adapter, x: Array) -> bool:
@@ -346,11 +388,7 @@ def _target(layer: Any, plan: Plan, axis: int) -> Any:
 
 
 def _habit(layer: Any, plan: Plan) -> bool | None:
-    """Whether backward must add to its gradients: it does in this library's style alone."""
-    attributes = getattr(layer, "__dict__", {})
-    others = {"inner", "grads", "grad", "gradients", "params", "parameters"}
-    is_ours = not plan.repeats and not plan.returned and not plan.steps
-    return True if is_ours and not others & set(attributes) else None
+    return habit(layer, bool(plan.repeats or plan.returned or plan.steps))
 
 
 # -- in Python ------------------------------------------------------------------------------------
@@ -363,7 +401,7 @@ def adapt(target: Any, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...], boo
     recognised is returned as it is.
     """
     same = target, tuple(inputs), True
-    if isinstance(target, Adapter):
+    if isinstance(target, Adapter | Cell):
         return target, tuple(inputs), target.accumulate
     if is_ours(type(target)) or isinstance(target, type):
         return same
@@ -378,9 +416,14 @@ def adapt(target: Any, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...], boo
                 + adapter_lines(name, target)
             )
         return same
-    if len(inputs) == 2:
-        loss = loss_of(_copied(target))
-        return same if loss is None else (loss[0], tuple(inputs), True)
+    if len(inputs) == 2 and (loss := loss_of(_copied(target))) is not None:
+        return loss[0], tuple(inputs), True
+    if len(inputs) > 1 and all(isinstance(a, np.ndarray) for a in inputs):
+        takes = argument_names(getattr(target, names[0]), len(inputs))
+        found = find_cell(target, takes, [inputs])
+        if found is not None:
+            return *found, found[0].accumulate
+        return same
     x = inputs[0] if len(inputs) == 1 else None
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub" or not x.size:
         return same

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from .adapters import argument_names
 from .functional import is_function_pair
 from .objects import LayerSubject, ObjectSubject
 from .sayings import SOFT, say
@@ -38,13 +39,7 @@ class PairSubject(ObjectSubject):
 
     def _backward(self, target: Any, dy: Array, cache: Any) -> dict[str, Any]:
         result = self._call("backward", target[1], dy, cache)
-        result = tuple(result) if isinstance(result, tuple | list) else (result,)
-        if len(result) != len(self.inputs):
-            raise Broken(
-                "contract",
-                say("gradients", n=len(self.inputs), n2=len(result)),
-            )
-        return dict(zip(self.inputs, result, strict=True))
+        return self._of_inputs(result)
 
 
 class LossSubject(Subject):
@@ -64,9 +59,10 @@ class LossSubject(Subject):
         # Inputs without a gradient keep their dtype: class labels are whole numbers.
         self.inputs = {k: float64(a) for k, a in zip(names[:n], inputs[:n], strict=True)}
         self.others = list(inputs[n:])
-        first, others = next(iter(self.inputs.values())), [*inputs[1:]]
-        if not _is_batch(first, others):  # the weights of a network
+        is_batch = _is_batch(next(iter(self.inputs.values())), inputs[1:])
+        if getattr(function, "batch_axis", 0) < 0 or not is_batch:  # the weights of a network
             self.batch_axis = -1
+        self.unseen = list(getattr(function, "unseen", ()))
 
     def forward(self, inputs: Sequence[Array] | None = None) -> tuple[Array, Any]:
         result = self._call("forward", self.function, *self._copies(inputs), *self.others)
@@ -147,9 +143,9 @@ def make_subject(target: Any, inputs: Sequence[Any]) -> Subject:
     if inspect.isclass(target):
         raise TypeError(f"check an object, not its class: {target.__name__}(...)")
     if hasattr(target, "forward") and hasattr(target, "backward"):
-        if len(inputs) != 1:
-            raise TypeError(f"a layer takes one input, got {len(inputs)}")
-        return LayerSubject(target, float64(inputs[0]))
+        if not inputs:
+            raise TypeError("a layer takes at least one input, got 0")
+        return LayerSubject(target, *(float64(a) for a in inputs))
     if is_function_pair(target):
         if not inputs:
             raise TypeError("a pair of functions needs at least one input, got 0")
@@ -184,14 +180,3 @@ def _host(a: Any) -> Any:
     host = a.get() if hasattr(a, "get") and hasattr(a, "dtype") else a  # from a GPU
     is_float = isinstance(host, np.ndarray) and host.dtype.kind == "f"
     return np.array(host, np.float64) if is_float else host
-
-
-def argument_names(function: Any, n: int) -> list[str]:
-    """Return the names of the first n arguments of a function."""
-    try:
-        names = list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        names = []
-    if len(names) >= n:
-        return names[:n]
-    return ["x"] if n == 1 else [f"x{i}" for i in range(n)]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from .adapters import argument_names
 from .places import Place, as_array, is_leaf, places, put
 from .subject import Broken, describe, line_of
-from .targets import argument_names
 
 
 class Unknown(Exception):

@@ -186,7 +186,7 @@ def forward_mark(
     wanted = ["x", *(names.get(label, label) for label in labels)]
     if unknown := [label for label in wanted if label not in known]:
         listed = " and ".join(unknown)
-        sentence = f"There is no {listed} that the output of forward could depend on."
+        sentence = f"The class has no parameter {listed}."
         if not report.arrays:
             sentence = (
                 f"Whether the output depends on {listed} is not known: correct the rest first."

@@ -12,7 +12,7 @@ from ...files import atomic_write
 from ...gradcheck import Finding
 from ...gradcheck.report import INCONCLUSIVE
 from .advice import advice_for, sentence_of, title_of
-from .marks import Grade, Mark, TaskGrade
+from .marks import Grade, Mark, TaskGrade, label_of
 from .scheme import Scheme, Task
 from .tables import number
 
@@ -71,12 +71,12 @@ def page_path(folder: Path, name: str) -> Path:
     return folder / "students" / f"{name}.html"
 
 
-def write_page(grade: Grade, scheme: Scheme, path: Path) -> None:
-    """Write the page of a student."""
-    write(path, page(grade, scheme))
+def write_page(grade: Grade, scheme: Scheme, path: Path, seed: int = 0) -> None:
+    """Write the page of a student, graded with this seed."""
+    write(path, page(grade, scheme, seed))
 
 
-def page(grade: Grade, scheme: Scheme) -> str:
+def page(grade: Grade, scheme: Scheme, seed: int = 0) -> str:
     """Return the page of a student: what is right, then what to do, then the marks."""
     body = [
         "<header>",
@@ -96,7 +96,7 @@ def page(grade: Grade, scheme: Scheme) -> str:
         body += _noticed(task)
     body += ["<h2>Marks</h2>", _marks(grade, several)]
     body += [part for task in grade.tasks for part in _numbers(task)]
-    body += _at_home(grade)
+    body += _at_home(grade, seed)
     return document(f"{grade.name}: {scheme.title}", body)
 
 
@@ -206,11 +206,11 @@ def _numbers(task: TaskGrade) -> list[str]:
     ]
 
 
-def _at_home(grade: Grade) -> list[str]:
+def _at_home(grade: Grade, seed: int) -> list[str]:
     file = Path(grade.file).name
     if not file.endswith((".py", ".ipynb")):
         return []
-    commands = [_command(file, task.task) for task in grade.tasks]
+    commands = [_command(file, task, seed) for task in grade.tasks]
     has_forward = any(task.task.reference and "forward" in task.task.points for task in grade.tasks)
     what = "You can run the grader's check of the gradients yourself, any number of times"
     what += "; it does not compare forward with the assignment:" if has_forward else ":"
@@ -221,8 +221,9 @@ def _at_home(grade: Grade) -> list[str]:
     ]
 
 
-def _command(file: str, task: Task) -> str:
+def _command(file: str, grade: TaskGrade, seed: int) -> str:
     """Return the command that makes the same check."""
+    task = grade.task
     words = ["python", "-m", "nngan.gradcheck", f"{file}:{task.target}"]
     if task.args:
         words += ["--args", *(f"{name}={json.dumps(value)}" for name, value in task.args.items())]
@@ -230,6 +231,11 @@ def _command(file: str, task: Task) -> str:
         words += ["--shape", ",".join(map(str, task.shape))]
     if task.accumulate is False:
         words.append("--overwrite")
+    parts = [label_of(part) for part in task.gradients if part != "dx"]
+    if parts and not any(note.kind == "names" for note in grade.notes):  # other names are accepted
+        words += ["--parts", ",".join(parts)]
+    if seed:
+        words += ["--seed", str(seed)]
     return shlex.join(words)
 
 
