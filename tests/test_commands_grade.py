@@ -483,7 +483,7 @@ def test_forward_that_cannot_be_tested_alone_earns_nothing(scheme):
     (task,) = scheme(points={"forward": 2, "dx": 1, "dq": 1}).tasks
     mark = forward_mark(task, nn.check_gradients(Linear(), X), None, 0, outputs_of(Linear()))
     assert (mark.status, mark.points) == ("inconclusive", 0)
-    assert "There is no q that" in mark.reasons[0].sentence
+    assert "The class has no parameter q." in mark.reasons[0].sentence
     (task,) = scheme(points={"dx": 1}).tasks
     assert forward_mark(task, Report("Linear", [], [], ""), None, 0, outputs_of(Linear())) is None
 
@@ -616,11 +616,11 @@ def test_every_way_to_end_has_a_title_and_steps():
 
 
 def test_a_cell_that_fails_is_no_other_name_of_the_class(scheme):
-    evidence = "ann.ipynb, cell 3 failed: IndentationError: expected an indented block, line 2"
+    evidence = "Cell 3 failed: IndentationError: expected an indented block, line 2"
     problem = Finding("no_class", "The file defines no class Linear.", evidence)
     text = Elements(pages.page(a_grade(scheme(), problem=problem), scheme())).text
     assert "A cell of your notebook fails" in text
-    assert "cell 3 failed" in text
+    assert "Cell 3 failed" in text
     assert "was not found" not in text
 
 

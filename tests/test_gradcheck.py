@@ -160,7 +160,7 @@ def test_the_target_and_its_inputs_are_left_alone():
     [
         (nn.Tanh, (X,), TypeError, "not its class: Tanh(...)"),
         (3, (X,), TypeError, "a pair of such functions"),
-        (nn.Tanh(), (), TypeError, "takes one input, got 0"),
+        (nn.Tanh(), (), TypeError, "takes at least one input, got 0"),
         (nn.Tanh(), ("text",), TypeError, "arrays of numbers"),
         ((leaky, leaky), (), TypeError, "needs at least one input"),
         (nn.Tanh(), (np.zeros((0, 5)),), ValueError, "empty, its shape is (0, 5)"),

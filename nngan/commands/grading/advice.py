@@ -118,5 +118,5 @@ def advice_for(problem: Finding, target: str) -> list[str]:
 
 def _key(problem: Finding) -> str:
     """Return the kind of a problem; "cell" if a class is missing because its cell fails."""
-    has_failed = problem.kind == "no_class" and re.search(r"cell \d+ failed", problem.evidence)
+    has_failed = problem.kind == "no_class" and re.search(r"Cell \d+ failed", problem.evidence)
     return "cell" if has_failed else problem.kind

@@ -27,6 +27,7 @@ WORDS = {
     "region": "wrong on one side of a threshold",
     "rows_or_columns": "wrong in some rows or columns alone",
     "zero": "a gradient is zero everywhere",
+    "mask": "a sum over all elements, not only those of the mask",
     "path": "a term or a path of the chain rule is missing",
     "tangent": "a tangent pass is wrong",
     # The numbers are right, and a rule is broken.
