@@ -14,9 +14,9 @@ from textwrap import indent
 import numpy as np
 
 from nngan.gradcheck import Report, check_gradients
-from nngan.gradcheck.remote import with_notes
-from nngan.gradcheck.source import checkable, load
-from nngan.gradcheck.styles import Settings, Unrecognised, make
+from nngan.gradcheck.process.remote import with_notes
+from nngan.gradcheck.styles.make import Settings, Unrecognised, make
+from nngan.gradcheck.styles.source import checkable, load
 
 
 @dataclass

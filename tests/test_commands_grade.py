@@ -713,7 +713,7 @@ def test_the_index_explains_each_mistake_and_counts_each_part(scheme):
 def test_every_mistake_has_words():
     package = Path(nn.__file__).parent
     files = [
-        *(package / "gradcheck").glob("*.py"),
+        *(package / "gradcheck").rglob("*.py"),
         *(package / "commands" / "grading").glob("*.py"),
     ]
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)

@@ -7,10 +7,10 @@ import pytest
 
 from nngan.gradcheck import check_gradients
 from nngan.gradcheck.check import check_subject
-from nngan.gradcheck.guesses import other_arguments
-from nngan.gradcheck.remote import check_file
+from nngan.gradcheck.process.remote import check_file
 from nngan.gradcheck.report import Finding
-from nngan.gradcheck.styles import Settings
+from nngan.gradcheck.styles.guesses import other_arguments
+from nngan.gradcheck.styles.make import Settings
 from nngan.gradcheck.subject import Ended
 from nngan.gradcheck.targets import LossSubject, make_subject
 

@@ -11,9 +11,11 @@ import pytest
 from right_layers import alarms, check, check_all
 
 import nngan as nn
-from nngan.gradcheck.__main__ import main
-from nngan.gradcheck.source import code_cells
-from nngan.gradcheck.styles import Settings, read_argument, read_shape
+from nngan.gradcheck.__main__ import main, read_argument, read_shape
+from nngan.gradcheck.sayings import is_said, say
+from nngan.gradcheck.styles.guesses import VALUES, call_text
+from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.source import code_cells
 
 PAGE = Path(__file__).parents[1] / "docs" / "gradcheck.md"
 
@@ -590,6 +592,11 @@ def test_two_thousand_right_layers_raise_no_alarm(tmp_path):
 
 
 # -- guesses, options, and what is said of them ---------------------------------------------------
+
+
+def test_every_guess_can_be_said():
+    for name, value in VALUES.items():
+        assert is_said(say("created", call=call_text("L", {name: value}), name=name), ("created",))
 
 
 def test_guessed_arguments_are_said_with_the_option_that_changes_them(tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan.gradcheck.remote import outputs
-from nngan.gradcheck.styles import Settings
+from nngan.gradcheck.process.remote import outputs
+from nngan.gradcheck.process.values import NoSuchArray, output_at
+from nngan.gradcheck.styles.make import Settings
 from nngan.gradcheck.subject import Broken
-from nngan.gradcheck.values import Unknown, output_at
 
 X, W = np.random.default_rng(0).standard_normal((5, 4)), np.arange(12.0).reshape(4, 3)
 
@@ -60,11 +60,11 @@ def test_functions_and_a_layer_of_the_library():
 
 def test_what_is_not_there_is_named():
     holder = Holder(np.ones((4, 3)), lambda w: w)
-    with pytest.raises(Unknown) as error:
+    with pytest.raises(NoSuchArray) as error:
         output_at(holder, [X], {"V": W})
     assert (error.value.label, error.value.has_shape) == ("V", False)
     assert "where" in error.value.found
-    with pytest.raises(Unknown) as error:
+    with pytest.raises(NoSuchArray) as error:
         output_at(holder, [X], {"where": W.T})
     assert (error.value.found, error.value.has_shape) == ("(4, 3)", True)
     with pytest.raises(Broken, match="ValueError"):

@@ -15,11 +15,12 @@ from textwrap import indent
 import numpy as np
 import pytest
 
-from nngan.gradcheck import check_gradients, wire
-from nngan.gradcheck.process import Process
-from nngan.gradcheck.remote import check_file, outputs
+from nngan.gradcheck import check_gradients
+from nngan.gradcheck.process import wire
+from nngan.gradcheck.process.process import Process
+from nngan.gradcheck.process.remote import check_file, outputs
 from nngan.gradcheck.report import Finding
-from nngan.gradcheck.styles import Settings
+from nngan.gradcheck.styles.make import Settings
 
 LINEAR = """
 import os, sys
@@ -299,7 +300,7 @@ SERVER = (
     TAKE
     + """
 import numpy as np
-from nngan.gradcheck import wire
+from nngan.gradcheck.process import wire
 
 def serve(**odd):
     n, header, numbers, xs = 1, {"names": ["Linear"], "notes": [], "adapter": ""}, [], {}
@@ -479,15 +480,15 @@ PATCHED = """
 import nngan.gradcheck, nngan.gradcheck.objects as s, nngan.gradcheck.report as r
 import nngan.gradcheck.compare as c, nngan.gradcheck.backward as b, nngan.gradcheck.parameters as p
 import nngan.gradcheck.contract as contract, nngan.gradcheck.check as check
-import nngan.gradcheck.objects as o
+import nngan.gradcheck.objects as o, nngan.gradcheck.layers as l
 r.Report.ok = r.ArrayResult.ok = property(lambda self: True)
 r.Report.__str__ = lambda self: "Linear: gradients agree"
 b.check_backward = check.check_backward = lambda subject, *_: r.Report(subject.name, [], [], "")
 nngan.gradcheck.check_gradients = check.check_gradients = lambda *_, **__: r.Report("", [], [], "")
 c.Comparison.project = lambda self: r.ArrayResult(self.label, self.a.shape, "p", 0, 1, 0, 0)
 p.find_parameters = o.find_parameters = lambda *_: {}
-o.LayerSubject.parameters = property(lambda self: {}, lambda self, value: None)
-o.LayerSubject.backward = lambda self, dy, cache, start=None: {"x": dy}
+l.LayerSubject.parameters = property(lambda self: {}, lambda self, value: None)
+l.LayerSubject.backward = lambda self, dy, cache, start=None: {"x": dy}
 s.Subject.arrays = property(lambda self: self.inputs)
 contract.contract_findings = b.contract_findings = lambda *_: []
 """

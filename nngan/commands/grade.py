@@ -25,7 +25,8 @@ from threading import Thread
 from typing import IO
 
 from ..command_line import OneSentenceParser, between, one_sentence
-from ..gradcheck import Finding, remote
+from ..gradcheck import Finding
+from ..gradcheck.process import remote
 from .grading.forward import Reference, forward_mark, own_names, prepare
 from .grading.index import write_index
 from .grading.marks import ENDED, Grade, TaskGrade, ended, grade_task

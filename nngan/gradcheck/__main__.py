@@ -10,13 +10,16 @@ checked is right, 1 if something is wrong or could not be compared, 2 if nothing
 from __future__ import annotations
 
 import argparse
+import ast
 import io
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..command_line import OneSentenceParser, between
-from .remote import Unusable, check_each, with_parts
-from .styles import Settings, read_argument, read_shape
+from .process.remote import Unusable, check_each, with_parts
+from .styles.make import Settings
 
 
 def parser() -> OneSentenceParser:
@@ -94,6 +97,31 @@ def settings_of(options: argparse.Namespace) -> Settings:
         thorough=options.thorough,
         accumulate=False if options.overwrite else None,
     )
+
+
+def read_argument(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE, where VALUE is JSON or a Python literal; a word is a string."""
+    name, is_there, value = text.partition("=")
+    if not is_there or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as n_in=4, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        pass
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def read_shape(text: str) -> tuple[int, ...]:
+    """Read the shape of one sample, such as 3,8,8."""
+    parts = text.strip("()").rstrip(",").split(",")
+    if not all(p.strip().isdecimal() and 0 < int(p) <= 10**6 for p in parts):
+        raise argparse.ArgumentTypeError(
+            f"must be the shape of one sample, such as 4 or 3,8,8, got {text!r}"
+        )
+    return tuple(int(p) for p in parts)
 
 
 def _parts(text: str) -> list[str]:

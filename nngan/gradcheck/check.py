@@ -12,7 +12,7 @@ from .numerical import DOUBLE
 from .points import look_again
 from .report import Finding, Report
 from .shapes import explain_broken
-from .styles import adapt
+from .styles.make import adapt
 from .subject import Broken, Ended, Subject
 from .tangents import tangent_findings
 from .targets import make_subject, target_name

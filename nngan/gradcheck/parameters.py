@@ -16,21 +16,10 @@ import numpy as np
 
 from ..backend import Array, Key, Stream
 from .copies import copied
-from .places import (
-    MOST,
-    Place,
-    as_array,
-    is_cut,
-    is_leaf,
-    is_number,
-    keep,
-    layers_in,
-    places,
-    put,
-    texts,
-)
+from .places import MOST, Place, is_cut, is_leaf, is_number, layers_in, places, texts
 from .report import gradient_name
 from .sayings import say
+from .writing import as_array, keep, put
 
 Trial = Callable[[Any, int], "Array | None"]
 Alone = tuple[Place, ...]  # all places of one array

@@ -108,23 +108,14 @@ class Subject:
 
     Notes
     -----
-    Calls that cross the seam, with their types:
-
-    - ``forward(inputs=None) -> (y, cache)``; `inputs` may be float32, in Fortran order or strided;
-      y is a NumPy float array, the cache any token that only this subject reads;
-    - ``outputs(label, coordinates, moves)``: many outputs, for one element that moves at a time;
-    - ``backward(dy, cache, start=None) -> {label: gradient}``, for every input and parameter, in
-      the dtype and shape that the object left. A cache may be used many times;
-    - ``cache_snapshot(cache) -> list of bytes``: equal before and after backward if backward left
-      the arrays in the cache alone;
-    - ``with_inputs(inputs)``, ``to_complex()``, ``in_mode(name)`` return another subject over the
-      same object, with its own `inputs` and `parameters`; ``modes()`` lists the names;
-    - ``as_left(dy) -> Left``: both passes on the gradients that the object itself has prepared;
-    - ``rows(indices)`` returns a subject over some rows of the batch;
-    - ``changed_parameter()``, ``replaced_gradient()``: asked after a forward and a backward;
-    - ``overwritten_gradient()``: asked after two backwards;
-    - ``tangent(x_dot, cache)``, ``backward_tangent(dy_dot, x_dot, cache, start=None)``;
-    - ``layers() -> [(name, subject)]``: the layers of a network, each with its own input.
+    - The inputs of `forward` may be float32, in Fortran order or strided; y is a NumPy float array,
+      the cache any token that only this subject reads, and it may be used many times.
+    - `backward` returns the gradient of every input and parameter, in the dtype and shape that the
+      object left.
+    - Copies (`with_inputs`, `rows`, `to_complex`, `in_mode`) are subjects over the same object,
+      with `inputs` and `parameters` of their own.
+    - `changed_parameter` and `replaced_gradient` are asked after a forward and a backward,
+      `overwritten_gradient` after two backwards.
 
     Each call raises `Broken` if the object raises or returns something forbidden.
     """

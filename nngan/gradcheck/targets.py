@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .adapters import argument_names
-from .functional import is_function_pair
-from .objects import LayerSubject, ObjectSubject
+from .layers import LayerSubject
+from .objects import ObjectSubject
 from .sayings import SOFT, say
+from .styles.adapters import argument_names
+from .styles.functional import is_function_pair
 from .subject import (
     Broken,
     Gradients,

@@ -16,7 +16,8 @@ import numpy as np
 from ..backend import Array
 from .copies import copied
 from .parameters import GRADIENTS, Unseen, host, partner_names
-from .places import Place, as_array, keep, odd_numbers, places
+from .places import Place, odd_numbers, places
+from .writing import as_array, keep
 
 FACTOR = -2.0  # of dy: a norm of a gradient does not follow its sign
 NAMED = re.compile(r"_*(d_?[A-Z]\w*|d_\w+|grad_?\w*|\w*grad|\w*gradient|\w*_delta)_*")
@@ -52,16 +53,16 @@ def contents(target: Any, known: Iterable[Place] = ()) -> Contents:
     return found
 
 
-def run(target: Any, passes: Passes, factor: float = 1.0, twice: bool = False,
+def run(target: Any, both_passes: Passes, factor: float = 1.0, twice: bool = False,
         known: Iterable[Place] = ()) -> _Run:  # fmt: skip
     """Run both passes of a copy, on its own gradients."""
     twin = copied(target)
     restore = keep(twin, tuple(p for p, _ in places(twin) if p.outside))
     steps: list[Contents] = []
     try:
-        passes(twin, 0.5 * factor, twice, lambda: None)
+        both_passes(twin, 0.5 * factor, twice, lambda: None)
         steps.append(contents(twin))
-        passed = passes(twin, factor, twice, lambda: steps.append(contents(twin, known)))
+        passed = both_passes(twin, factor, twice, lambda: steps.append(contents(twin, known)))
         steps.append(contents(twin, known))
     finally:
         restore()
@@ -69,9 +70,9 @@ def run(target: Any, passes: Passes, factor: float = 1.0, twice: bool = False,
     return _Run(start, middle, end, [np.asarray(a) for a in passed])
 
 
-def unpaired(target: Any, passes: Passes, known: set[Place]) -> list[Unseen]:
+def unpaired(target: Any, both_passes: Passes, known: set[Place]) -> list[Unseen]:
     """Return what backward has written like a gradient, and what is not among the `known`."""
-    once, other = run(target, passes, known=known), run(target, passes, FACTOR)
+    once, other = run(target, both_passes, known=known), run(target, both_passes, FACTOR)
     written = {p: a for p, a in once.end.items() if _changed(once.middle.get(p), a)}
     cached = {p for p, a in once.middle.items() if _changed(once.start.get(p), a) and a.any()}
     compared = [*once.passed, *(once.end[p] for p in known if p in once.end)]
@@ -90,7 +91,7 @@ def unpaired(target: Any, passes: Passes, known: set[Place]) -> list[Unseen]:
         if (a.ndim or is_named) and not _is_explained(a, compared):
             suspects.append((place, of))
     if suspects:
-        more = run(target, passes, twice=True)
+        more = run(target, both_passes, twice=True)
         suspects = [(p, of) for p, of in suspects
                     if p in more.end and more.end[p].shape == once.end[p].shape]  # fmt: skip
     return [Unseen(p.label, "written", (of,) if of else ()) for p, of in suspects]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...backend import Array
-from ...gradcheck import Finding, Report, remote
+from ...gradcheck import Finding, Report
+from ...gradcheck.process import remote
 from .marks import Mark, label_of
 from .scheme import SchemeError, Task
 

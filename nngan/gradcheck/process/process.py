@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..backend import Array
+from ...backend import Array
+from ..report import Finding
+from ..sayings import CONTRACT, is_said
+from ..subject import Broken, Ended
 from . import wire
-from .report import Finding
-from .sayings import CONTRACT, is_said
-from .subject import Broken, Ended
 from .watch import seen
 
 START = 60.0  # seconds for Python and NumPy to start, on a machine with much to do
@@ -27,7 +27,7 @@ GRACE = 1.0  # seconds after the timeout in which the process may still say wher
 # Not "-m": that would let files of the current folder take the place of Python's modules.
 BEGIN = (
     "import sys; sys.path[:] = sys.argv.pop().split('\\n')\n"
-    "from nngan.gradcheck.child import main\nmain()"
+    "from nngan.gradcheck.process.child import main\nmain()"
 )
 
 
@@ -312,7 +312,7 @@ RAISED = {
 
 def _search_path() -> list[str]:
     """Return where the process finds modules; the current folder comes last."""
-    here, package = os.getcwd(), str(Path(__file__).parents[2])
+    here, package = os.getcwd(), str(Path(__file__).parents[3])
     paths = [p or here for p in sys.path]
     return [*(p for p in paths if p != here or p == package), here]
 

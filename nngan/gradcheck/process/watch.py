@@ -49,7 +49,7 @@ def watch(file: Path, last_words: int) -> None:
     inside = f"{file.parent}{os.sep}"
     # An environment may be in the folder of the submission.
     paths = [sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")]
-    libraries = tuple(f"{path}{os.sep}" for path in [*paths, Path(__file__).parents[1]])
+    libraries = tuple(f"{path}{os.sep}" for path in [*paths, Path(__file__).parents[2]])
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal is_looking

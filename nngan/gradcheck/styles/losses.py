@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..copies import deepcopy
 from .adapters import (
     CACHE,
     DINPUTS,
@@ -17,15 +18,14 @@ from .adapters import (
     first_words,
     is_required,
     normal,
-    passes,
+    pass_names,
 )
-from .copies import deepcopy
-from .functional import CannotCall, D, Found, M, N
+from .functional import CannotCall, D, Fitted, M, N
 from .guesses import VALUES, WEIGHTS, fits
 
 
 def find_loss(function: Callable[..., Any], rng: np.random.Generator, given: dict[str, Any],
-              takes: Sequence[str] | None = None) -> Found:  # fmt: skip
+              takes: Sequence[str] | None = None) -> Fitted:  # fmt: skip
     """Return a loss f(x, targets) -> (loss, dx), with inputs that fit.
 
     `takes` are the names of its arguments, if they are not those of the function.
@@ -43,13 +43,13 @@ def find_loss(function: Callable[..., Any], rng: np.random.Generator, given: dic
             continue
         is_loss = np.size(result[0]) == 1 and np.isfinite(result[0]) and fits(result[1])
         if is_loss and np.shape(result[1]) == np.shape(values[0]):
-            return Found(function, tuple(values))
+            return Fitted(function, tuple(values))
     # The gradient has a wrong shape: take the first inputs that give a loss.
     for inputs in _loss_inputs(function.__name__, names, rng):
         values = [has_given.get(k, v) for k, v in zip(names, inputs, strict=True)]
         worked, result = attempt(function, *deepcopy(values))
         if worked and isinstance(result, tuple | list) and np.size(result[0]) == 1:
-            return Found(function, tuple(values))
+            return Fitted(function, tuple(values))
     raise CannotCall(problem)
 
 
@@ -93,7 +93,7 @@ def loss_of(layer: Any) -> tuple[Callable[..., Any], list[str]] | None:
     nnfs, ``forward(y_pred, y_true)`` returns a loss for each row and ``backward(dvalues, y_true)``
     sets ``dinputs``, the gradient of their mean.
     """
-    names = passes(layer)
+    names = pass_names(layer)
     if names is None:
         return None
     run, back = getattr(layer, names[0]), getattr(layer, names[1])

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from .copies import deepcopy
-from .places import Wrapper
+from ...backend import Array
+from ..copies import deepcopy
+from ..places import Wrapper
 
 # Names of methods, in lower case and without underscores, the usual one first.
 FORWARD = ("forward", "forwardpass", "forwardprop", "forwardpropagation", "forwardpropagate",
@@ -44,7 +44,7 @@ def normal(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def passes(thing: Any) -> tuple[str, str] | None:
+def pass_names(thing: Any) -> tuple[str, str] | None:
     """Return the names of the methods that are the two passes, of a class or an object."""
     names: dict[str, str] = {}
     for name in sorted(dir(thing), key=lambda n: (n != normal(n), n)):
@@ -311,16 +311,16 @@ def _settled(roles: list[str], is_bare: bool) -> tuple[str, ...] | None:
 
 def recognise(layer: Any, x: Array) -> Plan | None:
     """Return how the passes of `layer` are called, or None if it is in no known style."""
-    names = passes(layer)
+    names = pass_names(layer)
     if names is None:
         return None
     forward, backward = names
     trial = deepcopy(layer)
-    before = _arrays(trial)
+    before = _own_arrays(trial)
     options = options_of(getattr(trial, forward))
     worked, result = attempt(getattr(trial, forward), x.copy(), **options)
     if not worked:
-        return _unseen(names, getattr(trial, backward), options)
+        return _likely_plan(names, getattr(trial, backward), options)
     output = ""
     if result is None:
         output = output_of(trial, before, x)
@@ -349,14 +349,14 @@ def _with_gradients(plan: Plan, trial: Any, x: Array, y: Any, before: dict[str, 
         found = attempt(getattr(trial, plan.forward), x.copy(), **plan.options)
         value = found[1]
         known["cache"] = value[1] if len(value) == 2 else value[1:]
-    held = {name: id(a) for name, a in _arrays(trial).items()}
+    held = {name: id(a) for name, a in _own_arrays(trial).items()}
     worked, result = attempt(getattr(trial, plan.backward), *(known[r] for r in plan.roles))
     changes: dict[str, Any] = {}
     if result is None:
-        new = {n for n, a in _arrays(trial).items() if held.get(n) != id(a)}
+        new = {n for n, a in _own_arrays(trial).items() if held.get(n) != id(a)}
         usual = [n for n in DINPUTS if hasattr(trial, n)]
         # Otherwise the only array of that shape which backward has made.
-        others = sorted(n for n in new if _arrays(trial)[n].shape == x.shape)
+        others = sorted(n for n in new if _own_arrays(trial)[n].shape == x.shape)
         likely = [n for n in usual if n in new] or usual or others
         changes["dinputs"] = next(iter(likely), "")
     rates = [n for n in getattr(trial, "__dict__", {}) if normal(n) in RATE]
@@ -381,7 +381,7 @@ def _is_stepped(trial: Any, name: str, before: Array) -> bool:
     return is_same_kind and not name.startswith("d") and not np.array_equal(np.asarray(now), before)
 
 
-def _unseen(names: tuple[str, str], backward: Any, options: dict[str, Any]) -> Plan:
+def _likely_plan(names: tuple[str, str], backward: Any, options: dict[str, Any]) -> Plan:
     """Return the likely plan of an object whose forward raises: the check reports that."""
     roles = roles_of(backward, False) or ("dy", "cache")
     return Plan(*names, options if roles == ("dy",) else {}, roles, repeats=roles == ("dy",))
@@ -391,14 +391,14 @@ def _is_needed(forward: Any, name: str) -> bool:
     return any(p.name == name and is_required(p) for p in arguments(forward) or [])
 
 
-def _arrays(thing: Any) -> dict[str, Array]:
+def _own_arrays(thing: Any) -> dict[str, Array]:
     attributes = getattr(thing, "__dict__", {})
     return {name: a for name, a in attributes.items() if isinstance(a, np.ndarray)}
 
 
 def output_of(thing: Any, before: dict[str, Array], x: Array) -> str:
     """Return the attribute in which forward has left its output, or "" if that is not clear."""
-    values = _arrays(thing)
+    values = _own_arrays(thing)
     values |= {n: v for n in OUTPUT if isinstance(v := getattr(thing, n, None), np.ndarray)}
     new = [n for n, v in values.items() if v is not before.get(n)]
     usual = [n for n in OUTPUT if n in new]

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from .adapters import argument_names
-from .places import Place, as_array, is_leaf, places, put
-from .subject import Broken, describe, line_of
+from ...backend import Array
+from ..places import Place, is_leaf, places
+from ..styles.adapters import argument_names
+from ..subject import Broken, describe, line_of
+from ..writing import as_array, put
 
 
-class Unknown(Exception):
+class NoSuchArray(Exception):
     """There is no array of this name, or it has another shape.
 
     Attributes
@@ -48,7 +49,7 @@ def output_at(target: Any, inputs: Sequence[Any], values: Mapping[str, Array]) -
 
     Raises
     ------
-    Unknown
+    NoSuchArray
         If there is no such array, or its shape differs by more than axes of length 1.
     Broken
         If forward raises, or returns no array.
@@ -60,15 +61,15 @@ def output_at(target: Any, inputs: Sequence[Any], values: Mapping[str, Array]) -
         names = argument_names(function, len(inputs))
     given = {name: values.get(name, a) for name, a in zip(names, inputs, strict=True)}
     parameters = {label: a for label, a in values.items() if label not in given}
-    if parameters and set(parameters) - set(_arrays(target)):
+    if parameters and set(parameters) - set(_labelled(target)):
         _call(function, given)  # which may create its parameters
     for label, value in parameters.items():
-        arrays = _arrays(target)  # anew: an array may be written into a tuple, which is replaced
+        arrays = _labelled(target)  # anew: an array may be written into a tuple, which is replaced
         if label not in arrays:
-            raise Unknown(label, ", ".join(arrays) or "none", False)
+            raise NoSuchArray(label, ", ".join(arrays) or "none", False)
         shape = as_array(arrays[label][0].read(target)).shape
         if _without_ones(shape) != _without_ones(value.shape):
-            raise Unknown(label, str(shape), True)
+            raise NoSuchArray(label, str(shape), True)
         put(target, arrays[label], value.reshape(shape))
     y = _call(function, given)
     if not isinstance(y, np.ndarray | np.generic) or y.dtype.kind not in "fiub":
@@ -99,7 +100,7 @@ def _call(function: Any, given: Mapping[str, Any]) -> Any:
     return result[0] if isinstance(result, tuple) and result else result
 
 
-def _arrays(target: Any) -> dict[str, tuple[Place, ...]]:
+def _labelled(target: Any) -> dict[str, tuple[Place, ...]]:
     """Return all places of each array, by each of its labels."""
     groups: dict[int, list[Place]] = {}
     for place, value in places(target):

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from .adapters import TRAINING, arguments, is_required, normal, passes
-from .sayings import DEFAULT, KERNEL, say
+from ...backend import Array
+from ..sayings import DEFAULT, KERNEL, say
+from .adapters import TRAINING, arguments, is_required, normal, pass_names
 
 N_IN, N_OUT, CHANNELS, FILTERS, SIDE = 4, 3, 4, 2, 6
 WIDTHS = {"nin", "nx", "infeatures", "ninputs", "numinputs", "inputsize", "insize", "inputdim",
@@ -169,7 +169,7 @@ def _samples(layer: Any, sample: tuple[int, ...] | None) -> Iterator[tuple[tuple
     if sample is not None:
         yield sample, "--shape"
         return
-    named = numbers_in(layer)
+    named = attributes_of(layer)
     for name, value in named:
         is_shape = isinstance(value, tuple | list) and value and all(map(is_size, value[1:]))
         if normal(name) in SHAPES and is_shape:
@@ -219,7 +219,7 @@ def is_size(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
 
 
-def numbers_in(thing: Any, prefix: str = "", depth: int = 3) -> list[tuple[str, Any]]:
+def attributes_of(thing: Any, prefix: str = "", depth: int = 3) -> list[tuple[str, Any]]:
     """Return the attributes of an object, and of what it contains, with their names."""
     found: list[tuple[str, Any]] = []
     for name, value in _items(thing):
@@ -227,7 +227,7 @@ def numbers_in(thing: Any, prefix: str = "", depth: int = 3) -> list[tuple[str, 
         found.append((label if prefix else name, value))
         inside = isinstance(value, dict | list | tuple) or hasattr(value, "__dict__")
         if depth and inside and not inspect.isroutine(value) and not inspect.isclass(value):
-            found += numbers_in(value, label, depth - 1)
+            found += attributes_of(value, label, depth - 1)
     return found
 
 
@@ -250,7 +250,7 @@ def _items(thing: Any) -> list[tuple[Any, Any]]:
 
 def adapter_lines(name: str, thing: Any) -> str:
     """Return the lines of an adapter for an object in no known style, with its own names."""
-    known = passes(thing) or ("", "")
+    known = pass_names(thing) or ("", "")
     others = [n for n, v in _methods(thing).items() if not n.startswith("_") and n not in known]
     forward = known[0] or next(iter(others), "FORWARD")
     backward = known[1] or next((n for n in others if n != forward), "BACKWARD")

@@ -6,9 +6,6 @@ does it for an object that a user passes to `check_gradients`.
 
 from __future__ import annotations
 
-import argparse
-import ast
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
+from ..copies import deepcopy
+from ..owners import is_ours
+from ..places import places
+from ..report import Finding
+from ..sayings import GAPS, say
+from ..writing import keep
 from .adapters import (
     Adapter,
     Plan,
@@ -26,26 +29,21 @@ from .adapters import (
     habit,
     options_of,
     output_of,
-    passes,
+    pass_names,
     recognise,
 )
 from .cells import Cell, find_cell, find_network, inputs_of_a_cell
-from .copies import deepcopy
 from .functional import CannotCall, bind, find_pair, is_function_pair
 from .guesses import adapter_lines, argument_sets, call_text, fits, input_shapes, numbers
 from .losses import find_loss, loss_of
-from .owners import is_ours
-from .places import keep, places
 from .refusals import (
     PLAIN,
     further_arguments,
+    in_no_style,
     needs_more,
     takes_indices,
-    unknown,
     unrecognised,
 )
-from .report import Finding
-from .sayings import GAPS, say
 from .source import Checkable
 
 # How the passes share what they know, in a few words.
@@ -80,31 +78,6 @@ class Settings:
     seed: int = 0
     thorough: bool = False
     accumulate: bool | None = None
-
-
-def read_argument(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE, where VALUE is JSON or a Python literal; a word is a string."""
-    name, is_there, value = text.partition("=")
-    if not is_there or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as n_in=4, got {text!r}")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        pass
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
-
-
-def read_shape(text: str) -> tuple[int, ...]:
-    """Read the shape of one sample, such as 3,8,8."""
-    parts = text.strip("()").rstrip(",").split(",")
-    if not all(p.strip().isdecimal() and 0 < int(p) <= 10**6 for p in parts):
-        raise argparse.ArgumentTypeError(
-            f"must be the shape of one sample, such as 4 or 3,8,8, got {text!r}"
-        )
-    return tuple(int(p) for p in parts)
 
 
 @dataclass
@@ -240,7 +213,7 @@ def _make_cell(
         finding = Finding("needs_arguments", say("needs", name=error.args[0]))
         raise Unrecognised(finding) from None
     layer = _create(cls, values)
-    takes = [p.name for p in arguments(getattr(layer, (passes(layer) or PLAIN)[0])) or []]
+    takes = [p.name for p in arguments(getattr(layer, (pass_names(layer) or PLAIN)[0])) or []]
     takes = takes[: len(more) + 1]
     inputs = inputs_of_a_cell(layer, len(takes), settings.shape, settings.batch, rng)
     found = find_cell(layer, takes, list(inputs))
@@ -343,7 +316,7 @@ def _fitting_input(
 
 def _output(layer: Any, x: Array) -> Any:
     """Return what forward computes, None if it raises."""
-    names = passes(layer)
+    names = pass_names(layer)
     if names is None:
         return None
     trial = deepcopy(layer)
@@ -361,7 +334,7 @@ def _made(layer: Any, x: Array, axis: int, source: str, notes: list[str]) -> Mad
     """Return the layer in the form of this library, with the shapes that it accepts."""
     plan = recognise(layer, x)
     if plan is None:
-        raise Unrecognised(unknown(layer, x))
+        raise Unrecognised(in_no_style(layer, x))
     is_stepping = "rate" in plan.roles or plan.steps
     if is_stepping and x.ndim == 2 and not _works(Adapter(layer, plan), x):
         one = x[:, :1] if axis == 1 else x[:1].T
@@ -407,7 +380,7 @@ def adapt(target: Any, inputs: Sequence[Any]) -> tuple[Any, tuple[Any, ...], boo
         return same
     if is_function_pair(target):
         return *bind(target, inputs), True
-    names = passes(target)
+    names = pass_names(target)
     if names is None:
         if inputs and hasattr(target, "__dict__") and not callable(target):
             name = type(target).__name__

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
+from ..parameters import REASONS, Unseen
+from ..report import gradient_name
+from ..sayings import say
+from ..subject import Broken, Gradients, Left, Subject, doubled, rows_of
 from . import wire
-from .parameters import REASONS, Unseen
 from .process import Process, broken
-from .report import gradient_name
-from .sayings import say
-from .subject import Broken, Gradients, Left, Subject, doubled, rows_of
 
 DEEPEST = 8  # networks inside networks
 MANY, MANY_NUMBERS = 2000, 2**18  # outputs in one answer, and numbers in it

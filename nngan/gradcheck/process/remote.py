@@ -16,17 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
+from ..backward import check_backward
+from ..check import check_subject, out_of_time
+from ..report import Finding, Report, gradient_name
+from ..sayings import NOTES
+from ..shapes import explain_broken
+from ..styles.make import STYLES, Settings
+from ..subject import Broken, Ended
 from . import wire
-from .backward import check_backward
-from .check import check_subject, out_of_time
 from .process import Process
-from .report import Finding, Report, gradient_name
-from .sayings import NOTES
 from .served import SUBJECT, RemoteSubject
-from .shapes import explain_broken
-from .styles import STYLES, Settings
-from .subject import Broken, Ended
 
 MADE: dict[str, wire.Check] = {
     "subjects": wire.listed(SUBJECT, 1),

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
+from ..copies import deepcopy
+from ..sayings import say
 from .adapters import (
     CACHE,
     DINPUTS,
@@ -27,23 +29,17 @@ from .adapters import (
     options_of,
     same_randomness,
 )
-from .copies import deepcopy
 from .guesses import BIASES, RECURRENT, SCALES, VALUES, WEIGHTS, fits, numbers
-from .sayings import say
 
 N, D, M, C, F, SIDE, T = 5, 4, 3, 4, 2, 6, 2
 DICTS = ("param", "params", "hparam", "hparams", "hparameters", "config", "cfg", "options", "conf")
 HIDDEN = {"prevh", "hprev", "h0", "h", "hidden", "aprev0", "a0", "hinit"}
-# What the dict of parameters of a convolution, of BatchNorm, ... holds.
-ENTRIES: dict[str, Any] = {
-    "stride": 1, "pad": 1, "padding": 1, "mode": "train", "eps": 1e-5, "momentum": 0.9, "p": 0.5,
-    "seed": 0, "pool_height": 2, "pool_width": 2, "f": 2, "pool_size": 2, "kernel_size": 2,
-    "alpha": 0.1, "slope": 0.1, "keep_prob": 0.5,
-}  # fmt: skip
+# What the dict of parameters of a function holds, where it is not the argument of a class.
+ENTRIES = {"f": 2, "kernelsize": 2}
 
 
 @dataclass
-class Found:
+class Fitted:
     """Functions in the form that `check_gradients` takes, with inputs that fit."""
 
     target: Any
@@ -65,7 +61,7 @@ def find_pair(
     given: dict[str, Any],
     sample: tuple[int, ...] | None,
     rng: np.random.Generator,
-) -> Found:
+) -> Fitted:
     """Return a pair of functions of arrays alone, with arrays of shapes that fit."""
     names = [p for p in arguments(forward) or [] if p.kind != p.VAR_KEYWORD]
     known = {p.name: given[p.name] for p in names if p.name in given}
@@ -101,7 +97,7 @@ def find_pair(
         if not worked:
             continue
         pair[0].batch_axis = axis  # type: ignore[attr-defined]
-        found = Found(pair, tuple(inputs), axis, _notes(known, given))
+        found = Fitted(pair, tuple(inputs), axis, _notes(known, given))
         if _gradients_fit(pair, inputs, result):
             return found
         best = best or found
@@ -118,7 +114,7 @@ def _of_indices(
     arrays: Sequence[str],
     known: dict[str, Any],
     rng: np.random.Generator,
-) -> Found | None:
+) -> Fitted | None:
     """Return a pair that uses its first argument as indices, as functions of the weights alone."""
     indices = rng.integers(0, D, N)
     pair = _bound(forward, backward, arrays[1:], known | {arrays[0]: indices})
@@ -128,7 +124,7 @@ def _of_indices(
         return None
     pair[0].batch_axis = -1  # type: ignore[attr-defined]
     note = say("indices", name=arrays[0])
-    return Found(pair, (W,), -1, [note])
+    return Fitted(pair, (W,), -1, [note])
 
 
 def _notes(known: dict[str, Any], given: dict[str, Any]) -> list[str]:
@@ -149,10 +145,11 @@ class _Entries(dict[str, Any]):
         self.used: dict[str, Any] = {}
 
     def __missing__(self, key: str) -> Any:
-        if key not in ENTRIES:
+        name = normal(key)
+        if name not in VALUES:
             raise KeyError(key)
-        self.used[key] = ENTRIES[key]
-        return ENTRIES[key]
+        self.used[key] = ENTRIES.get(name, VALUES[name])
+        return self.used[key]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Entries:
         twin = _Entries()

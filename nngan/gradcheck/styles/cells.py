@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from .adapters import CACHE, arguments, attempt, habit, normal, passes, same_randomness
-from .copies import deepcopy
-from .functional import CannotCall, Found
+from ...backend import Array
+from ..copies import deepcopy
+from ..parameters import Unseen
+from ..places import Place, Wrapper, places
+from ..writing import as_array, keep, put
+from .adapters import CACHE, arguments, attempt, habit, normal, pass_names, same_randomness
+from .functional import CannotCall, Fitted
 from .guesses import OUT_WIDTHS, VALUES, WIDTHS, argument_sets, fits, input_shapes, numbers
-from .parameters import Unseen
-from .places import Place, Wrapper, as_array, keep, places, put
 
 N = 5  # samples of a network
 LARGE = 50  # a width that is a default, and larger than this, is made small
@@ -38,7 +39,7 @@ class Cell(Wrapper):
 
     def __init__(self, inner: Any, takes: Sequence[str], repeats: bool) -> None:
         self.inner, self.takes, self.repeats = inner, list(takes), repeats
-        self.run, self.back = passes(inner) or ("forward", "backward")
+        self.run, self.back = pass_names(inner) or ("forward", "backward")
         self.accumulate = habit(inner, repeats)
 
     def __repr__(self) -> str:
@@ -67,7 +68,7 @@ def find_cell(
 
     None if it is no cell: if backward does not return as many gradients as forward takes arrays.
     """
-    back = arguments(getattr(layer, (passes(layer) or ("", "backward"))[1], None)) or []
+    back = arguments(getattr(layer, (pass_names(layer) or ("", "backward"))[1], None)) or []
     repeats = len(back) == 1
     if len(back) not in (1, 2):
         return None
@@ -108,7 +109,7 @@ def inputs_of_a_cell(
 
 def find_network(
     cls: type, given: dict[str, Any], sample: tuple[int, ...] | None, rng: np.random.Generator
-) -> Found:
+) -> Fitted:
     """Return a network with ``loss(X, y) -> (loss, grads)`` as a loss of its ``params``.
 
     Raises
@@ -157,7 +158,7 @@ def find_network(
     loss.unseen = [  # type: ignore[attr-defined]
         Unseen(place.label, "affects") for place in _others(net) if _moves(loss, arrays, net, place)
     ]
-    return Found(loss, arrays, -1)
+    return Fitted(loss, arrays, -1)
 
 
 def _others(net: Any) -> list[Place]:
@@ -188,4 +189,4 @@ def _moves(loss: Any, arrays: Sequence[Array], net: Any, place: Place) -> bool:
 def is_network(cls: type) -> bool:
     """Whether a class has no passes, and a method ``loss(X, y)``."""
     takes = arguments(getattr(cls, "loss", None)) or []
-    return passes(cls) is None and len(takes) > 2  # self, X, y
+    return pass_names(cls) is None and len(takes) > 2  # self, X, y

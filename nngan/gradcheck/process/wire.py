@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from .sayings import LABEL, is_said
+from ...backend import Array
+from ..sayings import LABEL, is_said
 
 MAGIC = b"nngc"
 MAX_HEADER = 2**18  # bytes

@@ -24,19 +24,19 @@ from typing import Any
 
 import numpy as np
 
+from ..objects import ObjectSubject
+from ..report import Finding
+from ..sayings import say
+from ..styles.guesses import other_arguments
+from ..styles.make import Made, Settings, Unrecognised, make
+from ..styles.source import Checkable, checkable, load, not_recognised
+from ..subject import Broken, Subject
+from ..targets import make_subject
 from . import wire
-from .guesses import other_arguments
-from .objects import ObjectSubject
-from .report import Finding
-from .sayings import say
-from .source import Checkable, checkable, load, not_recognised
-from .styles import Made, Settings, Unrecognised, make
-from .subject import Broken, Subject
-from .targets import make_subject
-from .values import Unknown, output_at, rehearse
+from .values import NoSuchArray, output_at, rehearse
 from .watch import watch
 
-PACKAGE = __name__.rpartition(".")[0]
+PACKAGE = __name__.rpartition(".process.")[0]
 Answer = tuple[wire.Header, Sequence[Any]]
 
 
@@ -207,7 +207,7 @@ class _Server:
             for i in range(0, len(arrays), len(labels)):
                 values = dict(zip(labels, arrays[i : i + len(labels)], strict=True))
                 outputs.append(output_at(made.target, made.inputs, values))
-        except Unknown as error:
+        except NoSuchArray as error:
             return {"unknown": error.label, "has_shape": error.has_shape, "found": error.found}, []
         return {"unknown": None, "has_shape": False, "found": ""}, outputs
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from .adapters import TARGET, arguments, attempt, is_required, normal, options_of, passes
-from .copies import deepcopy
+from ...backend import Array
+from ..copies import deepcopy
+from ..report import Finding
+from ..sayings import say
+from .adapters import TARGET, arguments, attempt, is_required, normal, options_of, pass_names
 from .guesses import adapter_lines, input_shapes
-from .report import Finding
-from .sayings import say
 
 PLAIN = ("forward", "backward")
 
@@ -23,7 +23,7 @@ def unrecognised(sentence: str, evidence: str = "") -> Finding:
 
 def further_arguments(cls: type) -> list[str]:
     """Return what forward must have besides x, the mode of training, and the targets of a loss."""
-    forward = getattr(cls, (passes(cls) or PLAIN)[0], None)
+    forward = getattr(cls, (pass_names(cls) or PLAIN)[0], None)
     known = options_of(forward)
     names = [p.name for p in (arguments(forward) or [])[2:] if is_required(p)]
     more = [n for n in names if n not in known]
@@ -32,7 +32,7 @@ def further_arguments(cls: type) -> list[str]:
 
 def takes_indices(layer: Any, sample: tuple[int, ...] | None, batch: int | None) -> bool:
     """Whether forward fails for floats, because it uses x as indices."""
-    names = passes(layer) or PLAIN
+    names = pass_names(layer) or PLAIN
     shape, _, _ = next(input_shapes(layer, sample, batch))
     outcomes = [
         attempt(getattr(deepcopy(layer), names[0]), np.ones(shape, kind))
@@ -43,15 +43,15 @@ def takes_indices(layer: Any, sample: tuple[int, ...] | None, batch: int | None)
 
 def needs_more(name: str, cls: type, more: list[str]) -> Finding:
     """Return the finding for a forward with arguments that cannot be guessed."""
-    forward = (passes(cls) or PLAIN)[0]
+    forward = (pass_names(cls) or PLAIN)[0]
     sentence = say("needs more", name=forward, names=", ".join(more))
     return unrecognised(sentence, adapter_lines(name, cls))
 
 
-def unknown(layer: Any, x: Array) -> Finding:
+def in_no_style(layer: Any, x: Array) -> Finding:
     """Return the finding for an object in no known style, with the lines of its adapter."""
     name = type(layer).__name__
-    names = passes(layer) or PLAIN
+    names = pass_names(layer) or PLAIN
     _, result = attempt(getattr(deepcopy(layer), names[0]), x.copy())
     got = f"an array of shape {np.shape(result)}" if isinstance(result, np.ndarray) else (
         f"{type(result).__name__} {str(result)[:40]!r}" if result is not None else "None"

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from .adapters import arguments, first_words, is_required, passes
+from ..sayings import say
+from .adapters import arguments, first_words, is_required, pass_names
 from .cells import is_network
 from .guesses import adapter_lines, argument_sets
-from .sayings import say
 
 # Magics in front of a cell that leave its code in place; with any other, the cell is no Python.
 KEEPING = {"time", "timeit", "capture", "prun", "python", "python3", "pypy"}
@@ -96,7 +96,7 @@ def checkable(module: ModuleType) -> dict[str, Checkable]:
         for name, cls in own.items()
         if inspect.isclass(cls)
         and not inspect.isabstract(cls)
-        and passes(cls)
+        and pass_names(cls)
         and not _is_base(cls)
     }
     found |= {
@@ -119,7 +119,7 @@ def _is_base(cls: type) -> bool:
     """Whether a class is only there for others to inherit from."""
     if not cls.__subclasses__():
         return False
-    forward = getattr(cls, (passes(cls) or ("", ""))[0], None)
+    forward = getattr(cls, (pass_names(cls) or ("", ""))[0], None)
     code = getattr(forward, "__code__", None)
     is_empty = code is not None and (
         "NotImplementedError" in code.co_names

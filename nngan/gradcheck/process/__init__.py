@@ -1,0 +1,1 @@
+"""A submission in a process of its own, and the checker's questions to it."""

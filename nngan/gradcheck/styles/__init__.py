@@ -1,0 +1,1 @@
+"""Every style of hand-written layer, in the form that the check takes."""
