@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import classroom as examples
 import numpy as np
 import pytest
+import right_linear
 
 import nngan as nn
 from nngan.commands import grade as command
@@ -225,20 +226,12 @@ def test_a_link_out_of_the_folder_is_not_followed(scheme, tmp_path):
 # -- the marks: from a report to points ----------------------------------------------------------
 
 
-class Linear:
+class Linear(right_linear.Linear):
     """A right layer, of which the tests change one thing."""
 
     def __init__(self):
-        self.W, self.b = np.random.default_rng(1).standard_normal((4, 3)), np.zeros(3)
-        self.dW, self.db = np.zeros((4, 3)), np.zeros(3)
-
-    def forward(self, x):
-        return x @ self.W + self.b, x
-
-    def backward(self, dy, x):
-        self.dW += x.T @ dy
-        self.db += dy.sum(axis=0)
-        return dy @ self.W.T
+        super().__init__(4, 3)
+        self.W = np.random.default_rng(1).standard_normal((4, 3))
 
 
 X = np.random.default_rng(0).standard_normal((5, 4))

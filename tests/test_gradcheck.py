@@ -473,7 +473,7 @@ def batches(draw, width=None, largest=1e6):
     return x.astype(dtype)
 
 
-@draws(100)
+@draws(50)
 @given(st.data(), st.sampled_from(list(ELEMENTWISE)), st.integers(0, 99))
 def test_no_false_alarm_activations(data, name, percent):
     of_a_fraction = {"LeakyReLU": nn.LeakyReLU, "Dropout": nn.Dropout}.get(name)
@@ -481,14 +481,14 @@ def test_no_false_alarm_activations(data, name, percent):
     assert_gradients(layer, data.draw(batches()), seed=percent, thorough=percent < 30)
 
 
-@draws(80)
+@draws(40)
 @given(batches(), st.integers(1, 6), st.integers(-6, 6), st.integers(0, 2**32))
 def test_no_false_alarm_linear(x, n_out, exponent, seed):
     layer = nn.Linear(x.shape[1], n_out, weight_init=("normal", 10.0**exponent))
     assert_gradients(layer, x, seed=seed)
 
 
-@draws(60)
+@draws(25)
 @given(
     batches(largest=10.0),
     st.lists(st.sampled_from(["linear", "wide", *ELEMENTWISE]), min_size=1, max_size=6),
@@ -508,7 +508,7 @@ def test_no_false_alarm_networks(x, kinds, seed):
 LOSSES = ["bce", "bce of labels", "probabilities", *OBJECTIVES, "two batches"]
 
 
-@draws(80)
+@draws(40)
 @given(batches(width=1, largest=100.0), batches(1, 100.0), st.floats(0, 1), st.sampled_from(LOSSES))
 def test_no_false_alarm_losses(logits, fake, label, name):
     if name == "bce":
@@ -598,7 +598,7 @@ PAIRS = {
 }
 
 
-@draws(80)
+@draws(40)
 @given(batches(largest=20.0), st.sampled_from([*PAIRS, "l1", "cross-entropy", "Linear"]))
 def test_no_false_alarm_student_code(x, name):
     if name == "l1":

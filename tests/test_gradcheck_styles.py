@@ -583,7 +583,7 @@ def test_cells_in_python():
 
 
 def test_right_layers_at_random_raise_no_alarm(tmp_path):
-    assert list(alarms(60, 1, tmp_path)) == []
+    assert list(alarms(30, 1, tmp_path)) == []
 
 
 @pytest.mark.slow

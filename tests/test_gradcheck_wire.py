@@ -14,6 +14,7 @@ from textwrap import indent
 
 import numpy as np
 import pytest
+from right_linear import SOURCE
 
 from nngan.gradcheck import check_gradients
 from nngan.gradcheck.process import wire
@@ -22,22 +23,8 @@ from nngan.gradcheck.process.remote import check_file, outputs
 from nngan.gradcheck.report import Finding
 from nngan.gradcheck.styles.make import Settings
 
-LINEAR = """
-import os, sys
-import numpy as np
-
-class Linear:
-    def __init__(self, n_in=3, n_out=2):
-        self.W = np.random.randn(n_in, n_out)
-        self.dW = np.zeros_like(self.W)
-
-    def forward(self, x):
-        return x @ self.W, x
-
-    def backward(self, dy, x):
-        self.dW += x.T @ dy
-        return dy @ self.W.T
-"""
+LINEAR = f"import os, sys\n{SOURCE}"
+OUT = "return x @ self.W + self.b, x"
 WRONG = LINEAR.replace("self.dW += x", "self.dW += 5 * x")
 FORWARD, BACKWARD, INIT = "        return x @", "        return dy @", "        self.W ="
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and hard limits")
@@ -235,25 +222,25 @@ def test_a_right_class_is_right_and_a_wrong_one_is_named(verdict):
 @pytest.mark.parametrize(
     ("old", "new", "kind"),
     [
-        ("return x @ self.W, x", "x += 1; return x @ self.W, x", "writes_input"),
+        (OUT, "x += 1; " + OUT, "writes_input"),
         ("self.dW += x.T @ dy", "self.dW += x.T @ dy; dy *= 2", "writes_input"),
         ("self.dW += x.T @ dy", "self.dW += x.T @ dy; x *= 2", "writes_input"),
         ("self.dW += x.T @ dy", "self.dW += x.T @ dy; self.W -= 1", "writes_parameters"),
         ("self.dW += x.T @ dy", "self.dW = x.T @ dy", "overwrites"),
-        ("return x @ self.W, x", "self.x = x; return x @ self.W, x", None),
+        (OUT, "self.x = x; " + OUT, None),
         ("self.dW += x.T @ dy", "self.dW += self.x.T @ dy", "stale_cache"),
-        ("return x @ self.W, x",
-         "y = getattr(self, 'y_', np.zeros((len(x), 2))); self.y_ = (y,)[0]; y[...] = x @ self.W;"
-         " return y, x", "stale_cache"),
-        ("return x @ self.W, x", "return (x @ self.W).astype('f4'), x", "float32"),
-        ("return x @ self.W, x", "return x @ self.W + np.random.randn(), x", "not_repeatable"),
-        ("return x @ self.W, x", "return x.base is None and x @ self.W or x, x", "raises"),
+        (OUT,
+         "y = getattr(self, 'y_', np.zeros((len(x), 2))); self.y_ = (y,)[0]; y[...] = x @ self.W "
+         "+ self.b; return y, x", "stale_cache"),
+        (OUT, "return (x @ self.W).astype('f4'), x", "float32"),
+        (OUT, "return x @ self.W + np.random.randn(), x", "not_repeatable"),
+        (OUT, "return x.base is None and x @ self.W or x, x", "raises"),
     ],
 )  # fmt: skip
 def test_what_the_passes_do_to_arrays_is_seen_from_here(verdict, old, new, kind):
     source = LINEAR.replace(old, new)
     if kind == "stale_cache" and "self.x.T" in new:
-        source = source.replace("return x @ self.W, x", "self.x = x; return x @ self.W, x")
+        source = source.replace(OUT, f"self.x = x; {OUT}")
     if "y_" in new:  # one buffer again and again, made for the batch
         source = source.replace("np.zeros((len(x), 2))", "np.zeros((5, 2))")
     report = verdict(source)
@@ -542,7 +529,7 @@ HOSTILE = {
     ),
     "is named like a report": (
         LINEAR.replace("class Linear", f"class Other: pass\nOther.__name__ = '''{ESCAPES}'''\n"
-                       "class Linear").replace("return x @ self.W, x", "return Other(), x")
+                       "class Linear").replace("return x @ self.W + self.b, x", "return Other(), x")
         .replace("class Other: pass", f"class Other:\n    def __str__(self): return '{ESCAPES}'"),
         {"contract"},
     ),
