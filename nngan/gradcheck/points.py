@@ -322,8 +322,8 @@ class _Points:
                 yield Point(f"with many rows (N = {n})", many, "work")
         rms = float(np.sqrt((x**2).mean())) or 1.0
         if not at.is_loss:
-            positive = np.abs(self.rng.standard_normal(x.shape)) + 0.01
             yield with_x("at another input", self.rng.standard_normal(x.shape), "one")
+            positive = np.abs(self.rng.standard_normal(x.shape)) + 0.01
             yield with_x("at positive inputs", positive, "one")
             negative = -np.abs(self.rng.standard_normal(x.shape)) - 0.01
             yield with_x("at negative inputs", negative, "one")
