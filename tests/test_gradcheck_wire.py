@@ -321,10 +321,10 @@ def serve(**odd):
                 y.flat[i] += move
             header = {"is_there": [True] * len(arrays[1])}
         elif do == "backward":
-            header, numbers = {"names": ["x"], "changed_dy": False}, arrays[:1]
+            header = {"names": ["x"], "changed_dy": False, "labels": [None] * 3}
+            numbers = arrays[:1]
         else:
-            header = {"cache_snapshot": {"digest": ""}, "as_left": {"left": None},
-                      "fact": {"label": None}}[do]
+            header = {"cache_snapshot": {"digest": ""}, "as_left": {"left": None}}[do]
         if do in odd:
             more, numbers = odd[do]
             header = {**header, **more}
@@ -427,7 +427,7 @@ def test_numbers_that_no_layer_returns_are_not_right(verdict, name):
 def test_a_process_does_not_choose_which_batches_are_looked_at(verdict):
     """The input is said to be one sample; the gradient is right for five rows only."""
     five = "[arrays[0] * (1 if len(arrays[0]) in (5, 10) else 2)]"
-    server = SERVER.replace("arrays[:1]", five)
+    server = SERVER.replace("numbers = arrays[:1]", f"numbers = {five}")
     source = f"{server}serve(make=({subjects(batch_axis=-1)}, [np.ones((5, 3))]))"
     report = verdict(source, timeout=10)
     assert report.verdict == "wrong", str(report)

@@ -296,12 +296,12 @@ class _Server:
         on, dy = self.calls[call].subject, arrays[0]
         kept = dy.copy()
         gradients = on.backward(dy, self.calls[call].cache, _named(start, arrays[1:]))
-        facts = {"names": list(gradients), "changed_dy": not _same(dy, kept)}
+        facts = {
+            "names": list(gradients),
+            "changed_dy": not _same(dy, kept),
+            "labels": _labels(on),
+        }
         return facts, list(gradients.values())
-
-    def do_fact(self, _: list[Any], subject: int, name: str) -> Answer:
-        """Answer what the last passes did to a parameter or a gradient: its name."""
-        return {"label": getattr(self.subjects[subject], name)()}, []
 
     def do_cache_snapshot(self, _: list[Any], call: int) -> Answer:
         """Answer with a number that changes when the arrays in a cache do."""
@@ -341,7 +341,11 @@ class _Server:
         on, (dy_dot, x_dot, *rest) = self.calls[call].subject, arrays
         begin = _named(start, rest)
         gradients = on.backward_tangent(dy_dot, x_dot, self.calls[call].cache, begin)
-        return {"names": list(gradients)}, list(gradients.values())
+        return {"names": list(gradients), "labels": _labels(on)}, list(gradients.values())
+
+
+def _labels(subject: Subject) -> list[str | None]:
+    return [getattr(subject, name)() for name in wire.FACTS]
 
 
 def _broken(error: Broken) -> wire.Header:

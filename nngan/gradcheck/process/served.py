@@ -55,6 +55,7 @@ class RemoteSubject(Subject):
         self.unseen = [Unseen(label, why, tuple(more), out) for label, why, more, out in unseen]
         self.constants = constants
         self._depth = 0
+        self._facts: dict[str, str | None] = dict.fromkeys(wire.FACTS)
         self._known = {label: a.copy() for label, a in self.arrays.items()}
         self._outputs: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
@@ -142,14 +143,19 @@ class RemoteSubject(Subject):
         return y, Cache(call, self._process.forget.append)
 
     def backward(self, dy: Array, cache: Any, start: Gradients | None = None) -> Gradients:
-        (names, changed), arrays = self._ask(
+        (names, changed, labels), arrays = self._ask(
             "backward",
-            {"names": names_of, "changed_dy": wire.truth},
+            {
+                "names": names_of,
+                "changed_dy": wire.truth,
+                "labels": labels_of,
+            },
             [dy, *(start or {}).values()],
             call=cache.number,
             start=None if start is None else list(start),
         )
         _spoil(dy, changed)
+        self._facts = dict(zip(wire.FACTS, labels, strict=True))
         return self._gradients(names, arrays)
 
     def _gradients(self, names: list[str], arrays: list[Array]) -> Gradients:
@@ -183,18 +189,13 @@ class RemoteSubject(Subject):
         return [digest.encode()]
 
     def changed_parameter(self) -> str | None:
-        return self._fact("changed_parameter")
+        return self._facts["changed_parameter"]
 
     def replaced_gradient(self) -> str | None:
-        return self._fact("replaced_gradient")
+        return self._facts["replaced_gradient"]
 
     def overwritten_gradient(self) -> str | None:
-        return self._fact("overwritten_gradient")
-
-    def _fact(self, name: str) -> str | None:
-        fields = {"label": wire.optional(wire.label)}
-        (label,), _ = self._ask("fact", fields, subject=self.number, name=name)
-        return None if label is None else str(label)
+        return self._facts["overwritten_gradient"]
 
     def with_inputs(self, inputs: dict[str, Array]) -> Subject:
         return self._copy("inputs", inputs)
@@ -307,13 +308,14 @@ class RemoteSubject(Subject):
     def backward_tangent(
         self, dy_dot: Array, x_dot: Array, cache: Any, start: Gradients | None = None
     ) -> Gradients:
-        (names,), arrays = self._ask(
+        (names, labels), arrays = self._ask(
             "backward_tangent",
-            {"names": names_of},
+            {"names": names_of, "labels": labels_of},
             [dy_dot, x_dot, *(start or {}).values()],
             call=cache.number,
             start=None if start is None else list(start),
         )
+        self._facts = dict(zip(wire.FACTS, labels, strict=True))
         return self._gradients(names, arrays)
 
 
@@ -326,6 +328,7 @@ def _spoil(a: Array, is_changed: bool) -> None:
 # -- what the answers consist of ----------------------------------------------------------------
 
 number = wire.whole(0, 2**53)
+labels_of = wire.tuple_of(*[wire.optional(wire.label)] * len(wire.FACTS))
 names_of = wire.listed(wire.label, wire.MAX_ARRAYS)
 SUBJECT = wire.record(
     subject=number,

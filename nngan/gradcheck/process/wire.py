@@ -31,6 +31,9 @@ MAX_ARRAYS = 2000  # in one message
 MAX_NUMBERS = 2**24  # in one message: 128 MB of float64
 TYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"}
 
+# What a backward did to a parameter or a gradient, whose label is sent.
+FACTS = ("changed_parameter", "replaced_gradient", "overwritten_gradient")
+
 # Taken now, because the student's code may replace what Python's modules and classes hold.
 SEND, RECEIVE = socket.socket.sendall, socket.socket.recv_into
 ENCODE = json.JSONEncoder().encode
