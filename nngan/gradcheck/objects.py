@@ -16,7 +16,6 @@ from .copies import copied
 from .numerical import ComplexStep
 from .parameters import (
     Parameter,
-    Unseen,
     find_parameters,
     initialize,
     is_loose,
@@ -26,6 +25,7 @@ from .places import Place, is_number, places
 from .report import gradient_name
 from .sayings import say
 from .subject import Broken, Gradients, Left, Subject, doubled
+from .unseen import Unseen
 from .writing import as_array, keep, put
 from .written import run, unpaired
 

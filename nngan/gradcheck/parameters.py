@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..backend import Array, Key, Stream
 from .copies import copied
-from .places import MOST, Place, is_cut, is_leaf, is_number, layers_in, places, texts
-from .report import gradient_name
+from .places import Place, is_cut, is_leaf, is_number, layers_in, places
 from .sayings import say
+from .texts import other_texts, texts
+from .unseen import Unseen
 from .writing import as_array, keep, put
 
 Trial = Callable[[Any, int], "Array | None"]
@@ -31,56 +32,6 @@ WHOLE |= dict.fromkeys(
     ("data", "value", "val", "values", "array", "w"), ("grad", "gradient", "diff")
 )
 WHOLE["p"] = (*GRADIENTS, "g")
-
-
-# What is known of a number that was not compared, and the next step.
-REASONS = {
-    "affects": "{label} affects the output but has no gradient {d}: if it is a parameter, backward "
-    "must fill {d}.",
-    "raises": "forward raises an exception wherever {label} is moved, so nothing shows whether it "
-    "needs a gradient.",
-    "no floats": "{label} holds complex numbers or Python objects, which cannot be compared: make "
-    "it an array of float64.",
-    "text": "{label} is text or bytes that affect the output: if they are the numbers of a "
-    "parameter, keep them as an array of float64.",
-    "two": "{label} has two gradients that differ, {others}: keep one.",
-    "written": "backward writes {label}, which was compared with nothing: keep {others} as an "
-    "array of float64 in the object.",
-    "many": "The object holds more than {most} objects, and the search for parameters ended "
-    "there: keep the parameters and nothing else in it.",
-}
-
-
-class Unseen(NamedTuple):
-    """A number that moves the output and has no gradient that could be compared.
-
-    Attributes
-    ----------
-    label : str
-    kind : str
-        A key of `REASONS`.
-    others : tuple of str
-        Labels of other numbers that belong to the reason.
-    outside : bool
-        Whether it is a global or a variable of a function, where constants are usual too.
-    """
-
-    label: str
-    kind: str
-    others: tuple[str, ...] = ()
-    outside: bool = False
-
-    @property
-    def reason(self) -> str:
-        """One sentence: what was seen, and the next step."""
-        others = " and ".join(self.others) or "its parameter"
-        d = gradient_name(self.label)
-        return REASONS[self.kind].format(label=self.label, d=d, others=others, most=f"{MOST:,}")
-
-    @property
-    def evidence(self) -> str:
-        """The observation that shows it."""
-        return "" if self.kind in ("written", "many") else f"{self.label} was moved"
 
 
 @dataclass(frozen=True)
@@ -513,26 +464,6 @@ def is_loose(place: Place) -> bool:
 
 
 LOOSE = ("global", "module", "cell", "default", "kwdefault")
-DECIMAL = re.compile(r"\d+\.\d+")
-# Hexadecimal, or base64.
-CODED = re.compile(r"[0-9a-fA-F]{24,}|(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z+/_-]{24,}=*")
-
-
-def other_texts(text: str | bytes) -> Iterator[str | bytes]:
-    """Yield other values of a text that may be made of numbers; a word has none."""
-    if isinstance(text, bytes):
-        for kind in "d", "f":
-            if len(text) and len(text) % np.dtype(kind).itemsize == 0:
-                yield (np.frombuffer(text, kind) * 1.5 + 0.1).astype(kind).tobytes()
-        for i in range(0, len(text), max(1, len(text) // 8)):
-            yield text[:i] + bytes([text[i] ^ 1]) + text[i + 1 :]
-    elif DECIMAL.search(text):
-        yield DECIMAL.sub(lambda m: f"{1.5 * float(m[0]) + 0.1:.6f}", text)
-    elif CODED.fullmatch(text):
-        for i in range(0, len(text), len(text) // 8):
-            other = {"0": "1", "A": "B", "a": "b"}.get(text[i], "0Aa"[
-                0 if text[i].isdigit() else 1 if text[i].isupper() else 2])  # fmt: skip
-            yield text[:i] + other + text[i + 1 :]
 
 
 def _is_float(value: Any) -> bool:

@@ -194,13 +194,6 @@ def places(target: Any, odd: bool = False) -> Iterator[tuple[Place, Any]]:
     yield from ((place, value) for place, value in walk(target, is_found) if is_found(value))
 
 
-def texts(target: Any) -> Iterator[tuple[Place, str | bytes]]:
-    """Yield each place with a text or bytes, which may be made of numbers."""
-    for place, value in walk(target, lambda v: is_leaf(v) or isinstance(v, str | bytes)):
-        if isinstance(value, str | bytes):
-            yield place, value
-
-
 def layers_in(target: Any) -> Iterator[Layer]:
     """Yield the library's layers in an object: a network, but not the layers of the network."""
     found: dict[int, Layer] = {}

@@ -17,9 +17,9 @@ import numpy as np
 
 from ..backend import Array, Backend, NumpyBackend
 from .numerical import ComplexStep
-from .parameters import Unseen
 from .report import Finding, gradient_name
 from .sayings import say
+from .unseen import Unseen
 
 Gradients = dict[str, Array]
 

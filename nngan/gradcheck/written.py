@@ -15,8 +15,9 @@ import numpy as np
 
 from ..backend import Array
 from .copies import copied
-from .parameters import GRADIENTS, Unseen, host, partner_names
+from .parameters import GRADIENTS, host, partner_names
 from .places import Place, odd_numbers, places
+from .unseen import Unseen
 from .writing import as_array, keep
 
 FACTOR = -2.0  # of dy: a norm of a gradient does not follow its sign

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ..parameters import REASONS, Unseen
 from ..report import gradient_name
 from ..sayings import say
 from ..subject import Broken, Gradients, Left, Subject, doubled, rows_of
+from ..unseen import REASONS, Unseen
 from . import wire
 from .process import Process, broken
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...backend import Array
 from ..copies import deepcopy
-from ..parameters import Unseen
 from ..places import Place, Wrapper, places
+from ..unseen import Unseen
 from ..writing import as_array, keep, put
 from .adapters import CACHE, arguments, attempt, habit, normal, pass_names, same_randomness
 from .functional import CannotCall, Fitted
