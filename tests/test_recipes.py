@@ -174,6 +174,16 @@ def test_goodfellow2014_is_that_of_its_authors_code():
     assert (recipe.batch_size, recipe.epochs) == (100, 250)
 
 
+def test_small_is_conditional_with_narrow_networks():
+    recipe = RECIPES["small"]
+    gan = recipe.build(64)
+    assert (outline(gan.G), outline(gan.D)) == (NORM_G, "he ReLU he ReLU fan_in")
+    assert (gan.latent_dim, gan.G.size, gan.D.size) == (32, 30_784, 52_225)
+    assert gan.g_optimizer.config() == gan.d_optimizer.config() == ADAM
+    assert unusual(gan) == {"classes": 10, "r1": 1.0, "ema": 0.998, **SIGNED}
+    assert (recipe.batch_size, recipe.epochs) == (64, 6)
+
+
 def test_every_recipe_is_as_long_as_the_runs_that_were_measured():
     """No source has these numbers: with another one, docs/recipes.md has scores of no recipe.
 
@@ -203,7 +213,7 @@ def test_the_mixtures_are_those_that_were_measured(name, depth, steps):
 
 
 def test_every_recipe_is_pinned():
-    others = {"goodfellow2014", "tf_basic", "pytorch_mlp"}
+    others = {"goodfellow2014", "tf_basic", "pytorch_mlp", "small"}
     assert set(SETTINGS) | others == set(RECIPES)
 
 
