@@ -1,8 +1,12 @@
 # Everything from a fresh clone with Python 3.10 or newer and make; each target installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# What is tried of an installed package, in a folder outside the clone's packages.
+TRY = cd build/try && rm -rf run course && bin/nngan --version && bin/nngan notebooks course && \
+	bin/nngan train --data digits --recipe small --epochs 1 --out run && \
+	bin/python -m nngan.gradcheck ../../docs/assignment/solution.py
 
-.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student docs lint clean
+.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -33,8 +37,17 @@ test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its o
 notebooks: .venv/docs.stamp  ## run every notebook and keep the new outputs
 	$(BIN)/python tests/notebooks.py
 
-student:  ## write the notebooks without their solutions into student/
-	$(PYTHON) docs/student.py
+student: .venv/train.stamp  ## write the notebooks without their solutions into student/
+	$(BIN)/nngan notebooks student --no-solutions
+
+dist: .venv/test.stamp  ## build the wheel and the sdist, and use both in an empty environment
+	rm -rf dist build/try
+	$(BIN)/python -m hatchling build
+	$(PYTHON) -m venv build/try
+	build/try/bin/python -m pip install --quiet dist/*.whl
+	$(TRY)
+	build/try/bin/python -m pip install --quiet --force-reinstall --no-deps dist/*.tar.gz
+	$(TRY)
 
 docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated

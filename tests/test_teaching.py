@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -156,7 +154,7 @@ def test_every_mistake_is_in_one_of_the_lists_of_the_page():
 def student(tmp_path_factory):
     """Write the notebooks without solutions once; return the folder."""
     folder = tmp_path_factory.mktemp("student")
-    subprocess.run([sys.executable, ROOT / "docs" / "student.py", folder], check=True)
+    assert commands.main(["notebooks", str(folder), "--no-solutions"]) == 0
     return folder
 
 
@@ -201,6 +199,10 @@ def test_students_get_the_package_of_the_figures(student):
 
 
 def test_make_writes_them_into_a_folder_that_git_ignores():
-    assert "\t$(PYTHON) docs/student.py\n" in (ROOT / "Makefile").read_text()
+    assert "\t$(BIN)/nngan notebooks student --no-solutions\n" in (ROOT / "Makefile").read_text()
     assert "/student/" in (ROOT / ".gitignore").read_text().splitlines()
-    assert "make student" in "".join(fenced("sh"))
+    assert "make student" in (ROOT / "docs" / "teaching.md").read_text()
+
+
+def test_the_page_names_the_command_that_writes_them():
+    assert "nngan notebooks student --no-solutions" in "".join(fenced("sh"))
