@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 from games import image_game
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from numerical import numerical_gradient, relative_error
 from PIL import Image
@@ -189,6 +190,20 @@ def test_walks_stand_one_above_the_other():
         assert curve.get_ylim()[0] == 0
         assert curve.get_ylim()[1] > 3.5
     np.testing.assert_allclose(picture.get_xticks(), [1, 5, 9, 13])
+
+
+@pytest.mark.parametrize("columns", [4, 20])
+def test_a_long_title_of_a_map_is_not_cut_off(columns):
+    images, axis = np.zeros((columns, columns, 4)), list(range(columns))
+    title = "walks between four draws of the prior, all in one category, " * 2
+    figure = plot_atlas(images, axis, axis, title=title)
+    FigureCanvasAgg(figure).draw()
+    (text,) = (text for text in figure.texts if text.get_text() == title)
+    box, page = text.get_window_extent(), figure.bbox
+    assert page.x0 - 1 <= box.x0
+    assert box.x1 <= page.x1 + 1
+    assert figure.axes[0].get_window_extent().y1 < box.y0
+    assert box.y1 <= page.y1 + 1
 
 
 def test_a_map_has_its_origin_below_and_left(tmp_path):

@@ -303,10 +303,28 @@ def test_the_heat_map_is_d_where_the_axes_say():
     assert d[150, 150] == 1  # upper right
     assert d[50, 150] == d[150, 50] == d[50, 50] == 0
     assert heat.get_clim() == (0, 1)
-    assert plot_2d(half, real, fake).axes[0].get_images()[0].get_clim() == (0, 1)
     assert colorbar.get_ylabel() == "D(x)"
     assert plot_2d(None, real, fake, extent=(0, 9, 0, 1)).axes[0].get_aspect() == 1
     assert seen == [np.float32]
+
+
+def test_the_greys_go_from_the_least_to_the_greatest_d():
+    def heat(discriminator):
+        return plot_2d(discriminator, np.eye(2), np.eye(2)).axes[0].get_images()[0]
+
+    unsure = heat(lambda points: 0.4 + 0.1 * plane(points))
+    assert unsure.get_clim() == pytest.approx((0.4, 0.5))
+    shades = unsure.cmap(unsure.norm([0.4, 0.5]))[:, 0]
+    assert shades[1] - shades[0] > 0.7
+    flat = heat(half)
+    assert flat.get_clim() == pytest.approx((0.49, 0.51))
+
+
+def test_real_points_and_arrows_are_above_the_fakes():
+    figure = plot_2d(half, np.eye(2), np.eye(2), arrows=np.eye(2))
+    real, fake, quiver = figure.axes[0].collections
+    assert quiver.zorder > real.zorder > fake.zorder > figure.axes[0].get_images()[0].zorder
+    assert real.get_sizes() < fake.get_sizes()
 
 
 def test_points_and_arrows_are_where_they_should_be():

@@ -92,7 +92,7 @@ def plot_walks(
         grid[-1, 1].set_xlabel("t")
         handles, labels = grid[0, 1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False)
-    figure.suptitle(title or "", fontsize=11)
+    figure.suptitle(title or "", fontsize=11, wrap=True)
     return save_figure(figure, path)
 
 
@@ -146,7 +146,7 @@ def plot_atlas(
     axes.set_yticks(down, [f"{value:.2f}" for value in y[::-1]])
     axes.tick_params(length=2, labelsize=8)
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.set_title(title or "", fontsize=11)
+    figure.suptitle(title or "", fontsize=11, wrap=True)
     return save_figure(figure, path)
 
 
@@ -221,7 +221,7 @@ def plot_gradients(
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
     figure.colorbar(scale, ax=grid, label=label, shrink=0.6, extend="both")
-    figure.suptitle(title or "", fontsize=11)
+    figure.suptitle(title or "", fontsize=11, wrap=True)
     return save_figure(figure, path)
 
 

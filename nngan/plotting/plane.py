@@ -14,6 +14,8 @@ from .saving import Target, save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LEAST = 0.02  # difference of D(x) between black and white: a flat D looks flat
+
 
 def plot_2d(
     discriminator: Callable[[Array], Array] | None,
@@ -25,6 +27,9 @@ def plot_2d(
     title: str | None = None,
 ) -> Figure:
     """Draw a game in the plane: D(x) as a heat map, and on it the real and the generated points.
+
+    The greys go from the least to the greatest D(x) in the picture; the bar beside it says which
+    these are.
 
     Parameters
     ----------
@@ -79,19 +84,33 @@ def plot_2d(
                 f"discriminator must return {x.size} probabilities in [0, 1], got shape {d.shape} "
                 f"and values from {d.min():.3g} to {d.max():.3g}: apply the sigmoid to logits"
             )
-        greys = LinearSegmentedColormap.from_list("greys", ["0.6", "1.0"])
+        greys = LinearSegmentedColormap.from_list("greys", ["0.25", "1.0"])
+        middle, half = (d.max() + d.min()) / 2, max(d.max() - d.min(), LEAST) / 2
         heat = axes.imshow(
-            d.reshape(x.shape), cmap=greys, vmin=0, vmax=1, origin="lower", extent=extent
+            d.reshape(x.shape),
+            cmap=greys,
+            vmin=middle - half,
+            vmax=middle + half,
+            origin="lower",
+            extent=extent,
         )
         figure.colorbar(heat, ax=axes, label="D(x)")
-    for label, points, colour, marker in (
-        ("real", real, BLUE, "o"),
-        ("generated", fake, VERMILION, "^"),
+    for label, points, colour, marker, size, height in (
+        ("real", real, BLUE, "o", 12, 2.2),  # smaller, and above the others: both can be seen
+        ("generated", fake, VERMILION, "^", 24, 2.1),
     ):
         outside = ((points < (left, low)) | (points > (right, high))).any(axis=1).sum()
         label += f" ({outside} of {len(points)} outside)" if outside else ""
         axes.scatter(
-            points[:, 0], points[:, 1], s=24, c=colour, marker=marker, ec="w", lw=0.3, label=label
+            points[:, 0],
+            points[:, 1],
+            s=size,
+            c=colour,
+            marker=marker,
+            ec="w",
+            lw=0.3,
+            label=label,
+            zorder=height,
         )
     if arrows is not None:
         arrows = check_points("arrows", arrows)
@@ -107,6 +126,9 @@ def plot_2d(
             scale_units="xy",
             scale=(longest or 1) / (0.12 * (right - left)),
             width=0.004,
+            ec="w",
+            lw=0.4,
+            zorder=2.3,
         )
         label = f"gradient (longest: {longest:.2g})"
         # An empty curve gives the arrows an entry in the legend.
