@@ -469,7 +469,7 @@ def fails(*_):
 @pytest.mark.parametrize(
     ("cupy", "message"),
     [
-        (None, r"CuPy cannot be imported .*: pip install 'nngan\[cuda13\]'"),
+        (None, r"CuPy cannot be imported .*: pip install 'cupy-cuda13x\[ctk\]<15'"),
         (
             SimpleNamespace(
                 is_available=lambda: False,

@@ -60,10 +60,25 @@ def test_every_command_has_help(call, capsys, name, monkeypatch):
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_has_an_example_and_explains_every_option(call, name, monkeypatch):
+    parsers = []
+    monkeypatch.setattr(
+        OneSentenceParser, "parse_args", lambda self, _: sys.exit(parsers.append(self))
+    )
+    call(name)
+    (parser,) = parsers
+    examples = [line for line in parser.description.splitlines() if line.startswith("nngan ")]
+    assert any(line.split()[1] == name for line in examples)
+    for action in parser._actions:
+        words = (action.help or "").partition("default: ")[0]
+        assert len(words) > 5, action
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("trian", "there is no command 'trian': choose one of train, recipes, "),
+        ("trian", "there is no command 'trian': choose one of demo, train, recipes, "),
         ("--wrong", "unrecognized arguments: --wrong"),
         ("--vers", "unrecognized arguments: --vers"),
         ("train --epoch 3", "unrecognized arguments: --epoch 3"),
@@ -133,7 +148,9 @@ def test_every_parser_refuses_abbreviations():
 # -- mistakes ------------------------------------------------------------------------------------
 
 MISTAKES = [
-    ("evaluate", "the following arguments are required: run"),
+    ("demo --out=", "argument --out: must name a folder, got ''"),
+    ("demo --seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
+    ("evaluate", "the following arguments are required: RUN"),
     ("evaluate nowhere", "nowhere/checkpoint.npz: No such file or directory"),
     ("evaluate run --samples 0", "--samples: must be a whole number from 40 to 40000, got '0'"),
     (
@@ -162,6 +179,8 @@ MISTAKES = [
     ("table r1 --processes 0", "--processes: must be a positive whole number, got '0'"),
     ("table r1 --out=", "argument --out: must name a folder, got ''"),
     ("train --seed x", "argument --seed: must be a whole number from 0 to 6148914691236"),
+    ("notebooks", "the following arguments are required: DIR"),
+    ("notebooks .. --no-solutions", "argument DIR: .. is not empty: name a new folder"),
     ("recipes now", "unrecognized arguments: now"),
 ]
 
@@ -189,6 +208,10 @@ def test_every_command_is_tried():
         ("update='simultaneous' needs k=1", "--update simultaneous needs --k 1"),
         ("label_smoothing must lie in [0, 1)", "--label-smoothing must lie in [0, 1)"),
         ("k must be positive", "--k must be positive"),
+        (
+            "x has one value everywhere: look (check=False in GAN plays the game anyway)",
+            "the data set has one value everywhere: look",
+        ),
         ("leave data_dir out", "leave --data-dir out"),
         ("less than latent_dim=8, got 10", "less than --latent-dim 8, got 10"),
         ("the loss is no longer finite at step 7", "the loss is no longer finite at step 7"),

@@ -125,5 +125,5 @@ def test_no_gpu(script, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert script("ring", "--backend", "cupy") == 2
     error = capsys.readouterr().err
-    assert "pip install 'nngan[cuda13]'" in error
+    assert "pip install 'cupy-cuda13x[ctk]<15'" in error
     assert "use --backend numpy" in error

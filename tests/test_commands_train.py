@@ -519,7 +519,7 @@ def files_of(folder):
         ("--out=", "argument --out: must name a folder, got ''"),
         (
             "--data digits --batch-size 5000",
-            "x has 1797 samples, fewer than one step takes: lower --batch-size 5000 times --k 1",
+            "the data set has 1797 samples, fewer than one step takes: lower --batch-size 5000",
         ),
         ("--data digits --batch-size 900 --k 2", "lower --batch-size 900 times --k 2"),
         (
@@ -589,7 +589,7 @@ def test_no_gpu(train, capsys, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "cupy", None)  # as where CuPy is not installed
     assert train(*SMALL, "--backend", "cupy", "--out", "run") == 2
     error = capsys.readouterr().err
-    assert "pip install 'nngan[cuda13]'" in error
+    assert "pip install 'cupy-cuda13x[ctk]<15'" in error
     assert "use --backend numpy" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()

@@ -24,7 +24,7 @@ MISTAKES = [
         "benchmark/race.py --plot x.gif",
         "argument --plot: must end in .png or .svg or .pdf, got 'x.gif'",
     ),
-    ("benchmark/race.py --backend cupy", "pip install 'nngan[cuda13]'"),
+    ("benchmark/race.py --backend cupy", "pip install 'cupy-cuda13x[ctk]<15'"),
     (
         "benchmark/penalty_cost.py many",
         "argument rounds: must be a positive whole number, got 'many'",

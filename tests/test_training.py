@@ -261,9 +261,9 @@ def test_a_line_has_the_means_of_its_epochs(capsys):
     gan = float32_game()
     fit(gan, epochs=250, progress=True)
     lines = capsys.readouterr().out.splitlines()[1:]
-    assert [int(line.split("/")[0].split()[-1]) for line in lines][:2] == [5, 10]
-    for line, low in zip(lines[:2], (0, 5), strict=True):
-        mean = np.mean(gan.history["d_loss"][low : low + 5])
+    assert [int(line.split("/")[0].split()[-1]) for line in lines][:2] == [10, 20]
+    for line, low in zip(lines[:2], (0, 10), strict=True):
+        mean = np.mean(gan.history["d_loss"][low : low + 10])
         assert f"D loss {mean:.3f}" in line
 
 

@@ -30,8 +30,8 @@ class CupyBackend(Backend):
             import cupy
         except ImportError as error:
             raise BackendUnavailable(
-                f"CuPy cannot be imported ({error}): pip install 'nngan[cuda13]' (or "
-                f"'nngan[cuda12]'; nvidia-smi shows the CUDA version of your driver), {instead}"
+                f"CuPy cannot be imported ({error}): pip install 'cupy-cuda13x[ctk]<15' (or "
+                f"cuda12x; nvidia-smi shows the CUDA version of your driver), {instead}"
             ) from error
         if not cupy.is_available():
             try:
@@ -49,7 +49,7 @@ class CupyBackend(Backend):
         except Exception as error:  # CuPy has several types for it
             raise BackendUnavailable(
                 f"CuPy cannot compile a kernel or find cuBLAS ({error}): install CUDA's headers "
-                "and libraries with pip install 'cupy-cuda13x[ctk]' (or cuda12x, as your CuPy), "
+                "and libraries with pip install 'cupy-cuda13x[ctk]<15' (or cuda12x, as your CuPy), "
                 f"{instead}"
             ) from error
         self._philox = cupy.RawKernel(PHILOX, "philox4x64")

@@ -191,7 +191,7 @@ def load_library() -> ctypes.CDLL:
     paths = [str(file.locate()) for file in files if file.name.startswith("libmkl_rt.so")]
     if not paths:
         raise BackendUnavailable(
-            "no libmkl_rt.so of PyPI's package mkl is installed: pip install 'nngan[mkl]' (Linux "
+            "no libmkl_rt.so of PyPI's package mkl is installed: pip install mkl (Linux "
             f"on x86-64), {INSTEAD}"
         )
     try:

@@ -43,8 +43,7 @@ class NumbaBackend(NumpyBackend):
             import numba  # noqa: F401
         except ImportError as error:
             raise BackendUnavailable(
-                f"Numba cannot be imported ({error}): pip install 'nngan[{self.name}]', or use "
-                'backend="numpy"'
+                f'Numba cannot be imported ({error}): pip install numba, or use backend="numpy"'
             ) from error
 
     def update_in_place(

@@ -16,16 +16,19 @@ from ..version import __version__
 
 # The name of each command, which is that of its module, and one line for the overview.
 COMMANDS = {
+    "demo": "watch a GAN learn to draw small digits, in half a minute",
     "train": "train a GAN on handwritten digits and keep the pictures",
     "recipes": "list the games that can be trained",
     "evaluate": "measure the samples of a run on MNIST",
     "latent": "draw walks between latent vectors, and what D looks at",
     "table": "train and measure recipes over several seeds; print one table",
     "mixtures": "count the modes of a 2-D mixture that a game finds",
+    "notebooks": "copy the course, nine notebooks, into a new folder",
     "grade": "grade a folder of students' layers; a page for each student",
 }
 EXAMPLES = """\
 for example:
+  nngan demo                      half a minute, no download; start here
   nngan train                     train on MNIST; offline on small digits
   nngan train --out runs/first    keep everything in the folder runs/first
   nngan evaluate runs/first       score its samples

@@ -1,11 +1,12 @@
 """Measure the samples of a run and write metrics.json into its folder.
 
-nngan evaluate runs/x                  # on MNIST: half a minute; the first time, two
+nngan evaluate runs/x                  # half a minute; the first time, two
 nngan evaluate runs/x --backend cupy   # the same on a CUDA GPU
 
-A run on MNIST is measured by the published protocols, with a classifier of digits as the judge. A
-run on other images is measured by distances between pixels, to one half of the training images;
-next to each score stands that of the other half.
+A run on MNIST is measured by the published protocols, with a classifier of
+digits as the judge. A run on other images is measured by distances between
+pixels, to one half of the training images. Next to each score is that of the
+other half.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Scores:
 def parser(program: str) -> OneSentenceParser:
     """Return the parser of the command."""
     p = OneSentenceParser(program, description=__doc__)
-    p.add_argument("run", type=folder, help="the folder of a run, with its checkpoint.npz")
+    p.add_argument(
+        "run", type=folder, metavar="RUN", help="folder that nngan train or nngan table has made"
+    )
     p.add_argument(
         "--samples", type=between(40, 4 * SAMPLES), default=SAMPLES, metavar="N",
         help=f"number of samples; default: {SAMPLES}, as in the published protocols",

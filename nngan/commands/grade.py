@@ -104,11 +104,13 @@ def parser(program: str) -> OneSentenceParser:
     p.add_argument("submissions", type=folder, metavar="DIR", help="the folder, or one file")
     p.add_argument("--scheme", type=Path, default=BUILT_IN, metavar="FILE.json",
                    help="the points of each part; default: those of the layer PReLU")  # fmt: skip
-    p.add_argument("--csv", type=output(".csv"), metavar="FILE.csv", help="write a row for each")
+    p.add_argument(
+        "--csv", type=output(".csv"), metavar="FILE.csv", help="write a row for each student"
+    )
     p.add_argument("--json", type=Path, metavar="DIR",
                    help="write Gradescope's results; for one student also FILE.json")  # fmt: skip
     p.add_argument(
-        "--html", type=folder, metavar="DIR", help="write a page for each, and index.html"
+        "--html", type=folder, metavar="DIR", help="write a page for each student, and index.html"
     )
     p.add_argument("--resume", action="store_true", help="keep the rows of --csv; grade the others")
     p.add_argument("--jobs", type=between(1, 1024), default=cores, metavar="N",
@@ -116,8 +118,9 @@ def parser(program: str) -> OneSentenceParser:
     p.add_argument("--timeout", type=between(0.1, 3600.0), default=20.0, metavar="SECONDS",
                    help="for each process, the import included; default: 20")  # fmt: skip
     p.add_argument("--memory", type=between(64, 10**6), default=MEMORY, metavar="MB",
-                   help=f"for each, beyond NumPy; Linux alone; default: {MEMORY}")  # fmt: skip
-    p.add_argument("--seed", type=between(0, 2**32 - 1), default=0, metavar="N", help="default: 0")
+                   help=f"of each, beyond NumPy; Linux alone; default: {MEMORY}")  # fmt: skip
+    p.add_argument("--seed", type=between(0, 2**32 - 1), default=0, metavar="N",
+                   help="of the numbers that are tried; default: 0")  # fmt: skip
     return p
 
 

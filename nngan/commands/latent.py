@@ -33,8 +33,10 @@ Walk: TypeAlias = "Callable[[Array, Array, int], Array]"
 def parser(program: str) -> OneSentenceParser:
     """Return the parser of the command."""
     p = OneSentenceParser(program, description=__doc__)
-    p.add_argument("run", type=folder, help="folder of a run, or checkpoint of GAN.save")
-    p.add_argument("--out", type=folder, metavar="DIR", help="default: the run's folder")
+    p.add_argument("run", type=folder, metavar="RUN", help="folder of a run, or a checkpoint.npz")
+    p.add_argument(
+        "--out", type=folder, metavar="DIR", help="folder of the pictures; default: the run's"
+    )
     p.add_argument(
         "--pairs", type=between(1, 50), default=8, metavar="N", help="number of walks; default: 8"
     )

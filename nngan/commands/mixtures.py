@@ -6,7 +6,6 @@ nngan mixtures ring --plain           # a game that may collapse
 
 Every run learns from the same 100,000 points and is judged by 2,500 samples.
 When it is done, it prints its line and adds its numbers to the file of --json.
-The game is `nngan.recipes.MIXTURES`.
 """
 
 from __future__ import annotations
@@ -132,19 +131,24 @@ def report(run: Run) -> dict[str, object]:
 def parser(program: str) -> OneSentenceParser:
     """Return the parser of the command."""
     p = OneSentenceParser(program, description=__doc__)
-    p.add_argument("mixture", choices=DATA)
+    p.add_argument(
+        "mixture", choices=DATA, help="ring: eight Gaussians on a circle; grid: 25 in a square"
+    )
     p.add_argument(
         "--seeds", type=positive(int), default=RUNS, metavar="N",
         help=f"run the seeds 0 to N - 1; default: {RUNS}",
     )  # fmt: skip
     p.add_argument(
         "--steps", type=positive(int), metavar="N",
-        help="default: the recipe's; above 400 rounded up to epochs of 400",
+        help="of a run; default: the recipe's; above 400 rounded up to epochs of 400",
     )  # fmt: skip
     p.add_argument("--plain", action="store_true", help="the game of 2014: no penalty, no decay")
     add_backend(p)
     p.add_argument(
-        "--processes", type=positive(int), metavar="N", help="default: one per core; cupy: 1"
+        "--processes",
+        type=positive(int),
+        metavar="N",
+        help="runs side by side; default: one per core; cupy: 1",
     )
     p.add_argument(
         "--plot", type=output(*PICTURES), metavar="FILE", help="draw all runs into this file"

@@ -27,6 +27,18 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def new_folder(text: str) -> Path:
+    """Convert the name of a folder that is empty or not there yet, for argparse."""
+    path = folder(text)
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            kind = "is not empty" if path.is_dir() else "is a file"
+            raise argparse.ArgumentTypeError(f"{text} {kind}: name a new folder")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(one_sentence(error)) from error
+    return path
+
+
 def output(*suffixes: str) -> Callable[[str], Path]:
     """Return a converter to the path of a file that can be written, for argparse.
 
@@ -54,12 +66,19 @@ def output(*suffixes: str) -> Callable[[str], Path]:
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
     """Add the option --backend."""
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="default: numpy")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="numpy",
+        help="what computes: numba and mkl are faster than numpy, cupy is a GPU; default: numpy",
+    )  # fmt: skip
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """Add the option --data-dir."""
-    parser.add_argument("--data-dir", metavar="DIR", help="folder that has the MNIST files")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of the MNIST files; default: NNGAN_DATA, or a cache",
+    )
 
 
 def sizes(*lengths: int) -> Callable[[str], tuple[int, ...]]:
@@ -115,9 +134,10 @@ def in_options(error: BaseException, parser: argparse.ArgumentParser) -> str:
     The library names its keywords: "label_smoothing must lie in [0, 1)", 'use backend="numpy"'.
     Those that are options of the parser are named as such here: "--label-smoothing must lie in
     [0, 1)", "use --backend numpy". A plain word such as "loss" is a keyword only at the beginning
-    or before "=".
+    or before "=". `x` is the data set there, and `check` has no option.
     """
-    text = one_sentence(error)
+    text = re.sub(r"^x(?= (has|must) )", "the data set", one_sentence(error))
+    text = re.sub(r",? \(check=False [^)]*\)", "", text)
     for action in parser._actions:
         name, words = action.dest, option(action.dest)
         if words not in action.option_strings:

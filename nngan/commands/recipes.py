@@ -1,6 +1,7 @@
 """List the recipes: complete games, each under a name.
 
-nngan train --recipe NAME trains one.
+nngan recipes
+nngan train --recipe r1   # trains one of them
 """
 
 from __future__ import annotations

@@ -154,17 +154,23 @@ def table(runs: Runs) -> str:
 def parser(program: str) -> OneSentenceParser:
     """Return the parser of the command."""
     p, count = OneSentenceParser(program, description=__doc__), positive(int)
-    p.add_argument("recipes", nargs="+", choices=RECIPES, metavar="RECIPE")
+    p.add_argument(
+        "recipes", nargs="+", choices=RECIPES, metavar="RECIPE", help="names from nngan recipes"
+    )
     p.add_argument(
         "--seeds", type=count, default=3, metavar="N", help="run the seeds 0 to N - 1; default: 3"
     )
-    p.add_argument("--epochs", type=count, metavar="N", help="default: the recipe's")
+    p.add_argument("--epochs", type=count, metavar="N", help="of each run; default: the recipe's")
     p.add_argument(
         "--images", type=count, default=50_000, metavar="N",
         help="train on the first N; default: 50000, without those that choose Parzen's bandwidth",
     )  # fmt: skip
     p.add_argument(
-        "--out", type=folder, default=Path("runs/table"), metavar="DIR", help="default: runs/table"
+        "--out",
+        type=folder,
+        default=Path("runs/table"),
+        metavar="DIR",
+        help="folder of the runs; default: runs/table",
     )
     add_backend(p)
     add_data_dir(p)

@@ -1,6 +1,7 @@
-"""Train a GAN on handwritten digits and keep the pictures.
+"""Train a GAN on handwritten digits, or on images of your own; keep the pictures.
 
 nngan train                      # MNIST; offline scikit-learn's 8x8 digits
+nngan train --data photos        # the folder photos, with images of your own
 nngan train --backend numba      # compiled; mkl: faster; cupy: on a GPU
 nngan train --measure-every 2    # also score the digits every second epoch
 nngan train --out runs/first --resume --epochs 40
@@ -85,19 +86,29 @@ def parser(program: str) -> OneSentenceParser:
     add_data_dir(p)
     add_backend(p)
     p.add_argument(
-        "--recipe", choices=RECIPES, metavar="NAME", help="default: default; see --list-recipes"
+        "--recipe",
+        choices=RECIPES,
+        metavar="NAME",
+        help="the game, a name that --list-recipes shows; default: default",
     )
-    p.add_argument("--list-recipes", action="store_true", help="list them and exit")
+    p.add_argument("--list-recipes", action="store_true", help="list the games and exit")
     p.add_argument("--images", type=positive(int), metavar="N", help="train on the first N only")
+    p.add_argument(
+        "--sample-every", type=positive(int), metavar="N", help="draw a sheet every N epochs"
+    )
     p.add_argument(
         "--measure-every", type=positive(int), metavar="N", help="score the digits every N epochs"
     )
-    p.add_argument("--seed", type=seed, metavar="N", help="default: 0")
-    p.add_argument("--out", type=folder, metavar="DIR", help="default: a new folder in runs/")
+    p.add_argument("--seed", type=seed, metavar="N", help="another number, another run; default: 0")
+    p.add_argument(
+        "--out", type=folder, metavar="DIR", help="folder of the run; default: a new one in runs/"
+    )
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
     add_own_images(p)
     group = p.add_argument_group("overrides of the recipe")
-    group.add_argument("--epochs", type=positive(int), metavar="N", help="in total")
+    group.add_argument(
+        "--epochs", type=positive(int), metavar="N", help="passes through the images, in total"
+    )
     group.add_argument("--batch-size", type=positive(int), metavar="N", help="images per step")
     group.add_argument("--latent-dim", type=positive(int), metavar="N", help="size of z")
     group.add_argument(
@@ -194,7 +205,8 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
         epochs=epochs, batch_size=recipe.batch_size, data=data.name, shape=data.shape,
         load=how or None, digest=data.digest() if is_path(data.name) else None,
         data_dir=absolute(options.data_dir), images=len(x), recipe=recipe_name,
-        seed=options.seed or 0, sample_every=recipe.sample_every * repeats,
+        seed=options.seed or 0,
+        sample_every=options.sample_every or recipe.sample_every * repeats,
         measure_every=options.measure_every, nngan=__version__,
     )  # fmt: skip
     name = Path(data.name).stem
@@ -243,10 +255,10 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
         )
     if run.config.exists() and not describes(read_config(run.config)[1], gan):
         raise ValueError(f"{run.checkpoint} is of another network than {run.config} describes")
-    measure_every = options.measure_every or settings.measure_every
     run.change(
         epochs=epochs, images=len(x), data=data.name, data_dir=data_dir,
-        measure_every=measure_every,
+        sample_every=options.sample_every or settings.sample_every,
+        measure_every=options.measure_every or settings.measure_every,
     )  # fmt: skip
     return run, gan, x, labels
 

@@ -16,7 +16,7 @@ from ..command_line import say
 from ..game import METRICS, Game
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits for a GPU
-LINES = 50  # of a run: short epochs share a line, which has their means
+LINES = 25  # of a run: short epochs share a line, which has their means
 SILENCE = 30  # seconds after which an epoch that ends has a line in any case
 NARROW = 80  # columns, below which lines and bar are shorter
 HOPELESS = 5  # epochs and lines after which a game that D has won is said to be lost
@@ -48,7 +48,7 @@ def read_log(game: Game, done: int) -> Array:
 
 
 class Progress:
-    """A bar over the whole run, in samples, and a line for every fiftieth of it."""
+    """A bar over the whole run, in samples, and a line for every 25th part of it."""
 
     def __init__(
         self, game: Game, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
