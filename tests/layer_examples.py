@@ -1,8 +1,10 @@
 """A small example of every layer in `nngan.layers.__all__`, and of networks of layers.
 
-A layer whose constructor needs no arguments needs no line here.
+A layer needs a line here only if its constructor needs something else than whole numbers, or should
+be tried with several.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -71,7 +73,9 @@ def layer_kinds():
 def examples_of(name, kind):
     """Return the examples of one layer, by the calls that make them."""
     examples = {}
-    for arguments in ARGUMENTS.get(name, [()]):
+    parameters = inspect.signature(kind).parameters.values()
+    needed = (3,) * sum(p.default is inspect.Parameter.empty for p in parameters)
+    for arguments in ARGUMENTS.get(name, [needed]):
         example = Example(partial(kind, *arguments), FEWEST_SAMPLES.get(name, 1))
         call = f"{name}({', '.join(map(repr, arguments))})"
         try:

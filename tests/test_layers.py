@@ -138,12 +138,16 @@ class NeedsAWidth(nn.Layer):
         self.width = width
 
 
+class NeedsAShape(NeedsAWidth):
+    def __init__(self, shape):
+        super().__init__(len(shape))
+
+
 def test_a_new_layer_is_tested_as_its_defaults_make_it_or_asks_for_arguments():
     assert list(examples_of("Double", Double)) == ["Double()"]
-    with pytest.raises(
-        TypeError, match=r"NeedsAWidth.*give NeedsAWidth a line in ARGUMENTS in tes"
-    ):
-        examples_of("NeedsAWidth", NeedsAWidth)
+    assert list(examples_of("NeedsAWidth", NeedsAWidth)) == ["NeedsAWidth(3)"]
+    with pytest.raises(TypeError, match=r"NeedsAShape.*give NeedsAShape a line in ARGUMENTS"):
+        examples_of("NeedsAShape", NeedsAShape)
     assert set(ARGUMENTS) <= set(layer_kinds())
 
 
