@@ -157,6 +157,7 @@ MISTAKES = [
         "evaluate run --seed -1",
         "argument --seed: must be a whole number from 0 to 18446744073709551615",
     ),
+    ("export nowhere page.html", "nowhere/checkpoint.npz: No such file or directory"),
     ("grade nowhere", "there is no folder nowhere"),
     ("grade . --timeout 0", "argument --timeout: must be a number from 0.1 to 3600.0, got '0'"),
     ("grade . --resume", "--resume needs --csv FILE.csv, the rows of the earlier run"),
