@@ -416,3 +416,18 @@ def test_true_and_false_are_1_and_0():
 def test_no_data_are_refused(dtype):
     with pytest.raises(ValueError, match="x has no samples"):
         fit(float32_game(), data(n=0).astype(dtype))
+
+
+def test_a_clock_that_stands_still(monkeypatch, capsys):
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: 1.0)
+    fit(float32_game(), epochs=1, progress=True)
+    assert "epoch 1/1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [print, [None], 5, [print, "print"]])
+def test_callbacks_are_checked_before_anything_is_trained(wrong):
+    gan = float32_game()
+    before = saved_state(gan)
+    with pytest.raises(TypeError, match="callbacks must be"):
+        fit(gan, callbacks=wrong)
+    assert saved_state(gan) == before

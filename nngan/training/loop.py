@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import is_
 
 import numpy as np
@@ -75,6 +75,7 @@ def fit(
         On Ctrl-C, between two steps.
     """
     epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+    callbacks = _callables(callbacks)
     rules = game.rules
     data = data_samples(game, x)
     labels = data_labels(rules, game.backend, labels, len(data))
@@ -120,6 +121,19 @@ def fit(
     if interrupted:  # in the last step of all, which was finished like any other
         raise KeyboardInterrupt
     return game.history
+
+
+def _callables(callbacks: Sequence[Callable[[AnyGame], object]]) -> list[Callable[..., object]]:
+    """Return the callbacks as a list; refuse what cannot be called before anything is trained."""
+    if callable(callbacks):
+        raise TypeError(f"callbacks must be a list of functions: pass callbacks=[{callbacks!r}]")
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a list of functions, got {callbacks!r}")
+    functions = list(callbacks)
+    for function in functions:
+        if not callable(function):
+            raise TypeError(f"callbacks must be functions of the game, got {function!r}")
+    return functions
 
 
 def captured_state(game: Game) -> list[object]:

@@ -108,7 +108,8 @@ class Progress:
         else:
             line = "epoch {:>{}}/{}  D loss {:.3f}  G loss {:.3f}  D(x) {:.2f}  D(G(z)) {:.2f}"
             line = line.format(epoch, width, self.epochs, *means)
-            line += f"  {samples / seconds:,.0f}/s"
+            if seconds > 0:  # a clock may stand still
+                line += f"  {samples / seconds:,.0f}/s"
         self.won = self.won + 1 if means[2] > 0.995 and means[3] < 0.005 else 0
         with self.bar.external_write_mode():
             say(line)
