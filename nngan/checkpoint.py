@@ -9,9 +9,9 @@ needed: a run that was killed and resumed ends with the bytes of the run that wa
 from __future__ import annotations
 
 import json
+import math
 import os
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -20,14 +20,18 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
-from .files import CORRUPT_FILE, atomic_write
+from .files import atomic_write
 from .game import METRICS, Game
 from .game.game import AnyGame
-from .layers import Layer
+from .game.state import RULE_NAMES
+from .layers import BatchNorm, Layer, Linear
 from .network import Sequential
 from .optim import Optimizer, optimizer_from_config
+from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_npz, shortened
 
-FORMAT = "nngan checkpoint 2"
+FORMAT = "nngan checkpoint 3"
+PARTS = ("G", "D", "g_optimizer", "d_optimizer")
+MOST_LAYERS = 10_000  # of a game in a file
 
 
 class CheckpointError(ValueError):
@@ -38,7 +42,8 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
     """Write the whole state of `game` to `path`, replacing the old file in one instant.
 
     The file is written under another name, flushed to the disk and then renamed: a reader, or a
-    run that is killed at any moment, finds the old file or the new one, never half of one.
+    run that is killed at any moment, finds the old file or the new one, never half of one. What
+    `load` would refuse is refused here.
 
     Parameters
     ----------
@@ -47,31 +52,41 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
     path : path
         Conventionally ``checkpoint.npz``.
     extra : dict, optional
-        Anything that JSON can hold, returned by `load`.
+        Anything that JSON can hold, and NumPy arrays of numbers; `load` returns it.
 
     Raises
     ------
     CheckpointError
         If no game could be made from this one's description: a layer or optimizer of your own does
-        not return its constructor's arguments in `config`.
+        not return its constructor's arguments in `config`. Or if `extra` is no such dict.
     OSError
         If the file cannot be written. The old file at `path` is still there then.
     """
     path = Path(path)
+    extra = {} if extra is None else extra
+    if not isinstance(extra, dict) or not all(isinstance(name, str) for name in extra):
+        raise CheckpointError(f"extra must be a dict with texts as keys, got {extra!r}")
+    columns = {name: array for name, array in extra.items() if isinstance(array, np.ndarray)}
+    others = {name: value for name, value in extra.items() if name not in columns}
     try:
-        config = {"format": FORMAT, "gan": describe(game), "extra": extra or {}}
-    except AttributeError as error:  # a class that does not keep its constructor's arguments
-        raise CheckpointError(str(error)) from error
-    text = as_json(config)
+        gan = describe(game)
+        text = as_json({"format": FORMAT, "gan": gan, "extra": others}).encode()
+        arrays = {name: game.backend.to_numpy(array) for name, array in arrays_of(game).items()}
+        arrays["history"] = np.array([game.history[name] for name in METRICS], np.float64)
+        arrays["log"] = game.backend.to_numpy(game.log)
+        for name, array in columns.items():
+            arrays[f"extra.{name}"] = array
+        arrays["config"] = np.frombuffer(text, np.uint8)
+        check_description(from_json(text))
+        _check_sizes(gan, {name: array.shape for name, array in arrays.items()})
+        _check_values(game, arrays)
+    except (AttributeError, ValueError, RecursionError) as error:
+        # AttributeError: a class that does not keep its constructor's arguments.
+        raise CheckpointError(f"the game cannot be saved: {error}") from error
     layers = (*_types_in(game.G), *_types_in(game.D))
     optimizers = (type(game.g_optimizer), type(game.d_optimizer))
     names = tuple(tuple(o.state) for o in (game.g_optimizer, game.d_optimizer))
-    _check_loadable(as_json(config["gan"]), layers, optimizers, names)
-    to_numpy = game.backend.to_numpy
-    arrays = {name: to_numpy(array) for name, array in arrays_of(game).items()}
-    arrays["history"] = np.array([game.history[name] for name in METRICS], np.float64)
-    arrays["log"] = to_numpy(game.log)
-    arrays["config"] = np.array(text)
+    _check_loadable(as_json(gan), layers, optimizers, names)
     with atomic_write(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
 
@@ -80,6 +95,9 @@ def load(
     path: str | os.PathLike[str], make: Callable[[dict[str, Any]], AnyGame]
 ) -> tuple[AnyGame, dict[str, Any]]:
     """Return the game that was saved at `path`, and its `extra`.
+
+    The description is checked as a whole, and the sizes that it names are compared with those of
+    the arrays in the file, before a network is made.
 
     Parameters
     ----------
@@ -92,28 +110,31 @@ def load(
     FileNotFoundError
         If there is no such file.
     CheckpointError
-        If the file is damaged, or is no checkpoint of nngan.
+        If the file is damaged, is no checkpoint of nngan, or would fill more memory than the limit
+        in `nngan.stored`.
     """
     path = Path(path)
-    arrays, config = _read(path)
     try:
-        game = make(config["gan"])
-    except (LookupError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: no game can be made from its description "
-            f"({type(error).__name__}: {error})"
-        ) from error
-    wanted = arrays_of(game)
-    if unknown := sorted(arrays.keys() - wanted.keys() - {"config", "log", "history"}):
-        raise CheckpointError(f"{path} is damaged: this game has no {', '.join(unknown)}")
-    for name, array in wanted.items():
-        found = arrays[name].shape if name in arrays else "nothing"
-        if found != array.shape:
-            raise CheckpointError(f"{path} is damaged: {name} must be {array.shape}, got {found}")
-        array[...] = game.backend.asarray(arrays[name])
-    game.log = game.backend.asarray(arrays["log"])
-    game.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
-    return game, config["extra"]
+        with open_npz(path) as file:
+            config = from_json(_text(file))
+            version = entry(config, "format", str)
+            if version != FORMAT:
+                raise CheckpointError(
+                    f"{path} says it is {shortened(version)}, but this version reads {FORMAT!r}"
+                )
+            check_description(config)
+            shapes = {name: header.shape for name, header in file.headers.items()}
+            _check_sizes(config["gan"], shapes)
+            try:
+                game = make(config["gan"])
+            except Exception as error:  # the constructors of users' classes may raise anything
+                raise CheckpointError(
+                    f"no game can be made from the description in {path}: {error}"
+                ) from error
+            extra: dict[str, Any] = {**config["extra"], **_read_state(game, file)}
+    except DamagedFile as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint of nngan: {error}") from error
+    return game, extra
 
 
 def arrays_of(game: Game) -> dict[str, Array]:
@@ -170,26 +191,121 @@ def as_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent, default=plain)
 
 
-def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return the arrays and the description in a checkpoint."""
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        config: dict[str, Any] = json.loads(str(arrays["config"]))
-        version = config["format"]
-        arrays["log"], arrays["history"]
-    except FileNotFoundError:
-        raise
-    except CORRUPT_FILE as error:
-        reason = str(error)
-        if path.is_file() and not zipfile.is_zipfile(path):  # NumPy would speak of pickles
-            reason = "it is no .npz file, or the end of it is missing"
-        elif isinstance(error, KeyError):
-            reason = f"it has no entry {reason}"
-        raise CheckpointError(f"{path} is not a whole checkpoint of nngan ({reason})") from error
-    if version != FORMAT:
-        raise CheckpointError(f"{path} says it is {version!r}, but this version reads {FORMAT!r}")
-    return arrays, config
+# -- what a file holds -----------------------------------------------------------------------------
+
+
+def check_description(config: Any) -> None:
+    """Refuse what is no description of a game and its `extra`, as `save` writes it, in JSON.
+
+    Names and types are checked here, the values by the classes that they belong to.
+
+    Raises
+    ------
+    DamagedFile
+        The message names the entry.
+    """
+    gan = entry(config, "gan", dict)
+    entry(config, "extra", dict)
+    if unknown := sorted(gan.keys() - RULE_NAMES - {*PARTS}):
+        raise DamagedFile(f"a game has no {', '.join(map(shortened, unknown))}")
+    if missing := sorted(RULE_NAMES - gan.keys()):
+        raise DamagedFile(f"its game has no {', '.join(missing)}")
+    for name in ("g_optimizer", "d_optimizer"):
+        entry(entry(gan, name, dict), "type", str)
+    layers = [layer for name in "GD" for layer in _layers_in(entry(gan, name, dict))]
+    if len(layers) > MOST_LAYERS:
+        raise DamagedFile(f"its game has more than {MOST_LAYERS:,} layers")
+
+
+def _layers_in(network: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the description of each layer of a network, checked as far as they are alike."""
+    entry(network, "seed", int, type(None))
+    if entry(network, "dtype", str) not in ("float32", "float64"):
+        raise DamagedFile(f"its networks cannot compute in {shortened(network['dtype'])}")
+    if "type" in network:
+        entry(network, "type", str)
+    for layer in entry(network, "layers", list):
+        if "layers" in (layer if isinstance(layer, dict) else ()):
+            yield from _layers_in(layer)
+        else:
+            entry(layer, "type", str)
+            yield layer
+
+
+# The number of parameters of a layer of the library, by its description.
+SIZES: Mapping[str, Callable[[dict[str, Any]], int]] = {
+    Linear.__name__: lambda layer: entry(layer, "n_out", int) * (entry(layer, "n_in", int) + 1),
+    BatchNorm.__name__: lambda layer: 2 * int(entry(layer, "n", int)),
+}
+
+
+def _check_sizes(gan: dict[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse networks that are larger than their parameters in the file, before they are made."""
+    for name in "GD":
+        sizes = [SIZES[kind](la) for la in _layers_in(gan[name]) if (kind := la["type"]) in SIZES]
+        there = math.prod(shapes.get(f"{name}.params", (0,)))
+        if any(size < 0 for size in sizes) or sum(sizes) > there:
+            raise DamagedFile(
+                f"the layers of {name} have {sum(sizes):,} parameters, and {name}.params {there:,}"
+            )
+
+
+def _text(file: Archive) -> bytes:
+    """Return the JSON in a checkpoint."""
+    header = file.headers.get("config")
+    if header is None or header.dtype != np.uint8:
+        raise DamagedFile("it has no entry 'config' of bytes")
+    check_memory(20 * header.nbytes)  # Python's objects take more than their text
+    return file.read("config").tobytes()
+
+
+def _read_state(game: Game, file: Archive) -> dict[str, Array]:
+    """Read the arrays of a game from a file; return those of its `extra`."""
+    state, prefix = arrays_of(game), "extra."
+    extra = [name for name in file.headers if name.startswith(prefix)]
+    wanted = {name: (array.shape, str(array.dtype)) for name, array in state.items()}
+    wanted["history"] = ((len(METRICS), None), "float64")
+    wanted["log"] = ((None, len(METRICS)), str(game.G.dtype))
+    if unknown := sorted(file.headers.keys() - wanted.keys() - {"config", *extra}):
+        raise DamagedFile(f"this game has no {', '.join(map(shortened, unknown))}")
+    for name, (shape, dtype) in wanted.items():
+        header = file.headers.get(name)
+        got = "nothing" if header is None else f"{header.shape} of {header.dtype}"
+        if header is None or header.dtype != dtype or not _fits(header.shape, shape):
+            raise DamagedFile(f"{name} must be {shape} of {dtype}, got {got}".replace("None", "n"))
+    arrays = {name: file.read(name) for name in wanted}
+    _check_values(game, arrays)
+    for name, array in state.items():
+        array[...] = game.backend.asarray(arrays[name])
+    game.log = game.backend.asarray(arrays["log"])
+    game.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
+    return {name.removeprefix(prefix): file.read(name) for name in extra}
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Tell whether a shape is the wanted one, in which None is any number."""
+    return len(shape) == len(wanted) and all(
+        m in (n, None) for n, m in zip(shape, wanted, strict=True)
+    )
+
+
+def _check_values(game: Game, arrays: Mapping[str, Array]) -> None:
+    """Refuse a state that no training leaves behind."""
+    clock, start = arrays["clock"][0], arrays["epoch_start"][0]
+    if not 0 <= start <= clock or arrays["history"].shape[1] > clock:
+        raise DamagedFile(
+            f"its clock has {clock} steps, the current epoch began at {start}, and "
+            f"{arrays['history'].shape[1]} epochs are done"
+        )
+    if not np.isfinite(arrays["history"]).all():
+        raise DamagedFile("its history has values that are NaN or infinite")
+    if game.rules.classes and (
+        arrays["label_counts"].min() < 0 or not arrays["label_counts"].any()
+    ):
+        raise DamagedFile("its label_counts must be >= 0, and not all of them 0")
+    for name, array in arrays.items():
+        if name.startswith("extra.") and (array.dtype.kind not in "biuf" or not array.ndim):
+            raise DamagedFile(f"{name} must be an array of numbers, got {shortened(array)}")
 
 
 @lru_cache(maxsize=16)

@@ -26,6 +26,13 @@ def boolean(name: str, value: bool) -> bool:
     return bool(value)
 
 
+def text(name: str, value: str) -> str:
+    """Return `value`, a text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text, got {value!r}")
+    return value
+
+
 def positive_int(name: str, n: int) -> int:
     """Return the whole number n >= 1."""
     if not is_whole(n) or n < 1:

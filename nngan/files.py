@@ -1,21 +1,13 @@
-"""Files that are written whole or not at all, and the errors that a damaged one raises."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
-
-# NumPy, zipfile, zlib and json raise these if a file is damaged.
-CORRUPT_FILE = (
-    OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError,
-    MemoryError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint, training
-from .backend import Array, Backend, Key, Stream
+from .backend import Array, Backend, Key, Stream, get_backend
 from .checks import positive_int, uint64
 from .game import Game, Rules
 from .game.inputs import g_input, one_hot
@@ -258,6 +258,7 @@ class GAN(Game):
     ) -> tuple[GAN, dict[str, Any]]:
         """Return the game that `save` wrote, and the `extra` that was saved with it."""
         checkpoint.check_classes(layers=layers, optimizers=optimizers)
+        backend = get_backend(backend)  # may be refused: before the file is read
         make = partial(cls.from_config, backend=backend, layers=layers, optimizers=optimizers)
         return checkpoint.load(path, make)
 

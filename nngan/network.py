@@ -333,26 +333,24 @@ def _check_layers(layers: Sequence[Layer]) -> None:
     """Refuse layers that make no network: each must be there once, and fit the one before it."""
     if not layers:
         raise ValueError("a network needs at least one layer")
-    features, before = None, ""
-    seen: list[Layer] = []
+    features: int | None = None
+    before: Layer | None = None
+    seen: dict[int, int] = {}  # the position of each layer, by its id
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise TypeError(f"layer {i} must be a Layer, got {type(layer).__name__}")
-        inside = list(layer.leaves())
-        if twice := [leaf for leaf in inside if any(leaf is other for other in seen)]:
-            first = next(j for j, other in enumerate(layers) if twice[0] in other.leaves())
-            raise ValueError(
-                f"layers {first} and {i} are the same object: make one "
-                f"{type(twice[0]).__name__} for each"
-            )
-        seen += inside
-        for leaf in inside:
+        for leaf in layer.leaves():
+            if (first := seen.setdefault(id(leaf), i)) != i:
+                raise ValueError(
+                    f"layers {first} and {i} are the same object: make one "
+                    f"{type(leaf).__name__} for each"
+                )
             _check_parameters(leaf)
         n_in = _width(layer, "n_in")
         if features is not None and n_in is not None and n_in != features:
-            raise ValueError(f"{layer!r} wants {n_in} features, but {before} gives {features}")
+            raise ValueError(f"{layer!r} wants {n_in} features, but {before!r} gives {features}")
         if (n_out := _width(layer, "n_out")) is not None:
-            features, before = n_out, repr(layer)
+            features, before = n_out, layer
 
 
 def _check_parameters(layer: Layer) -> None:

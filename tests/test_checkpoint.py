@@ -1,16 +1,21 @@
 """Checkpoints: the whole state, no pickle, never half a file."""
 
+import contextlib
+import gzip
+import io
 import json
 import os
+import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 from games import data, fit, float32_game, interrupt_at, saved_state
-from layer_examples import Double
+from layer_examples import ARGUMENTS, Double
 
 import nngan as nn
-from nngan.checkpoint import CheckpointError
+from nngan.checkpoint import SIZES, CheckpointError
 from nngan.layers.base import Elementwise
 
 
@@ -84,7 +89,7 @@ def test_there_is_no_pickle_in_it(trained, tmp_path):
     trained.save(tmp_path / "gan.npz")
     with np.load(tmp_path / "gan.npz", allow_pickle=False) as file:
         assert all(file[name].dtype != object for name in file.files)
-        json.loads(str(file["config"]))
+        json.loads(file["config"].tobytes())
 
 
 def test_a_save_that_fails_leaves_the_old_file(trained, tmp_path, monkeypatch):
@@ -140,6 +145,10 @@ def test_a_flipped_bit_is_found(trained, tmp_path):
         nn.GAN.load(path)
 
 
+def as_bytes(text):
+    return np.frombuffer(text.encode(), np.uint8)
+
+
 def rewrite(path, **changes):
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files} | changes
@@ -149,12 +158,22 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"G.params": None}, r"is damaged: G.params must be \(56,\), got nothing"),
-        ({"D.optimizer.m": np.zeros(3)}, r"D.optimizer.m must be \(75,\), got \(3,\)"),
-        ({"config": None}, "is not a whole checkpoint of nngan"),
-        ({"config": np.array('{"format": "nngan checkpoint 99"}')}, "checkpoint 99.*this version"),
-        ({"config": np.array("[]")}, "is not a whole checkpoint of nngan"),
-        ({"history": None}, "is not a whole checkpoint of nngan"),
+        ({"G.params": None}, "the layers of G have 56 parameters, and G.params 0"),
+        (
+            {"G.params": np.zeros(56)},
+            r"G.params must be \(56,\) of float32, got \(56,\) of float64",
+        ),
+        ({"D.optimizer.m": np.zeros(3)}, r"D.optimizer.m must be \(75,\) of float32, got \(3,\)"),
+        ({"config": None}, "is not a whole checkpoint of nngan: it has no entry 'config'"),
+        ({"config": as_bytes('{"format": "nngan checkpoint 99"}')}, "checkpoint 99.*this version"),
+        ({"config": as_bytes("[]")}, "it has no entry 'format'"),
+        ({"config": as_bytes("[" * 100_000)}, "it is no JSON"),
+        ({"history": None}, "history must be .4, n. of float64, got nothing"),
+        ({"history": np.full((4, 2), np.nan)}, "its history has values that are NaN"),
+        ({"log": np.zeros(4)}, "log must be .n, 4. of float32, got .4,. of float64"),
+        ({"clock": np.array([-1])}, "its clock has -1 steps"),
+        ({"clock": np.array([np.nan])}, "clock must be .1,. of int64, got .1,. of float64"),
+        ({"other": np.zeros(3)}, "this game has no 'other'"),
     ],
 )
 def test_a_damaged_file_gets_one_clear_sentence(trained, tmp_path, changes, message):
@@ -244,3 +263,146 @@ def test_what_cannot_be_saved_is_named(tmp_path):
     ):
         game(Scale(object())).save(tmp_path / "gan.npz")
     assert not list(tmp_path.iterdir())
+
+
+# -- what others may have written ----------------------------------------------------------------
+
+
+def edited(path, edit):
+    """Change the description in a checkpoint."""
+    with np.load(path, allow_pickle=False) as file:
+        config = json.loads(file["config"].tobytes())
+    edit(config)
+    rewrite(path, config=as_bytes(json.dumps(config)))
+
+
+def deep(n):
+    """Return a list in a list in a list, and so on."""
+    value = []
+    for _ in range(n):
+        value = [value]
+    return value
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+EDITS = {
+    "no game": lambda c: c.pop("gan"),
+    "a game that is a number": lambda c: c.update(gan=5),
+    "no extra": lambda c: c.pop("extra"),
+    "an extra that is null": lambda c: c.update(extra=None),
+    "no layers": lambda c: c["gan"]["G"].update(layers=[]),
+    "layers that are a number": lambda c: c["gan"]["G"].update(layers=5),
+    "a layer that is null": lambda c: c["gan"]["G"]["layers"].append(None),
+    "a type that is a number": lambda c: c["gan"]["G"]["layers"][0].update(type=5),
+    "another option of a layer": lambda c: c["gan"]["G"]["layers"][0].update(colour=5),
+    "a size that is a text": lambda c: c["gan"]["G"]["layers"][0].update(n_in="5"),
+    "a size that is negative": lambda c: c["gan"]["G"]["layers"][0].update(n_in=-5),
+    "a size that is huge": lambda c: c["gan"]["G"]["layers"][0].update(n_in=20_000, n_out=20_000),
+    "too many layers": lambda c: c["gan"]["G"]["layers"].extend([{"type": "Tanh"}] * 300_000),
+    "a network in itself": lambda c: c["gan"]["G"]["layers"].append({"layers": 5}),
+    "a dtype": lambda c: c["gan"]["G"].update(dtype="object"),
+    "a seed": lambda c: c["gan"]["G"].update(seed=-1),
+    "an optimizer that is null": lambda c: c["gan"].update(g_optimizer=None),
+    "an optimizer of no type": lambda c: c["gan"]["g_optimizer"].pop("type"),
+    "a schedule": lambda c: c["gan"]["g_optimizer"].update(schedule=5),
+    "a schedule of 0 steps": lambda c: c["gan"]["g_optimizer"].update(schedule=["linear", 0]),
+    "a rule that is missing": lambda c: c["gan"].pop("k"),
+    "another rule": lambda c: c["gan"].update(colour=5),
+    "a rule out of range": lambda c: c["gan"].update(r1=-1.0),
+    "a rule of another type": lambda c: c["gan"].update(k="1"),
+    "a range": lambda c: c["gan"].update(data_range=[0, float("inf")]),
+    "a loss": lambda c: c["gan"].update(loss=[]),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_description_that_was_edited_is_one_error_with_the_path(trained, tmp_path, edit):
+    path = tmp_path / "gan.npz"
+    trained.save(path)
+    edited(path, edit)
+    with pytest.raises(CheckpointError, match=r"gan\.npz") as error:
+        nn.GAN.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_large_is_made_of_a_small_file(trained, tmp_path):
+    huge, packed = tmp_path / "huge.npz", tmp_path / "packed.npz"
+    for path in (huge, packed):
+        trained.save(path)
+    edited(huge, EDITS["a size that is huge"])
+    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as file:  # an array that nobody reads
+        file.writestr("other.npy", npy(np.zeros(10**7)))
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match=r"the layers of G have 400,.* and G\.params 56"):
+        nn.GAN.load(huge)
+    with pytest.raises(CheckpointError, match="this game has no 'other'"):
+        nn.GAN.load(packed)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10**7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_flipped_bit_is_another_error(trained, tmp_path, seed):
+    path, draw = tmp_path / "gan.npz", np.random.default_rng(seed)
+    trained.save(path)
+    whole = path.read_bytes()
+    for _ in range(100):
+        content = bytearray(whole)
+        content[draw.integers(len(content))] ^= 1 << draw.integers(8)
+        path.write_bytes(content)
+        with contextlib.suppress(CheckpointError):
+            assert saved_state(nn.GAN.load(path)) == saved_state(trained)  # a bit that nobody reads
+
+
+@pytest.mark.parametrize("content", [b"hello", gzip.compress(b"hello"), pickle.dumps([print])])
+def test_another_file_is_no_reason_to_allow_pickles(tmp_path, content):
+    (tmp_path / "gan.npz").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"it is no \.npz file") as error:
+        nn.GAN.load(tmp_path / "gan.npz")
+    assert "pickle" not in str(error.value)
+
+
+@pytest.mark.parametrize("extra", [5, [1], {1: 2}, {"x": deep(200)}, {"x": np.array("a")}])
+def test_an_extra_that_could_not_be_loaded_is_refused(trained, tmp_path, extra):
+    with pytest.raises(CheckpointError):
+        trained.save(tmp_path / "gan.npz", extra)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arrays_in_the_extra(trained, tmp_path):
+    trained.save(tmp_path / "gan.npz", {"scores": np.arange(6.0).reshape(3, 2), "names": ["a"]})
+    extra = nn.GAN.load_with_extra(tmp_path / "gan.npz")[1]
+    assert extra["names"] == ["a"]
+    np.testing.assert_array_equal(extra["scores"], [[0, 1], [2, 3], [4, 5]])
+
+
+def test_the_limit_on_memory_is_adjustable(trained, tmp_path, monkeypatch):
+    trained.save(tmp_path / "gan.npz")
+    monkeypatch.setenv("NNGAN_MEMORY", "1K")
+    with pytest.raises(CheckpointError, match=r"the limit is 1\.0 KiB: set .* NNGAN_MEMORY"):
+        nn.GAN.load(tmp_path / "gan.npz")
+    monkeypatch.setenv("NNGAN_MEMORY", "much")
+    with pytest.raises(CheckpointError, match="NNGAN_MEMORY must be a number of bytes"):
+        nn.GAN.load(tmp_path / "gan.npz")
+    monkeypatch.setenv("NNGAN_MEMORY", "1g")
+    nn.GAN.load(tmp_path / "gan.npz")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have names on POSIX alone")
+def test_a_device_is_no_checkpoint():
+    with pytest.raises(CheckpointError, match="it is a device or a pipe"):
+        nn.GAN.load("/dev/zero")
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_size_of_a_layer_is_known_from_its_description(name):
+    for arguments in ARGUMENTS[name]:
+        layer = getattr(nn.layers, name)(*arguments)
+        size = SIZES.get(name, lambda _: 0)({"type": name, **layer.config()})
+        assert size == layer.size

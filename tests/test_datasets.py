@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -99,7 +100,7 @@ PACKED = gzip.compress(WHOLE, mtime=0)
         (PACKED + b"more", "damaged gzip"),
         (PACKED[:10] + b"\xff" + PACKED[11:], "damaged gzip"),
         (gzip.compress(WHOLE[:-1]), "truncated (39 bytes"),
-        (gzip.compress(WHOLE + b"\0"), "too long (41 bytes"),
+        (gzip.compress(WHOLE + b"\0"), "too long (more than 40 bytes"),
         (gzip.compress(b"<html>"), "begins with 3c 68 74 6d"),
     ],
     ids=itertools.count(),
@@ -372,11 +373,11 @@ def test_the_number_of_images_is_checked(world, tmp_path, monkeypatch, sizes):
 
 
 def test_a_folder_that_cannot_be_searched(world, tmp_path, monkeypatch):
-    def denied(path):
+    def denied(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
     put(tmp_path, world.mnist)
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(DatasetError) as error:
         datasets.mnist(data_dir=tmp_path)
     one_sentence(error, tmp_path, "Permission denied", "NNGAN_DATA")
@@ -614,3 +615,75 @@ def test_mixture_of_ones_own():
             Mixture(np.zeros(shape), std=1)
     with pytest.raises(AttributeError):
         mixture.std = 1
+
+
+# -- sizes that a file claims ----------------------------------------------------------------------
+
+
+def claim(*shape):
+    """Return the header of an IDX file alone."""
+    return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
+
+
+def most_memory(read):
+    """Return the most bytes that were in use while `read` was called, which must be refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError) as error:
+            read()
+        return tracemalloc.get_traced_memory()[1], str(error.value)
+    finally:
+        tracemalloc.stop()
+
+
+def zeros(n):
+    """Return `n` million bytes of zeros, compressed by gzip in members of a million."""
+    return gzip.compress(bytes(10**6)) * n
+
+
+CLAIMS = {
+    "an IDX file of 4 GB in 16 bytes": ("x-images", claim(2**16, 2**8, 2**8)),
+    "the same, compressed": ("x-images.gz", gzip.compress(claim(2**16, 2**8, 2**8))),
+    "more than 2**63": ("x-images", claim(*(2**32 - 1,) * 3)),
+    "a little that goes on and on": ("x-images.gz", gzip.compress(claim(1, 2, 2)) + zeros(200)),
+    "a header of NumPy's": (
+        "x.npy", b"\x93NUMPY\1\0\x46\0{'descr': '|u1', 'fortran_order': False, "
+        b"'shape': (10000000000, 4), }".ljust(79) + b"\n",
+    ),
+    "gzip around .npy": ("x.npy.gz", zeros(200)),
+    "gzip around a table": ("x.csv.gz", zeros(200)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_small_file_takes_little_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("NNGAN_MEMORY", "16M")
+    file, content = CLAIMS[name]
+    (tmp_path / file).write_bytes(content)
+    most, said = most_memory(lambda: datasets.load(tmp_path / file))
+    assert most < 60_000_000
+    assert file in said
+    assert "\n" not in said
+
+
+def test_a_packed_array_is_compared_with_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNGAN_MEMORY", "16M")
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((20_000, 1000), np.uint8))
+    most, said = most_memory(lambda: datasets.load(tmp_path / "x.npz"))
+    assert most < 10_000_000
+    assert "it would fill 19.1 MiB of memory, and the limit is 16.0 MiB: set" in said
+    np.savez(tmp_path / "y.npz", x=np.zeros((4, 4), np.uint8), other=np.array([print]))
+    assert (
+        "an array in it is not of numbers"
+        in most_memory(lambda: datasets.load(tmp_path / "y.npz"))[1]
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device of POSIX")
+def test_what_has_no_end_is_refused(tmp_path):
+    (tmp_path / "x-images").symlink_to("/dev/zero")
+    for read in (datasets.load, datasets.read_idx):
+        assert (
+            "it is a device or a pipe"
+            in most_memory(lambda read=read: read(tmp_path / "x-images"))[1]
+        )

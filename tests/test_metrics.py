@@ -444,7 +444,8 @@ def test_the_judge_is_trained_once_and_read_back(trained, tmp_path):
     assert again.fingerprint == first.fingerprint
     for a, b in zip(first.weights + first.biases, again.weights + again.biases, strict=True):
         np.testing.assert_array_equal(a, b, strict=True)
-    assert [p.name for p in (tmp_path / "cache").iterdir()] == [metrics.judge_path(tmp_path).name]
+    name = metrics.judge_path(tmp_path).name
+    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == [name, f"{name}.sha256"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip file", "half", "pickle"])
@@ -460,6 +461,16 @@ def test_a_damaged_judge_is_trained_again(trained, tmp_path, content):
         path.write_bytes(content)
     metrics.load_judge(cache_dir=tmp_path)
     assert len(trained) == 2
+    assert metrics.load_judge(cache_dir=tmp_path).accuracy == 0.981
+    assert len(trained) == 2
+
+
+def test_a_judge_that_is_whole_but_another_is_trained_again(trained, tmp_path):
+    path = metrics.judge_path(tmp_path)
+    metrics.load_judge(cache_dir=tmp_path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | {"accuracy": np.array(0.1)})
     assert metrics.load_judge(cache_dir=tmp_path).accuracy == 0.981
     assert len(trained) == 2
 
@@ -567,10 +578,14 @@ def test_reference_scores_are_computed_once(recorded_scores, tiny_judge, tmp_pat
     metrics.reference_scores(train, test, tiny_judge, 101, tmp_path)
     metrics.reference_scores(train, test, replace(tiny_judge, weights=(train,)), 100, tmp_path)
     assert len(recorded_scores) == 3
-    for path in tmp_path.iterdir():
+    for path in tmp_path.glob("*.json"):
         path.write_text(path.read_text()[:20])
     assert metrics.reference_scores(train, test, tiny_judge, 100, tmp_path) == first
     assert len(recorded_scores) == 4
+    for path in tmp_path.glob("*.json"):  # whole, and of another judge
+        path.write_text(path.read_text().replace("0.5", "0.7"))
+    assert metrics.reference_scores(train, test, tiny_judge, 100, tmp_path) == first
+    assert len(recorded_scores) == 5
 
 
 @pytest.mark.parametrize("n", [40, 40_000])
@@ -640,7 +655,7 @@ def test_the_judge_names_images_of_another_size(tiny_judge):
 
 
 def test_what_was_computed_is_not_lost_where_the_cache_cannot_be_written(tmp_path):
-    from nngan.metrics.judge import write_cache
+    from nngan.metrics.cache import write_cache
 
     (tmp_path / "file").write_text("not a folder")
     with pytest.warns(RuntimeWarning, match="cannot be written .* pass a cache_dir"):

@@ -66,31 +66,49 @@ def test_a_game_that_is_not_of_a_run_has_no_settings(tmp_path):
         ({"epochs": None}, "the settings of a run lack epochs"),
         ({"colour": "red"}, "unknown settings of a run: colour"),
         ({"batch_size": 0}, "batch_size must be a positive whole number, got 0"),
+        ({"seed": -1}, r"seed must be a whole number in \[0, 2\*\*64\), got -1"),
+        ({"data": 5}, "data must be a text, got 5"),
+        ({"images": 1.5}, "images must be a positive whole number, got 1.5"),
+        ({"shape": 8}, r"shape must be \(height, width\) or"),
+        ({"shape": [8, 8, 2]}, r"shape must be \(height, width\) or"),
+        ({"load": {"grey": "yes"}}, "grey must be True or False, got 'yes'"),
+        ({"load": {"colour": 1}}, "load may have key, shape, size, grey, got"),
+        ({"real_scores": [1.0]}, "real_scores must be numbers by their names"),
         ({"measure_every": "often"}, "measure_every must be a positive whole number, got 'often'"),
     ],
 )
 def test_damaged_settings_are_named(tmp_path, changed, message):
     stored = {n: v for n, v in (asdict(SETTINGS) | changed).items() if v is not None}
-    game().save(tmp_path / "checkpoint.npz", {"run": stored, "measured": []})
+    game().save(tmp_path / "checkpoint.npz", {"run": stored})
     with pytest.raises(CheckpointError, match=f"checkpoint.npz is damaged: {message}"):
         load_run(tmp_path / "checkpoint.npz")
     (tmp_path / "config.json").write_text(json.dumps({**stored, "gan": {}}))
-    with pytest.raises(ValueError, match=f"config.json is damaged .{message}.: delete it"):
+    with pytest.raises(ValueError, match=f"config.json is damaged .{message}.*: delete it"):
         read_config(tmp_path / "config.json")
 
 
 @pytest.mark.parametrize(
-    ("extra", "message"), [({"run": 5}, "int"), ({"run": asdict(SETTINGS)}, "measured")]
+    ("extra", "message"),
+    [
+        ({"run": 5}, "the settings of a run must be a dict, got 5"),
+        ({"run": None}, "the settings of a run must be a dict, got None"),
+        ({"measures": ["epoch"]}, "it has no entry 'measured'"),
+        ({"measures": ["epoch"], "measured": [5]}, "'measured' must be an array, got .5."),
+        ({"measures": ["epoch"], "measured": np.zeros((2, 3))}, "measured must be rows of 1"),
+        ({"measures": 5, "measured": np.zeros((2, 3))}, "'measures' must be a list, got 5"),
+    ],
 )
 def test_an_extra_that_is_not_whole(tmp_path, extra, message):
-    game().save(tmp_path / "checkpoint.npz", extra)
+    game().save(tmp_path / "checkpoint.npz", {"run": asdict(SETTINGS), **extra})
     with pytest.raises(CheckpointError, match=f"checkpoint.npz is damaged: .*{message}"):
         load_run(tmp_path / "checkpoint.npz")
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "{}", '{"gan": 3}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "{}", '{"gan": 3}', "null", "5", "[" * 9999, "\udcff"]
+)
 def test_a_damaged_config_is_one_sentence(tmp_path, text):
-    (tmp_path / "config.json").write_text(text)
+    (tmp_path / "config.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ValueError, match=r"config.json is damaged \(.+\): delete it"):
         read_config(tmp_path / "config.json")
 
@@ -189,3 +207,16 @@ def test_a_game_whose_samples_are_no_images_is_refused_before_it_trains(tmp_path
     assert not (tmp_path / "run").exists()
     RunFolder(tmp_path / "run", SETTINGS, shape=(2, 3)).create(float32_game())
     assert (tmp_path / "run").is_dir()
+
+
+def test_what_was_measured_comes_back_and_takes_eight_bytes_a_number(tmp_path):
+    run, gan = RunFolder(tmp_path / "run", SETTINGS), game()
+    run.create(gan)
+    empty = run.checkpoint.stat().st_size
+    run.measured = [{"epoch": i, "samples": 2000, "frechet": i / 3} for i in range(1000)]
+    run.save(gan)
+    assert RunFolder.resume(run.path)[0].measured == run.measured
+    assert run.checkpoint.stat().st_size - empty < 1000 * 3 * 8 + 1000
+    run.measured.append({"epoch": 5})
+    with pytest.raises(ValueError, match="each row of measured must have the names epoch"):
+        run.save(gan)

@@ -14,7 +14,6 @@ side by side, one per core.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import numpy as np
 from ..command_line import OneSentenceParser, one_sentence, positive
 from ..recipes import RECIPES
 from ..runs import describes, read_config, repeats_of
+from ..stored import DamagedFile, entry, read_json
 from .options import add_backend, add_data_dir, folder
 
 SAMPLES, LATENT_SEED = 10_000, 0  # the defaults of `nngan evaluate`
@@ -62,7 +62,7 @@ def conflict(run: Path, settings: Wanted) -> str:
         there, game = read_config(run / "config.json")
     except FileNotFoundError:
         return ""
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return one_sentence(error)
     differ = [n for n in settings if n != "epochs" and getattr(there, n) != settings[n]]
     if there.epochs > settings["epochs"]:
@@ -76,11 +76,18 @@ def conflict(run: Path, settings: Wanted) -> str:
 
 
 def read_report(run: Path) -> dict[str, Any]:
-    """Return the content of a run's metrics.json; nothing if it is missing or damaged."""
+    """Return the content of a run's metrics.json; nothing if it is missing or not whole."""
     try:
-        return dict(json.loads((run / "metrics.json").read_text()))
-    except (FileNotFoundError, ValueError):
+        report: dict[str, Any] = read_json(run / "metrics.json")
+        for name in ("epoch", "samples", "seed"):
+            entry(report, name, int)
+        scores = entry(report, "metrics", dict)
+        for name in COLUMNS:
+            for part in ("value", "real"):
+                entry(entry(scores, name, dict), part, int, float)
+    except (OSError, DamagedFile):
         return {}
+    return report
 
 
 def complete(run: Path, settings: Wanted) -> bool:

@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..backend import Array
-from ..files import CORRUPT_FILE
+from ..stored import check_memory
 from .idx import DatasetError
 
 SIDE = 32  # of the squares that images of different sizes, and large ones, become
@@ -67,9 +67,10 @@ def _open(file: Path, grey: bool) -> Array:
     """Return an image as bytes, upright, on white where it is transparent."""
     try:
         with PIL.Image.open(file) as opened:
+            check_memory(4 * opened.width * opened.height)
             image: Any = PIL.ImageOps.exif_transpose(opened)
             image.load()
-    except (*CORRUPT_FILE, SyntaxError, PIL.Image.DecompressionBombError) as error:
+    except Exception as error:  # of Pillow and its codecs, which may be any
         raise DatasetError(
             f"{file} cannot be read as an image ({error}): replace or delete it"
         ) from error

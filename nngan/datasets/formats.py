@@ -7,7 +7,6 @@ import glob
 import io
 import math
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..files import CORRUPT_FILE
-from .idx import DatasetError, decode_idx, read_bytes
+from ..stored import Archive, DamagedFile, check_memory, open_archive, read_npy
+from .idx import DatasetError, open_data, read_all, read_bytes, read_idx
 
 # Names of arrays in an .npz file and of columns in a table, in the order of preference.
 IMAGE_KEYS = ("x_train", "train_images", "images", "x", "data", "pixels", "arr_0")
@@ -24,32 +23,41 @@ LABEL_KEYS = ("y_train", "train_labels", "labels", "label", "y", "target", "clas
 ROW_KEYS = ("id", "index", "unnamed: 0", "")  # columns that number the rows
 
 
-def read_numpy(content: bytes, path: Path, key: str | None) -> tuple[Array, Any]:
+def read_numpy(path: Path, key: str | None) -> tuple[Array, Any]:
     """Return the images and the labels, if any, in an .npy or .npz file; pickles are refused."""
-    try:
-        stored = np.load(io.BytesIO(content), allow_pickle=False)
-        if not isinstance(stored, np.lib.npyio.NpzFile):
-            return stored, None
-        with stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (*CORRUPT_FILE, zipfile.BadZipFile) as error:
-        raise DatasetError(  # NumPy's own words would advise to load pickles
-            f"{path} cannot be read as NumPy's file of numbers: it is damaged or holds other "
-            "objects, so write it again, with numpy.save or numpy.savez"
-        ) from error
-    if key is not None and key not in arrays:
-        raise DatasetError(f"{path} has no array {key!r}: it has {', '.join(arrays) or 'none'}")
-    lower = {name.lower(): name for name in arrays}
+    with open_data(path) as (file, size):
+        if size is None:  # gzip's, in which there is no going back
+            content = read_all(file)
+            file, size = io.BytesIO(content), len(content)
+        is_archive = file.read(2) == b"PK" or path.name.endswith(".npz")
+        file.seek(0)
+        try:
+            if not is_archive:
+                return read_npy(file, size), None
+            return _from_archive(open_archive(file, size), path, key)
+        except DamagedFile as error:
+            raise DatasetError(
+                f"{path} cannot be read as NumPy's file of numbers ({error}): write it again, with "
+                "numpy.save or numpy.savez"
+            ) from error
+
+
+def _from_archive(archive: Archive, path: Path, key: str | None) -> tuple[Array, Any]:
+    """Return the images and the labels in an .npz file by their names; nothing else is read."""
+    shapes = {name: header.shape for name, header in archive.headers.items()}
+    if key is not None and key not in shapes:
+        raise DatasetError(f"{path} has no array {key!r}: it has {', '.join(shapes) or 'none'}")
+    lower = {name.lower(): name for name in shapes}
     images = key or next((lower[name] for name in IMAGE_KEYS if name in lower), None)
     if images is None:
-        many = [name for name, array in arrays.items() if array.ndim >= 2]
+        many = [name for name, shape in shapes.items() if len(shape) >= 2]
         if len(many) != 1:
             raise DatasetError(
-                f"{path} holds {', '.join(arrays) or 'nothing'}: name the array of the images, "
-                f'such as key="{next(iter(arrays), "x")}"'
+                f"{path} holds {', '.join(shapes) or 'nothing'}: name the array of the images, "
+                f'such as key="{next(iter(shapes), "x")}"'
             )
         images = many[0]
-    n = len(arrays[images]) if arrays[images].ndim else 0
+    n = shapes[images][:1]
     partner = {
         re.sub("images?|data|pixels", "labels", images.lower()): 0,
         re.sub("^x", "y", images.lower()): 0,
@@ -58,14 +66,19 @@ def read_numpy(content: bytes, path: Path, key: str | None) -> tuple[Array, Any]
     fitting = (
         lower[name]
         for name in partner
-        if name in lower and lower[name] != images and len(np.atleast_1d(arrays[lower[name]])) == n
+        if name in lower and lower[name] != images and shapes[lower[name]][:1] == n
     )
     labels = next(fitting, None)
-    return arrays[images], None if labels is None else arrays[labels]
+    return archive.read(images), None if labels is None else archive.read(labels)
 
 
-def read_table(content: bytes, path: Path) -> tuple[Array, Any]:
+def read_table(path: Path) -> tuple[Array, Any]:
     """Return the pixels and the labels, if any, in a table of numbers."""
+    content = read_bytes(path)
+    try:
+        check_memory(4 * len(content))  # the text, its lines, and their numbers
+    except DamagedFile as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
     text = content.decode("utf-8-sig", errors="replace")
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = next((d for d in (",", ";", "\t") if d in first), None)
@@ -111,16 +124,16 @@ def _word(name: str) -> str:
     return name.strip().strip('"').lower()
 
 
-def read_idx_pair(content: bytes, path: Path) -> tuple[Array, Any]:
+def read_idx_pair(path: Path) -> tuple[Array, Any]:
     """Return the images and, from the file next to it, the labels in MNIST's format."""
-    images = decode_idx(content, path)
+    images = read_idx(path)
     if images.ndim < 2:
         raise DatasetError(
             f"{path} has shape {images.shape}, which is no shape of images: name the file of images"
         )
     prefix, word, _ = path.name.partition("images")
     found = sorted(path.parent.glob(f"{glob.escape(prefix)}labels*")) if word else []
-    labels = decode_idx(read_bytes(found[0]), found[0]) if found else None
+    labels = read_idx(found[0]) if found else None
     if labels is not None and labels.ndim == 2 and labels.dtype.itemsize > 1:
         labels = labels[:, 0]  # QMNIST's other columns say who wrote the digit
     if "emnist" in path.name.lower() and images.ndim == 3:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
 from ..backend import Array
+from ..stored import PIECE, DamagedFile, check_memory, open_plain, read_into
 
 # Code of the elements' type in the header, and the dtype that it stands for.
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -52,18 +57,40 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         If the file cannot be read, is damaged, or has another length than its header says.
     """
     path = Path(path)
-    return decode_idx(read_bytes(path), path)
+    with open_data(path) as (file, size):
+        return decode_idx(file, path, size)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a file, unpacked if it is compressed by gzip."""
+@contextmanager
+def open_data(path: Path) -> Iterator[tuple[IO[bytes], int | None]]:
+    """Open a file of data, unpacked if it is compressed by gzip; yield its size if it is not.
+
+    Whatever goes wrong with it is a DatasetError: within the ``with`` statement too.
+    """
     try:
-        content = path.read_bytes()
+        with open_plain(path) as (file, size):
+            if file.read(2) == b"\x1f\x8b":  # gzip's magic number
+                file.seek(0)
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield cast(IO[bytes], unpacked), None
+            else:
+                file.seek(0)
+                yield file, size
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+    except DamagedFile as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror}): check the path and its permissions"
         ) from error
-    return unpacked(content, path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, unpacked if it is compressed by gzip."""
+    with open_data(path) as (file, size):
+        check_memory(size or 0)
+        return read_all(file)
 
 
 def unpacked(content: bytes, path: Path) -> bytes:
@@ -71,14 +98,25 @@ def unpacked(content: bytes, path: Path) -> bytes:
     if content[:2] != b"\x1f\x8b":  # gzip's magic number
         return content
     try:
-        return gzip.decompress(content)
+        return read_all(cast(IO[bytes], gzip.GzipFile(fileobj=io.BytesIO(content))))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+    except DamagedFile as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
 
 
-def decode_idx(content: bytes, path: Path) -> Array:
-    """Return the array in the unpacked content of an IDX file. The path is for messages only."""
-    magic = content[:4]
+def read_all(file: IO[bytes]) -> bytes:
+    """Return what is in a file, in pieces; DamagedFile as soon as it is more than the limit."""
+    content = io.BytesIO()
+    while piece := file.read(PIECE):
+        check_memory(content.tell() + len(piece))
+        content.write(piece)
+    return content.getvalue()
+
+
+def decode_idx(file: IO[bytes], path: Path, size: int | None = None) -> Array:
+    """Return the array in an unpacked IDX file; its size may be known. The path is for messages."""
+    magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES or not 1 <= magic[3] <= 32:
         raise DatasetError(
             f"{path} begins with {magic.hex(' ') or 'nothing'}, and an IDX file begins with 00 00, "
@@ -86,17 +124,25 @@ def decode_idx(content: bytes, path: Path) -> Array:
             "genuine IDX file"
         )
     dtype, header = np.dtype(DTYPES[magic[2]]), 4 + 4 * magic[3]
-    if len(content) < header:
+    sizes = file.read(header - 4)
+    if len(sizes) < header - 4:
         raise DatasetError(f"{path} is truncated within its header: fetch it again")
-    shape = struct.unpack(f">{magic[3]}I", content[4:header])
-    length = header + math.prod(shape) * dtype.itemsize
+    shape = struct.unpack(f">{magic[3]}I", sizes)
     if 0 in shape:
         raise DatasetError(f"{path} is empty (its shape is {shape}): fetch it again")
-    if len(content) != length:
-        fault = "truncated" if len(content) < length else "too long"
-        raise DatasetError(
-            f"{path} is {fault} ({len(content)} bytes uncompressed, and its header with shape "
-            f"{shape} says {length}): fetch it again"
-        )
-    elements: Array = np.frombuffer(content, dtype, offset=header).reshape(shape)
-    return elements.astype(dtype.newbyteorder("="))  # a copy: a view of bytes is read-only
+    length = math.prod(shape) * dtype.itemsize
+    said = (
+        f"uncompressed, and its header with shape {shape} says {header + length}): fetch it again"
+    )
+    if size is not None and size != header + length:
+        fault = "truncated" if size < header + length else "too long"
+        raise DatasetError(f"{path} is {fault} ({size} bytes {said}")
+    check_memory(length)
+    content = np.zeros(length, np.uint8)  # memory is taken where it is written
+    done = read_into(file, content)
+    if done < length:
+        raise DatasetError(f"{path} is truncated ({header + done} bytes {said}")
+    if file.read(1):
+        raise DatasetError(f"{path} is too long (more than {header + length} bytes {said}")
+    elements: Array = content.view(dtype).reshape(shape)
+    return elements.astype(dtype.newbyteorder("="), copy=False)

@@ -7,6 +7,7 @@ content, however it is named and packed.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..backend import Array
 from ..checks import one_of
+from ..stored import DamagedFile, check_memory, open_plain
 from .idx import DatasetError, decode_idx, unpacked
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"
@@ -165,7 +167,7 @@ def _load(
     prefix, n = SPLITS[split]
     kinds = ("images-idx3", "labels-idx1")
     files = [_read(source, f"{prefix}-{kind}-ubyte.gz", data_dir, progress) for kind in kinds]
-    images, labels = (decode_idx(content, path) for path, content in files)
+    images, labels = (decode_idx(io.BytesIO(content), path) for path, content in files)
     if images.shape != (n, 28, 28) or labels.shape != (n,):
         raise DatasetError(
             f"{files[0][0]} has shape {images.shape} and {files[1][0].name} {labels.shape}, and "
@@ -200,12 +202,16 @@ def _read(source: Source, name: str, data_dir: Folder, progress: bool) -> tuple[
                 "put it there, or leave data_dir out to have it downloaded"
             )
         path = path or _download(source, name, folder, progress)
-        packed = path.read_bytes()
+        with open_plain(path) as (file, size):
+            check_memory(size)
+            packed = file.read()
     except OSError as error:
         raise DatasetError(
             f"{root} cannot be searched for {name} ({error.strerror}): "
             "check its permissions, or choose another folder by data_dir or NNGAN_DATA"
         ) from error
+    except DamagedFile as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
     if fault := _fault(source, name, path, packed):
         remedy = "leave data_dir out" if data_dir else "move or delete this one"
         raise DatasetError(

@@ -13,7 +13,7 @@ import numpy as np
 from ..backend import Array
 from .folders import PICTURES, read_folder, reduced
 from .formats import is_number, read_idx_pair, read_numpy, read_table, side_of
-from .idx import DatasetError, read_bytes
+from .idx import DatasetError
 
 
 class Images(NamedTuple):
@@ -56,8 +56,10 @@ def load(
     others            MNIST's IDX format, with the labels in the file of that name next to it
     ================  ==============================================================================
 
-    Files may be compressed by gzip. An array may have the shape (N, features), (N, H, W),
-    (N, H, W, 3) or (N, 3, H, W). Labels may be whole numbers, names, or one-hot rows.
+    Files may be compressed by gzip. What a file fills in memory is limited to 1 GiB, or to the
+    environment variable ``NNGAN_MEMORY``, such as ``4G``. An array may have the shape
+    (N, features), (N, H, W), (N, H, W, 3) or (N, 3, H, W). Labels may be whole numbers, names, or
+    one-hot rows.
 
     Parameters
     ----------
@@ -90,13 +92,12 @@ def load(
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in PICTURES:
         raise DatasetError(f"{path} is one image: name the folder that holds it and others")
-    content = read_bytes(path)
     if suffix in (".npz", ".npy"):
-        images, labels = read_numpy(content, path, key)
+        images, labels = read_numpy(path, key)
     elif suffix in (".csv", ".txt", ".tsv"):
-        images, labels = read_table(content, path)
+        images, labels = read_table(path)
     else:
-        images, labels = read_idx_pair(content, path)
+        images, labels = read_idx_pair(path)
     pixels = _pixels(images, path)
     images = _with_shape(pixels, shape, path)
     if grey and images.ndim == 4:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from .. import datasets
 from ..backend import Array, array_module
-from ..files import CORRUPT_FILE, atomic_write
+from ..stored import DamagedFile, open_npz
+from .cache import check_cache, write_cache
 
 # scikit-learn's ReLU layers and Adam. Three last epochs at a tenth of the learning rate raise the
 # accuracy from 97.9 % to 98.4 %. Any change of the procedure makes another judge.
@@ -119,7 +121,7 @@ def load_judge(
     path = judge_path(cache_dir)
     try:
         return _load(path)
-    except CORRUPT_FILE:  # missing or damaged: train again
+    except (OSError, DamagedFile):  # missing or damaged: train again
         pass
     judge = train_judge(*datasets.mnist("train", data_dir), *datasets.mnist("test", data_dir))
     if judge.accuracy < ACCURACY:
@@ -135,21 +137,6 @@ def load_judge(
     }
     write_cache(path, lambda file: np.savez(file, accuracy=np.array(judge.accuracy), **arrays))  # type: ignore[arg-type]
     return judge
-
-
-def write_cache(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file of the cache. A failure only warns: the caller still has the result."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            write(file)
-    except OSError as error:
-        warnings.warn(
-            f"{path} cannot be written ({error.strerror}) and will be computed again next time: "
-            "pass a cache_dir that can be written",
-            RuntimeWarning,
-            stacklevel=3,
-        )
 
 
 def judge_path(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -183,9 +170,16 @@ def train_judge(x: Array, labels: Array, x_test: Array, labels_test: Array) -> J
 
 
 def _load(path: Path) -> Judge:
-    """Read a judge from a file."""
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        n = len(file.files) // 2
-        weights = tuple(file[f"W{i}"] for i in range(n))
-        biases = tuple(file[f"b{i}"] for i in range(n))
-        return Judge(weights, biases, float(file["accuracy"]))
+    """Read a judge from a file. OSError if it is missing, DamagedFile if it is not whole."""
+    check_cache(path)
+    with open_npz(path) as file:
+        n = len(file.headers) // 2
+        layers = [(file.read(f"W{i}"), file.read(f"b{i}")) for i in range(n)]
+        accuracy = file.read("accuracy")
+    widths = [W.shape for W, _ in layers]
+    if not layers or any(W.ndim != 2 or b.shape != W.shape[1:] for W, b in layers):
+        raise DamagedFile(f"its layers have the shapes {widths}")
+    if any(a[1] != b[0] for a, b in itertools.pairwise(widths)) or accuracy.shape != ():
+        raise DamagedFile(f"its layers, of shapes {widths}, do not fit together")
+    weights, biases = zip(*layers, strict=True)
+    return Judge(weights, biases, float(accuracy))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from ..backend import Array, Key, Stream, array_module, get_backend
-from ..files import CORRUPT_FILE
+from ..checks import is_number
+from ..stored import DamagedFile, entry, read_json
+from .cache import check_cache, write_cache
 from .classes import class_kl, confident_share, histogram
 from .distances import check_samples
 from .energy import energy_distance
 from .estimate import Estimate, mean_of
 from .frechet import frechet_distance
-from .judge import Judge, judge_path, write_cache
+from .judge import Judge, judge_path
 from .neighbours import nearest, prdc
 from .parzen import VALIDATION, parzen_log_likelihood
 
@@ -163,9 +167,8 @@ def reference_scores(
     name = hashlib.sha256(f"{judge.fingerprint} {n} {sorted(TITLES)}".encode()).hexdigest()[:8]
     path = judge_path(cache_dir).with_name(f"real-{name}.json")
     try:
-        stored = json.loads(path.read_text())
-        return {title: Estimate(*map(float, stored[title])) for title in TITLES}
-    except CORRUPT_FILE:  # missing or damaged: compute again
+        return _stored_scores(path)
+    except (OSError, DamagedFile):  # missing or damaged: compute again
         pass
     xp = array_module(train)
     order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), REFERENCE_POOL)
@@ -173,4 +176,17 @@ def reference_scores(
     others = xp.concatenate([train[rest], train[REFERENCE_POOL:]])
     scores = all_scores(train[drawn], others, train[VALIDATION], test, judge)
     write_cache(path, lambda file: file.write(json.dumps(scores, indent=2).encode()))
+    return scores
+
+
+def _stored_scores(path: Path) -> dict[str, Estimate]:
+    """Return the scores in a file of the cache."""
+    check_cache(path)
+    stored = read_json(path)
+    scores = {}
+    for title in TITLES:
+        pair = entry(stored, title, list)
+        if len(pair) != 2 or not all(is_number(value) and math.isfinite(value) for value in pair):
+            raise DamagedFile(f"its entry {title!r} must be two numbers")
+        scores[title] = Estimate(*map(float, pair))
     return scores

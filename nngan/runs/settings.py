@@ -3,16 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..checkpoint import CheckpointError, as_json
-from ..checks import positive_int
+from ..checks import boolean, is_number, positive_int, text, uint64
 from ..gan import GAN
+from ..stored import DamagedFile, entry, read_json, shortened
 
 MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size
+Check = Callable[[str, Any], Any]
+
+
+def _setting(check: Check, default: Any = MISSING) -> Any:
+    """Return a field of a dataclass: its default, and the check that any value must pass."""
+    return field(default=default, metadata={"check": check})
+
+
+def _optional(check: Check) -> Check:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _shape(name: str, value: Sequence[int]) -> tuple[int, ...]:
+    """Return (height, width) or (height, width, 3), which is a list in JSON."""
+    is_list = isinstance(value, list | tuple)
+    if not is_list or len(value) not in (2, 3) or list(value[2:]) not in ([], [3]):
+        raise ValueError(f"{name} must be (height, width) or (height, width, 3), got {value}")
+    return tuple(positive_int(name, n) for n in value)
+
+
+def _scores(name: str, value: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(value, dict) or not all(map(is_number, value.values())):
+        raise ValueError(f"{name} must be numbers by their names, got {shortened(value)}")
+    return value
+
+
+def _size(name: str, value: Any) -> Any:
+    return positive_int(name, value) if not isinstance(value, list | tuple) else _shape(name, value)
+
+
+HOW: Mapping[str, Check] = {"key": text, "shape": _shape, "size": _size, "grey": boolean}
+
+
+def _how_to_load(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `nngan.datasets.load`."""
+    if not isinstance(value, dict) or not value.keys() <= HOW.keys():
+        raise ValueError(f"{name} may have {', '.join(HOW)}, got {shortened(value)}")
+    return {option: HOW[option](option, given) for option, given in value.items()}
 
 
 @dataclass(frozen=True)
@@ -57,35 +99,28 @@ class RunSettings:
     Raises
     ------
     ValueError
-        If a count is not a positive whole number.
+        If one has no such value.
     """
 
-    epochs: int
-    batch_size: int = 128
-    data: str = "own"
-    data_dir: str | None = None
-    load: dict[str, Any] | None = None
-    digest: str | None = None
-    images: int | None = None
-    shape: tuple[int, ...] | None = None
-    recipe: str = "own"
-    seed: int = 0
-    sample_every: int = 1
-    measure_every: int | None = None
-    real_scores: dict[str, float] | None = None
-    nngan: str = ""
+    epochs: int = _setting(positive_int)
+    batch_size: int = _setting(positive_int, 128)
+    data: str = _setting(text, "own")
+    data_dir: str | None = _setting(_optional(text), None)
+    load: dict[str, Any] | None = _setting(_optional(_how_to_load), None)  # noqa: RUF009
+    digest: str | None = _setting(_optional(text), None)
+    images: int | None = _setting(_optional(positive_int), None)
+    shape: tuple[int, ...] | None = _setting(_optional(_shape), None)
+    recipe: str = _setting(text, "own")
+    seed: int = _setting(uint64, 0)
+    sample_every: int = _setting(positive_int, 1)
+    measure_every: int | None = _setting(_optional(positive_int), None)
+    real_scores: dict[str, float] | None = _setting(_optional(_scores), None)  # noqa: RUF009
+    nngan: str = _setting(text, "")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "images", "sample_every", "measure_every"):
-            if (value := getattr(self, name)) is not None:
-                positive_int(name, value)
-        if self.shape is not None:
-            shape = tuple(positive_int("shape", n) for n in self.shape)
-            if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)):
-                raise ValueError(
-                    f"shape must be (height, width) or (height, width, 3), got {shape}"
-                )
-            object.__setattr__(self, "shape", shape)  # JSON has no tuples
+        for setting in fields(self):
+            value = setting.metadata["check"](setting.name, getattr(self, setting.name))
+            object.__setattr__(self, setting.name, value)  # as a frozen dataclass sets its fields
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> RunSettings:
@@ -96,6 +131,8 @@ class RunSettings:
         ValueError
             If one is missing, unknown or out of range.
         """
+        if not isinstance(stored, Mapping):
+            raise ValueError(f"the settings of a run must be a dict, got {shortened(stored)}")
         needed = [field.name for field in fields(cls) if field.default is MISSING]
         known = [field.name for field in fields(cls)]
         if missing := [name for name in needed if name not in stored]:
@@ -106,8 +143,21 @@ class RunSettings:
 
 
 def write_extra(settings: RunSettings, measured: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the `extra` of a run's checkpoint: its settings and the rows of `Measure`."""
-    return {"run": asdict(settings), "measured": measured}
+    """Return the `extra` of a run's checkpoint: its settings, and the rows of `Measure` as numbers.
+
+    Raises
+    ------
+    ValueError
+        If the rows have not all the same names.
+    """
+    extra: dict[str, Any] = {"run": asdict(settings)}
+    if measured:
+        names = list(measured[0])
+        if any(list(row) != names for row in measured):
+            raise ValueError(f"each row of measured must have the names {', '.join(names)}")
+        extra["measures"] = names
+        extra["measured"] = np.array([list(row.values()) for row in measured], np.float64)
+    return extra
 
 
 def read_extra(
@@ -130,9 +180,24 @@ def read_extra(
     if "run" not in extra:
         return None, []
     try:
-        return RunSettings.from_json(extra["run"]), list(extra["measured"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {_reason(error)}") from error
+        settings = RunSettings.from_json(extra["run"])
+        if "measures" not in extra:
+            return settings, []
+        names, table = entry(extra, "measures", list), entry(extra, "measured", np.ndarray)
+        if table.ndim != 2 or table.shape[1] != len(names) or "epoch" not in names:
+            raise DamagedFile(f"measured must be rows of {len(names)} numbers, one the epoch")
+        rows = [
+            {str(name): _counted(name, value) for name, value in zip(names, row, strict=True)}
+            for row in table.tolist()
+        ]
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return settings, rows
+
+
+def _counted(name: str, value: float) -> float:
+    """Return a number of epochs or samples as a whole one."""
+    return int(value) if name in ("epoch", "samples") and math.isfinite(value) else value
 
 
 def config_text(settings: RunSettings, gan: GAN) -> str:
@@ -151,13 +216,12 @@ def read_config(path: Path) -> tuple[RunSettings, dict[str, Any]]:
         If it is damaged.
     """
     try:
-        stored = dict(json.loads(path.read_text()))
-        game = dict(stored.pop("gan"))
-        return RunSettings.from_json(stored), game
-    except (LookupError, TypeError, ValueError) as error:
+        stored = read_json(path)
+        game = entry(stored, "gan", dict)
+        return RunSettings.from_json({k: v for k, v in stored.items() if k != "gan"}), game
+    except ValueError as error:
         raise ValueError(
-            f"{path} is damaged ({_reason(error)}): delete it, "
-            "it is written anew when the run goes on"
+            f"{path} is damaged ({error}): delete it, it is written anew when the run goes on"
         ) from error
 
 
@@ -174,7 +238,3 @@ def repeats_of(images: int) -> int:
 def steps_of(epochs: int, images: int, batch_size: int, k: int) -> int:
     """Return the number of training steps of a whole run."""
     return epochs * (images // (batch_size * k))
-
-
-def _reason(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, LookupError) else str(error)
