@@ -198,7 +198,7 @@ def test_an_array_that_the_game_does_not_have_is_refused(tmp_path):
     game().save(path)
     with np.load(path) as file:
         np.savez(path, **file, **{"D.optimizer.u": np.zeros(3)})
-    with pytest.raises(CheckpointError, match=r"this game has no D\.optimizer\.u"):
+    with pytest.raises(CheckpointError, match=r"this game has no 'D\.optimizer\.u'"):
         nn.GAN.load(path)
 
 

@@ -156,11 +156,12 @@ def test_a_file_that_cannot_be_finished_is_left_as_it_was(finished, monkeypatch,
     assert not list(finished.rglob("*.part"))
 
 
-def test_what_a_killed_run_left_is_removed(finished):
-    part = finished / "samples" / ".epoch_0002.png.12.part"
-    part.write_bytes(b"half")
+def test_the_files_of_others_are_left_alone(finished):
+    """Not even a name that looks like one of ours."""
+    download = finished / "samples" / ".video.part"
+    download.write_bytes(b"half")
     RunFolder.resume(finished)
-    assert not part.exists()
+    assert download.exists()
 
 
 def test_a_folder_is_made_once(finished, tmp_path):

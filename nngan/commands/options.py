@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from ..backend import BACKENDS
 from ..command_line import between, one_sentence
+from ..files import check_writable
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -50,15 +50,13 @@ def output(*suffixes: str) -> Callable[[str], Path]:
         if suffixes and path.suffix not in suffixes:
             raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, got {text!r}")
         try:
-            is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+            if path.is_dir():
+                raise argparse.ArgumentTypeError(f"must name a file, got the folder {text!r}")
+            if not path.parent.is_dir():
+                raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+            check_writable(path)
         except OSError as error:
             raise argparse.ArgumentTypeError(one_sentence(error)) from error
-        if is_folder:
-            raise argparse.ArgumentTypeError(f"must name a file, got the folder {text!r}")
-        if not has_folder:
-            raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
-        if not os.access(path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"the folder {path.parent} cannot be written to")
         return path
 
     return convert

@@ -23,6 +23,7 @@ from typing import Any
 from ..backend import Array, BackendUnavailable, get_backend
 from ..command_line import OneSentenceParser, between, one_sentence, positive, say
 from ..datasets import DatasetError
+from ..files import new_folder
 from ..game import UPDATES
 from ..gan import GAN
 from ..losses import OBJECTIVES
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         if options.resume:
             run.write_config(gan)  # with the new settings
         else:
-            create(run, gan)
+            create(run, gan, is_named=options.out is not None)
     except (
         ValueError, OSError, MemoryError, DatasetError, JudgeError, BackendUnavailable
     ) as error:  # fmt: skip
@@ -318,8 +319,10 @@ def measures(run: RunFolder, gan: GAN) -> list[Measure]:
     return [Measure(run, *mnist_and_judge(gan.backend, settings.data_dir))]
 
 
-def create(run: RunFolder, gan: GAN) -> None:
-    """Make the folder of a new run."""
+def create(run: RunFolder, gan: GAN, is_named: bool) -> None:
+    """Make the folder of a new run; unless the user named it, it is one that nobody has."""
+    if not is_named:
+        run.path = new_folder(run.path)
     try:
         run.create(gan)
     except FileExistsError as error:

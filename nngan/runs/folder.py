@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import plotting
 from ..backend import Array, Backend
-from ..files import atomic_write
+from ..files import FolderLock, atomic_write
 from ..game import METRICS
 from ..gan import GAN
 from ..plotting.sheets import image_shape
@@ -47,7 +47,8 @@ class RunFolder:
     ========================== =====================================================================
 
     The files that follow the run are written after an epoch, but not within 10 seconds of the last
-    time, and after the last epoch. A run that is killed goes on from there, to the same end.
+    time, and after the last epoch. A run that is killed goes on from there, to the same end. The
+    folder belongs to one process at a time, from `create` or `resume` to the end of this object.
 
     Parameters
     ----------
@@ -80,6 +81,7 @@ class RunFolder:
         self.path = Path(path)
         self.settings = settings
         self.measured: list[dict[str, float]] = []
+        self.lock: FolderLock | None = None
         self.written = -math.inf  # when the files were last written, by `time.monotonic`
 
     @property
@@ -99,6 +101,8 @@ class RunFolder:
         ------
         FileExistsError
             If the folder already holds a run.
+        BlockingIOError
+            If another process has a run in it.
         NotADirectoryError
             If the path is a file.
         ValueError
@@ -107,10 +111,10 @@ class RunFolder:
         image_shape(gan.G.n_out or 0, self.settings.shape)
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path} is a file, a run needs a folder")
-        for name in FILES:
-            if (self.path / name).exists():
-                raise FileExistsError(f"{self.path} already holds a run ({name})")
+        self._check_empty()
         self.path.mkdir(parents=True, exist_ok=True)
+        self.lock = FolderLock(self.path)
+        self._check_empty()  # of what another process did before our lock
         self.save(gan)
         self.write_config(gan)
 
@@ -124,12 +128,15 @@ class RunFolder:
         ------
         FileNotFoundError
             If there is no checkpoint.
+        BlockingIOError
+            If another process trains the run.
         CheckpointError
             If the checkpoint is damaged.
         ValueError
             If the checkpoint is not of a run.
         """
         file = Path(path) / "checkpoint.npz"
+        lock = FolderLock(file.parent) if file.exists() else None
         gan, extra = GAN.load_with_extra(file, backend)
         settings, measured = read_extra(extra, file)
         if settings is None:
@@ -137,9 +144,7 @@ class RunFolder:
                 f"{file} is a saved game without the settings of a run: load it with GAN.load"
             )
         folder = cls(path, settings)
-        folder.measured = measured
-        for part in folder.path.rglob(".*.part"):  # left by a run that was killed while it wrote
-            part.unlink()
+        folder.measured, folder.lock = measured, lock
         return folder, gan
 
     def change(self, **settings: object) -> None:
@@ -185,6 +190,11 @@ class RunFolder:
     def write_config(self, gan: GAN) -> None:
         """Write ``config.json``: the settings, and the game in full."""
         self._write("config.json", config_text(self.settings, gan))
+
+    def _check_empty(self) -> None:
+        for name in FILES:
+            if (self.path / name).exists():
+                raise FileExistsError(f"{self.path} already holds a run ({name})")
 
     def _draw_sheet(self, gan: GAN, name: str) -> None:
         labels, columns = sheet_labels(gan.classes)
