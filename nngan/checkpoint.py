@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_n
 FORMAT = "nngan checkpoint 3"
 PARTS = ("G", "D", "g_optimizer", "d_optimizer")
 MOST_LAYERS = 10_000  # of a game in a file
+EXTRA = "extra."  # before the names of the arrays in `extra`
 
 
 class CheckpointError(ValueError):
@@ -75,7 +77,7 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
         arrays["history"] = np.array([game.history[name] for name in METRICS], np.float64)
         arrays["log"] = game.backend.to_numpy(game.log)
         for name, array in columns.items():
-            arrays[f"extra.{name}"] = array
+            arrays[f"{EXTRA}{name}"] = array
         arrays["config"] = np.frombuffer(text, np.uint8)
         check_description(from_json(text))
         _check_sizes(gan, {name: array.shape for name, array in arrays.items()})
@@ -114,27 +116,39 @@ def load(
         in `nngan.stored`.
     """
     path = Path(path)
+    with _open(path) as (file, config):
+        try:
+            game = make(config["gan"])
+        except Exception as error:  # the constructors of users' classes may raise anything
+            raise CheckpointError(
+                f"no game can be made from the description in {path}: {error}"
+            ) from error
+        _read_state(game, file)
+        return game, _read_extra(file, config)
+
+
+def load_extra(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `extra` that was saved at `path`, without the game. The errors are load's."""
+    with _open(Path(path)) as (file, config):
+        return _read_extra(file, config)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Archive, dict[str, Any]]]:
+    """Open a checkpoint and check its description. Damage, found at any time, is one error."""
     try:
         with open_npz(path) as file:
             config = from_json(_text(file))
-            version = entry(config, "format", str)
-            if version != FORMAT:
+            if (version := entry(config, "format", str)) != FORMAT:
                 raise CheckpointError(
                     f"{path} says it is {shortened(version)}, but this version reads {FORMAT!r}"
                 )
             check_description(config)
             shapes = {name: header.shape for name, header in file.headers.items()}
             _check_sizes(config["gan"], shapes)
-            try:
-                game = make(config["gan"])
-            except Exception as error:  # the constructors of users' classes may raise anything
-                raise CheckpointError(
-                    f"no game can be made from the description in {path}: {error}"
-                ) from error
-            extra: dict[str, Any] = {**config["extra"], **_read_state(game, file)}
+            yield file, config
     except DamagedFile as error:
         raise CheckpointError(f"{path} is not a whole checkpoint of nngan: {error}") from error
-    return game, extra
 
 
 def arrays_of(game: Game) -> dict[str, Array]:
@@ -259,10 +273,16 @@ def _text(file: Archive) -> bytes:
     return file.read("config").tobytes()
 
 
-def _read_state(game: Game, file: Archive) -> dict[str, Array]:
-    """Read the arrays of a game from a file; return those of its `extra`."""
-    state, prefix = arrays_of(game), "extra."
-    extra = [name for name in file.headers if name.startswith(prefix)]
+def _read_extra(file: Archive, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the `extra` in a checkpoint: the JSON, and the arrays."""
+    names = [name for name in file.headers if name.startswith(EXTRA)]
+    return {**config["extra"], **{name.removeprefix(EXTRA): file.read(name) for name in names}}
+
+
+def _read_state(game: Game, file: Archive) -> None:
+    """Read the arrays of a game from a file."""
+    state = arrays_of(game)
+    extra = [name for name in file.headers if name.startswith(EXTRA)]
     wanted = {name: (array.shape, str(array.dtype)) for name, array in state.items()}
     wanted["history"] = ((len(METRICS), None), "float64")
     wanted["log"] = ((None, len(METRICS)), str(game.G.dtype))
@@ -279,7 +299,6 @@ def _read_state(game: Game, file: Archive) -> dict[str, Array]:
         array[...] = game.backend.asarray(arrays[name])
     game.log = game.backend.asarray(arrays["log"])
     game.history = dict(zip(METRICS, arrays["history"].tolist(), strict=True))
-    return {name.removeprefix(prefix): file.read(name) for name in extra}
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
@@ -304,7 +323,7 @@ def _check_values(game: Game, arrays: Mapping[str, Array]) -> None:
     ):
         raise DamagedFile("its label_counts must be >= 0, and not all of them 0")
     for name, array in arrays.items():
-        if name.startswith("extra.") and (array.dtype.kind not in "biuf" or not array.ndim):
+        if name.startswith(EXTRA) and (array.dtype.kind not in "biuf" or not array.ndim):
             raise DamagedFile(f"{name} must be an array of numbers, got {shortened(array)}")
 
 

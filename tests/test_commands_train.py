@@ -70,8 +70,8 @@ def test_a_run_leaves_what_it_promises(train, tmp_path, capsys):
     assert train(*SMALL, "--epochs", 36, "--out", "run") == 0
     run = tmp_path / "run"
     assert sorted(p.name for p in run.iterdir()) == [
-        "checkpoint.npz", "config.json", "history.csv", "latest.png", "losses.png", "progress.gif",
-        "samples",
+        ".lock", "checkpoint.npz", "config.json", "history.csv", "latest.png", "losses.png",
+        "progress.gif", "samples",
     ]  # fmt: skip
     assert (run / "latest.png").read_bytes() == (run / "samples/epoch_0036.png").read_bytes()
     # Epochs 1 and 34: a sheet after as many steps as on MNIST; 36 is the last.
@@ -215,6 +215,36 @@ def test_resuming_a_finished_run_changes_nothing(train, tmp_path, capsys):
     assert train("--out", "run", "--resume") == 0
     assert "Nothing to do: the run has 2 epochs" in capsys.readouterr().out
     assert final(tmp_path / "run") == before
+
+
+def test_resume_takes_the_backend_of_the_run(train, tmp_path, monkeypatch, capsys):
+    class Other(nn.NumpyBackend):
+        name = "numba"
+
+    monkeypatch.setitem(nn.backend.BACKENDS, "numba", Other)
+    assert train(*SMALL, "--epochs", 1, "--backend", "numba", "--out", "run") == 0
+    assert train("--out", "run", "--resume", "--epochs", 2) == 0
+    assert "numba: G" in capsys.readouterr().out
+    assert train("--out", "run", "--resume", "--epochs", 3, "--backend", "numpy") == 0
+    assert "saved with backend numba, now numpy" in capsys.readouterr().out
+
+    def missing():
+        raise nn.BackendUnavailable('Numba is missing: use backend="numpy"')
+
+    assert train(*SMALL, "--epochs", 1, "--backend", "numba", "--out", "other") == 0
+    monkeypatch.setitem(nn.backend.BACKENDS, "numba", missing)
+    assert train("--out", "other", "--resume", "--epochs", 2) == 2
+    assert "Numba is missing: use --backend numpy" in capsys.readouterr().err
+
+
+def test_runs_of_one_second_have_folders_of_their_own(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(command.time, "strftime", lambda _: "now")
+    for seed in range(3):
+        assert train(*SMALL, "--epochs", 1, "--images", 256, "--seed", seed) == 0
+    names = [f"digits-default-now{end}" for end in ("", "-2", "-3")]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == names
+    seeds = [json.loads((tmp_path / "runs" / n / "config.json").read_text())["seed"] for n in names]
+    assert seeds == [0, 1, 2]
 
 
 def test_resume_finds_the_data_where_it_was(train, tmp_path, monkeypatch):

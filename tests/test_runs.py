@@ -1,7 +1,10 @@
 """A run: settings that survive a file, a folder whose files are whole, arithmetic of its length."""
 
+import gc
 import json
 import os
+import time
+import weakref
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -13,12 +16,15 @@ import nngan as nn
 import nngan.runs.folder
 from nngan.checkpoint import CheckpointError
 from nngan.metrics import Judge
+from nngan.plotting import sheets
 from nngan.runs import Measure, RunFolder, RunSettings, describes, load_run, repeats_of, steps_of
 from nngan.runs.settings import config_text, read_config
+from nngan.runs.surroundings import surroundings
+from nngan.runs.tables import GrowingTable
 
 SETTINGS = RunSettings(
     epochs=3, batch_size=8, data="digits", data_dir="there", images=50, recipe="default", seed=4,
-    sample_every=2, measure_every=5, real_scores={"frechet": 1.5}, nngan="0.1.0",
+    sample_every=2, measure_every=5, real_scores={"frechet": 1.5},
 )  # fmt: skip
 
 
@@ -42,10 +48,11 @@ def finished(tmp_path):
 def test_settings_come_back_from_both_files(tmp_path):
     run, gan = RunFolder(tmp_path / "run", SETTINGS), game()
     run.create(gan)
-    assert load_run(run.checkpoint)[1] == SETTINGS
-    assert RunFolder.resume(run.path)[0].settings == SETTINGS
+    expected = replace(SETTINGS, made_with=surroundings(gan.backend))
+    assert load_run(run.checkpoint)[1] == expected
+    assert RunFolder.resume(run.path)[0].settings == expected
     settings, description = read_config(run.config)
-    assert settings == SETTINGS
+    assert settings == expected
     assert describes(description, gan)
     assert not describes(description, game(features=9))
     assert not describes({}, gan)
@@ -221,3 +228,126 @@ def test_what_was_measured_comes_back_and_takes_eight_bytes_a_number(tmp_path):
     run.measured.append({"epoch": 5})
     with pytest.raises(ValueError, match="each row of measured must have the names epoch"):
         run.save(gan)
+
+
+# -- what decides the last bits --------------------------------------------------------------------
+
+
+def test_a_run_keeps_what_decides_its_last_bits(finished):
+    made_with = load_run(finished)[1].made_with
+    assert made_with["backend"] == "numpy"
+    assert made_with["numpy"] == np.__version__
+    assert made_with["BLAS threads"]
+
+
+def test_a_run_goes_on_with_its_own_backend(tmp_path):
+    pytest.importorskip("numba")
+    run = RunFolder(tmp_path / "run", SETTINGS)
+    run.create(game("numba"))
+    assert RunFolder.resume(run.path)[1].backend.name == "numba"
+    with pytest.warns(RuntimeWarning, match="saved with backend numba, now numpy.* may differ"):
+        RunFolder.resume(run.path, "numpy")
+
+
+def test_other_threads_or_versions_are_said(finished, monkeypatch):
+    other = {**surroundings(game().backend), "BLAS threads": "64", "numpy": "1.0"}
+    monkeypatch.setattr(nngan.runs.folder, "surroundings", lambda _: other)
+    with pytest.warns(RuntimeWarning, match=r"BLAS threads \d+, now 64; numpy .*, now 1\.0: its"):
+        RunFolder.resume(finished)
+
+
+# -- a run that is long ----------------------------------------------------------------------------
+
+
+def rows_of(path):
+    return path.read_text().splitlines()
+
+
+def test_tables_are_appended_to_and_cut_back(tmp_path):
+    path, table = tmp_path / "history.csv", GrowingTable()
+    rows = [[i, i / 3] for i in range(10)]
+    asked = []
+
+    def rows_after(done):
+        asked.append(done)
+        return rows[done:total]
+
+    for total in (3, 5, 5, 10):
+        table.write(path, ["epoch", "loss"], total, rows_after)
+        assert rows_of(path) == ["epoch,loss", *(f"{a},{b}" for a, b in rows[:total])]
+    assert asked == [0, 3, 5, 5]
+    whole = path.read_bytes()
+    with path.open("ab") as file:
+        file.write(b"10,3.")  # half a row, by whomever
+    table.write(path, ["epoch", "loss"], 10, rows_after)
+    assert path.read_bytes() == whole
+    total = 4  # another object: a run that goes on from an older epoch
+    GrowingTable().write(path, ["epoch", "loss"], total, rows_after)
+    assert len(rows_of(path)) == 5
+    path.unlink()
+    GrowingTable().write(path, ["epoch", "loss"], total, rows_after)
+    assert len(rows_of(path)) == 5
+
+
+def test_the_animation_shows_sheets_in_the_order_of_their_epochs(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        nngan.runs.folder.plotting, "save_gif", lambda file, *given: drawn.append(given)
+    )
+    run, gan = RunFolder(tmp_path / "run", SETTINGS), game()
+    run.create(gan)
+    (run.path / "samples").mkdir()
+    for name in ("9601", "10201", "0001", "mine", "²"):
+        (run.path / "samples" / f"epoch_{name}.png").touch()
+    run.draw(gan)
+    assert drawn[0][1] == ["epoch 1", "epoch 9601", "epoch 10201"]
+
+
+@pytest.mark.slow
+def test_the_last_of_20000_epochs_costs_what_the_tenth_does(tmp_path, monkeypatch):
+    """Half the epochs are compared with half, for a machine that others use as well."""
+    monkeypatch.setattr(nngan.runs.folder, "SAVE_EVERY", 0.5)
+    epochs = 20_000
+    run = RunFolder(tmp_path / "run", RunSettings(epochs, 8, sample_every=1000))
+    gan, seconds, sizes = game(), [], {}
+    run.create(gan)
+
+    def look(gan):
+        seconds.append(time.process_time())
+        if gan.epoch in (1000, epochs):
+            gc.collect()
+            sizes[gan.epoch] = memory_in_use()
+
+    x = np.random.default_rng(0).uniform(0, 1, (16, 4)).astype(np.float32)
+    gan.fit(x, epochs, 8, callbacks=[run, look], progress=False)
+    taken = np.diff(seconds)
+    early, late = np.median(taken[9:1009]), np.median(taken[-1000:])
+    print(f"epoch: {1e3 * early:.3f} ms early, {1e3 * late:.3f} ms late; memory: {sizes}")
+    assert late <= 1.1 * early
+    assert sizes[epochs] - sizes[1000] < 20e6  # the history takes 6 MB
+    assert len(rows_of(run.path / "history.csv")) == epochs + 1
+    assert run.checkpoint.stat().st_size < 64 * epochs + 20_000
+
+
+def memory_in_use():
+    """Return the bytes of this process in memory."""
+    psutil = pytest.importorskip("psutil")
+    return psutil.Process().memory_info().rss
+
+
+def test_frames_of_an_animation_are_in_memory_one_at_a_time(tmp_path, monkeypatch):
+    for i in range(5):
+        nn.plotting.save_sheet(tmp_path / f"{i}.png", np.full((4, 64), i / 5, np.float32))
+    opened, alive, read = [], [], sheets._frame
+
+    def frame(path):
+        image = read(path)
+        opened.append(weakref.ref(image))
+        alive.append(sum(image() is not None for image in opened))
+        return image
+
+    monkeypatch.setattr(sheets, "_frame", frame)
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    nn.plotting.save_gif(tmp_path / "out.gif", paths, ["caption"] * 5)
+    assert len(alive) == 5
+    assert max(alive) <= 2  # the one before is let go when the next is there

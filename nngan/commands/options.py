@@ -62,11 +62,12 @@ def output(*suffixes: str) -> Callable[[str], Path]:
     return convert
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
-    """Add the option --backend."""
+def add_backend(parser: argparse.ArgumentParser, default: str | None = "numpy") -> None:
+    """Add the option --backend; None as its default leaves the choice to the command."""
+    shown = "numpy" if default else "numpy, or that of the run in --out"
     parser.add_argument(
-        "--backend", choices=BACKENDS, default="numpy",
-        help="what computes: numba and mkl are faster than numpy, cupy is a GPU; default: numpy",
+        "--backend", choices=BACKENDS, default=default,
+        help=f"what computes: numba and mkl are faster than numpy, cupy is a GPU; default: {shown}",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import shlex
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,6 @@ from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repe
 from ..training import TrainingDiverged
 from ..training.data import data_samples, steps_per_epoch
 from ..training.loop import deferred_interrupt
-from ..version import __version__
 from .data import Data, is_known, is_path, mnist_and_judge, training_data
 from .options import (
     add_backend,
@@ -85,7 +85,7 @@ def parser(program: str) -> OneSentenceParser:
         "default: auto, MNIST or else the 8x8 digits",
     )  # fmt: skip
     add_data_dir(p)
-    add_backend(p)
+    add_backend(p, default=None)
     p.add_argument(
         "--recipe",
         choices=RECIPES,
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
             return 1
         step = int(gan.backend.to_numpy(gan.clock)[0])
         say(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
-        say(f"  {shlex.join(resume_command(run, gan))}")
+        say(f"  {shlex.join(resume_command(run))}")
         status = 130
     except (TrainingDiverged, OSError, ValueError) as error:
         say(f"\n{in_options(error, command)}; {last_saved(run)}")
@@ -191,7 +191,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     recipe = recipe.with_game(**given(options, GAME))
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
-    backend = get_backend(options.backend)  # may be refused: before a download
+    backend = get_backend(options.backend or "numpy")  # may be refused: before a download
     data = training_data(options.data or "auto", options.data_dir, how).first(options.images)
     x, labels = data.x, data.labels
     recipe = with_classes(recipe, data)
@@ -208,7 +208,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
         data_dir=absolute(options.data_dir), images=len(x), recipe=recipe_name,
         seed=options.seed or 0,
         sample_every=options.sample_every or recipe.sample_every * repeats,
-        measure_every=options.measure_every, nngan=__version__,
+        measure_every=options.measure_every,
     )  # fmt: skip
     name = Path(data.name).stem
     out = options.out or Path("runs") / f"{name}-{recipe_name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -220,9 +220,13 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     if options.out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
     try:
-        run, gan = RunFolder.resume(options.out, options.backend)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RuntimeWarning)
+            run, gan = RunFolder.resume(options.out, options.backend)
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
+    for warning in caught:  # of other threads, versions, another backend
+        say(str(warning.message))
     settings = run.settings
     refuse_changes(options, settings, gan)
     epochs = options.epochs or settings.epochs
@@ -347,10 +351,9 @@ def last_saved(run: RunFolder) -> str:
     return f"{run.checkpoint} has the state after the last epoch that was saved"
 
 
-def resume_command(run: RunFolder, gan: GAN) -> list[str]:
+def resume_command(run: RunFolder) -> list[str]:
     """Return the command that goes on with a run, from any folder."""
-    words = [*this_program(), "--out", os.path.abspath(run.path), "--resume"]
-    return words if gan.backend.name == "numpy" else [*words, "--backend", gan.backend.name]
+    return [*this_program(), "--out", os.path.abspath(run.path), "--resume"]
 
 
 def this_program() -> list[str]:

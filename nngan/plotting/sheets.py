@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from ..backend import Array
+from .gif import write_gif
 from .saving import PathLike, Target, save
 
 GREY = 0.3  # brightness of the lines between the images of a sheet
@@ -134,42 +135,57 @@ def save_gif(
     >>> sheets = sorted(Path("samples").glob("epoch_*.png"))
     >>> save_gif("progress.gif", sheets, [sheet.stem for sheet in sheets])  # doctest: +SKIP
     """
-    import matplotlib
-    from PIL import Image, ImageDraw, ImageFont
-
-    images = [_frame(frame) for frame in frames]
-    sizes = sorted({image.size for image in images})
+    frames = list(frames)
+    sizes = sorted({_frame_size(frame) for frame in frames})
     if len(sizes) != 1:
         raise ValueError(f"frames must be at least one picture, all of one size, got {sizes}")
     if duration < 20:
         raise ValueError(f"duration must be >= 20 milliseconds, got {duration}")
-    if captions is not None:
-        if len(captions) != len(images):
-            raise ValueError(f"captions must be {len(images)}, one per frame, got {len(captions)}")
-        font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
-        ruler = ImageDraw.Draw(images[0])
-        boxes = [ruler.multiline_textbbox((0, 0), text, font) for text in captions]
-        (width, height), margin = sizes[0], 6
-        full_width = max(width, *(math.ceil(box[2]) + 2 * margin for box in boxes))
-        full_height = height + math.ceil(max(box[3] for box in boxes)) + 2 * margin
-        for i, (image, text) in enumerate(zip(images, captions, strict=True)):
-            images[i] = Image.new(image.mode, (full_width, full_height))
-            images[i].paste(image)
-            draw = ImageDraw.Draw(images[i])
-            draw.multiline_text((margin, height + margin), text, "white", font)
+    if captions is not None and len(captions) != len(frames):
+        raise ValueError(f"captions must be {len(frames)}, one per frame, got {len(captions)}")
+    (size, add), last = _captioned(sizes[0], captions), len(frames) - 1
     levels = [round(v / 17) * 17 for v in range(256)]
-    images = [image.point(levels) if image.mode == "L" else image for image in images]
-    times = [duration] * len(images)
-    times[-1] += 2000
-    save(
-        path,
-        ("gif",),
-        images[0].save,
-        save_all=True,
-        append_images=images[1:],
-        duration=times,
-        loop=0,
-    )
+
+    def images() -> Iterator[tuple[Any, int]]:
+        for i, frame in enumerate(frames):
+            image = add(_frame(frame), i)
+            grey = image.point(levels) if image.mode == "L" else image
+            yield grey, duration + (2000 if i == last else 0)
+
+    def write(target: Target, format: str) -> None:
+        if isinstance(target, str | os.PathLike):
+            with open(target, "wb") as file:
+                write_gif(file, size, images())
+        else:
+            write_gif(target, size, images())
+
+    save(path, ("gif",), write)
+
+
+def _captioned(
+    size: tuple[int, int], captions: Sequence[str] | None
+) -> tuple[tuple[int, int], Callable[[Any, int], Any]]:
+    """Return the size of frames with captions, and the function that adds the i-th to an image."""
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    if captions is None:
+        return size, lambda image, i: image
+    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
+    ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
+    boxes = [ruler.multiline_textbbox((0, 0), text, font) for text in captions]
+    (width, height), margin = size, 6
+    full_width = max(width, *(math.ceil(box[2]) + 2 * margin for box in boxes))
+    full_height = height + math.ceil(max(box[3] for box in boxes)) + 2 * margin
+
+    def add(image: Any, i: int) -> Any:
+        full = Image.new(image.mode, (full_width, full_height))
+        full.paste(image)
+        draw = ImageDraw.Draw(full)
+        draw.multiline_text((margin, height + margin), captions[i], "white", font)
+        return full
+
+    return (full_width, full_height), add
 
 
 def _as_images(images: Array, shape: Sequence[int] | None) -> Array:
@@ -210,3 +226,15 @@ def _frame(frame: PathLike | Array) -> Any:
         with Image.open(frame) as image:
             return image.convert("L" if image.mode == "L" else "RGB")
     return _image(tile(np.reshape(frame, (1, -1)), shape=np.shape(frame)))
+
+
+def _frame_size(frame: PathLike | Array) -> tuple[int, int]:
+    """Return the width and height of a frame, without its pixels."""
+    from PIL import Image
+
+    if isinstance(frame, str | os.PathLike):
+        with Image.open(frame) as image:
+            width, height = image.size
+    else:
+        height, width = np.shape(frame)[:2]
+    return width, height

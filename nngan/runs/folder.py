@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import plotting
+from .. import checkpoint, plotting
 from ..backend import Array, Backend
 from ..files import FolderLock, atomic_write
 from ..game import METRICS
 from ..gan import GAN
 from ..plotting.sheets import image_shape
 from .settings import RunSettings, config_text, read_extra, write_extra
+from .surroundings import changes, surroundings
+from .tables import GrowingTable
 
 SHEET = 64  # samples on a sheet
 SAVE_EVERY = 10  # seconds between two checkpoints, and two drawings of the curves
@@ -82,6 +83,8 @@ class RunFolder:
         self.settings = settings
         self.measured: list[dict[str, float]] = []
         self.lock: FolderLock | None = None
+        self.history = GrowingTable()
+        self.metrics = GrowingTable()
         self.written = -math.inf  # when the files were last written, by `time.monotonic`
 
     @property
@@ -115,14 +118,21 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.lock = FolderLock(self.path)
         self._check_empty()  # of what another process did before our lock
+        self.change(made_with=surroundings(gan.backend))
         self.save(gan)
         self.write_config(gan)
 
     @classmethod
     def resume(
-        cls, path: str | os.PathLike[str], backend: str | Backend = "numpy"
+        cls, path: str | os.PathLike[str], backend: str | Backend | None = None
     ) -> tuple[RunFolder, GAN]:
         """Return the folder of a run and its game as they were last saved.
+
+        Parameters
+        ----------
+        path : path
+        backend : str or Backend, optional
+            If left out, that of the run.
 
         Raises
         ------
@@ -134,17 +144,30 @@ class RunFolder:
             If the checkpoint is damaged.
         ValueError
             If the checkpoint is not of a run.
+        BackendUnavailable
+            If the backend cannot run here.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the backend, the number of BLAS threads, or versions are not those of the run, so
+            that it may end with other bytes.
         """
         file = Path(path) / "checkpoint.npz"
         lock = FolderLock(file.parent) if file.exists() else None
-        gan, extra = GAN.load_with_extra(file, backend)
-        settings, measured = read_extra(extra, file)
+        settings, measured = read_extra(checkpoint.load_extra(file), file)
         if settings is None:
             raise ValueError(
                 f"{file} is a saved game without the settings of a run: load it with GAN.load"
             )
+        before = settings.made_with or {}
+        gan = GAN.load(file, before.get("backend", "numpy") if backend is None else backend)
         folder = cls(path, settings)
         folder.measured, folder.lock = measured, lock
+        now = surroundings(gan.backend)
+        folder.change(made_with=now)
+        if before and (said := changes(before, now)):
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
         return folder, gan
 
     def change(self, **settings: object) -> None:
@@ -166,12 +189,18 @@ class RunFolder:
     def save(self, gan: GAN) -> None:
         """Write the tables, and last the checkpoint: the game, the settings and the scores."""
         if gan.epoch:
-            epochs = zip(*(gan.history[name] for name in METRICS), strict=True)
-            means = [[i, *values] for i, values in enumerate(epochs, 1)]
-            self._write("history.csv", as_csv(["epoch", *METRICS], means))
+
+            def epochs(done: int) -> Iterable[Sequence[float]]:
+                columns = [gan.history[name][done:] for name in METRICS]
+                return zip(range(done + 1, gan.epoch + 1), *columns, strict=True)
+
+            self.history.write(self.path / "history.csv", ["epoch", *METRICS], gan.epoch, epochs)
         if self.measured:
-            rows = [list(row.values()) for row in self.measured]
-            self._write("metrics.csv", as_csv(list(self.measured[0]), rows))
+            names = list(self.measured[0])
+            self.metrics.write(
+                self.path / "metrics.csv", names, len(self.measured),
+                lambda done: [[*row.values()] for row in self.measured[done:]],
+            )  # fmt: skip
         gan.save(self.checkpoint, write_extra(self.settings, self.measured))
 
     def draw(self, gan: GAN) -> None:
@@ -181,9 +210,9 @@ class RunFolder:
         if self.measured:
             with atomic_write(self.path / "metrics.png") as file:
                 plotting.plot_quality(self.measured, file, self.settings.real_scores)
-        sheets = sorted((self.path / "samples").glob("epoch_*.png"))
-        if sheets:
-            captions = [f"epoch {int(sheet.stem.removeprefix('epoch_'))}" for sheet in sheets]
+        found = {epoch_of(path): path for path in (self.path / "samples").glob("epoch_*.png")}
+        if sheets := [found[epoch] for epoch in sorted(found) if epoch]:
+            captions = [f"epoch {epoch_of(sheet)}" for sheet in sheets]
             with atomic_write(self.path / "progress.gif") as file:
                 plotting.save_gif(file, sheets, captions)
 
@@ -214,6 +243,12 @@ class RunFolder:
             file.write(text.encode())
 
 
+def epoch_of(sheet: Path) -> int:
+    """Return the epoch in the name of a sheet; 0 if there is none."""
+    number = sheet.stem.removeprefix("epoch_")
+    return int(number) if number.isdecimal() and number.isascii() else 0
+
+
 def sheet_labels(classes: int) -> tuple[Array | None, int]:
     """Return the labels of the samples on a sheet, if any, and the number of its columns.
 
@@ -237,10 +272,3 @@ def load_run(
     file = path / "checkpoint.npz" if path.is_dir() else path
     gan, extra = GAN.load_with_extra(file, backend)
     return gan, read_extra(extra, file)[0]
-
-
-def as_csv(names: Sequence[str], rows: Iterable[Sequence[float]]) -> str:
-    """Return a table as text, with the names in its first line."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([names, *rows])
-    return text.getvalue()

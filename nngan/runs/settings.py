@@ -43,6 +43,12 @@ def _scores(name: str, value: Mapping[str, float]) -> dict[str, float]:
     return value
 
 
+def _texts(name: str, value: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(t, str) for t in value.values()):
+        raise ValueError(f"{name} must be texts by their names, got {shortened(value)}")
+    return value
+
+
 def _size(name: str, value: Any) -> Any:
     return positive_int(name, value) if not isinstance(value, list | tuple) else _shape(name, value)
 
@@ -93,8 +99,9 @@ class RunSettings:
         `Measure` measures every this many epochs and at the last; None: not at all.
     real_scores : dict of str to float, or None
         Scores of real images by the same measures; `Measure` sets them.
-    nngan : str
-        Version of the library that began the run.
+    made_with : dict of str to str, or None
+        Backend, threads and versions of the process that last began or went on with the run, which
+        decide its last bits; `RunFolder` sets them.
 
     Raises
     ------
@@ -115,7 +122,7 @@ class RunSettings:
     sample_every: int = _setting(positive_int, 1)
     measure_every: int | None = _setting(_optional(positive_int), None)
     real_scores: dict[str, float] | None = _setting(_optional(_scores), None)  # noqa: RUF009
-    nngan: str = _setting(text, "")
+    made_with: dict[str, str] | None = _setting(_optional(_texts), None)  # noqa: RUF009
 
     def __post_init__(self) -> None:
         for setting in fields(self):
