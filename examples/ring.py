@@ -15,7 +15,7 @@ import time
 
 import nngan as nn
 from nngan.backend import get_backend
-from nngan.command_line import OneSentenceParser, positive, run_main
+from nngan.command_line import OneSentenceParser, positive, run_main, say
 from nngan.commands.options import PICTURES, add_backend, in_options, output, seed
 from nngan.datasets import RING
 from nngan.layers.activations import sigmoid
@@ -63,13 +63,13 @@ def main() -> None:
     started = time.perf_counter()
     gan.fit(x, math.ceil(options.steps / 100), BATCH)
     steps = int(backend.to_numpy(gan.clock)[0])
-    print(f"{steps} steps, {time.perf_counter() - started:.0f} s")
+    say(f"{steps} steps, {time.perf_counter() - started:.0f} s")
 
     fake = gan.sample(2500)
     found = count_modes(fake, RING)
     counts = found.counts.astype(int).tolist()
-    print(f"modes found: {found.covered} of 8; generated points within 3 std of each: {counts}")
-    print(f"share of points within 3 std of a mode: {found.high_quality:.1%} (real points: 98.9%)")
+    say(f"modes found: {found.covered} of 8; generated points within 3 std of each: {counts}")
+    say(f"share of points within 3 std of a mode: {found.high_quality:.1%} (real points: 98.9%)")
 
     to_numpy, asarray = gan.backend.to_numpy, gan.backend.asarray
     logits, cache = D.forward(asarray(fake))
@@ -79,7 +79,7 @@ def main() -> None:
         x[:1000], fake[:1000], options.out, arrows=arrows[:60],
         title=f"ring after {steps} steps",
     )  # fmt: skip
-    print(f"Picture: {os.path.abspath(options.out)}")
+    say(f"Picture: {os.path.abspath(options.out)}")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import contextlib
 import io
 import math
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
+
+# Set in the environment of a process that ends with the process that holds its standard input.
+PARENT = "NNGAN_STOPS_WITH_STDIN"
 
 
 class OneSentenceParser(argparse.ArgumentParser):
@@ -27,6 +33,27 @@ class OneSentenceParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
+def stop_with_parent() -> None:
+    """Stop as by Ctrl-C when standard input ends, if whoever started this process asked for it.
+
+    A pipe ends with the process that holds its other end, however that process ends.
+    """
+    if os.environ.pop(PARENT, None) and sys.stdin is not None:
+
+        def wait() -> None:
+            with contextlib.suppress(OSError, ValueError):
+                while os.read(0, 1):
+                    pass
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+                os._exit(130)
+            if os.name == "posix":  # a signal also ends a wait
+                os.kill(os.getpid(), signal.SIGINT)
+            else:
+                _thread.interrupt_main()
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
 def run_main(main: Callable[[], int | None]) -> NoReturn:
     """Run a program and exit with its status; after Ctrl-C with 130, without a traceback.
 
@@ -37,6 +64,7 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
     try:
+        stop_with_parent()
         status = main()
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -45,7 +73,8 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
         status = 130
     except OSError as error:
         if error.filename is not None:
-            raise
+            print(f"error: {one_sentence(error)}", file=sys.stderr)
+            sys.exit(1)
         _discard_output()
         if not isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
             print(f"error: the output cannot be written: {one_sentence(error)}", file=sys.stderr)

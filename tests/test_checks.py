@@ -1,6 +1,10 @@
 """nngan/checks.py: what is no number at all is refused like a wrong one."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +91,32 @@ def test_an_error_without_a_file_is_a_sentence():
     one_sentence = command_line.one_sentence
     assert one_sentence(OSError(28, "No space left")) == "No space left"
     assert one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"
+
+
+WAITS = """
+import time; from nngan.command_line import run_main
+def main():
+    print("ready", flush=True)
+    time.sleep(60)
+run_main(main)
+"""
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_process_stops_with_the_pipe_of_its_parent_if_it_was_asked_to(asked):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE,
+        env=environment | ({command_line.PARENT: "yes"} if asked else {}),
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.close()
+        if asked:
+            assert process.wait(30) == 130
+            assert process.stderr.read() == "\nStopped.\n"
+        else:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            process.kill()

@@ -8,8 +8,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import psutil
 import pytest
 
 import nngan as nn
@@ -85,6 +87,41 @@ def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path):
     assert [row["seed"] for row in rows] == list(range(n))
     assert f"Stopped after {n} of 500 seeds, which ring.json has\n" in out
     assert (tmp_path / "ring.png").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGKILL", 15)])
+def test_no_process_outlives_its_parent(tmp_path, number):
+    arguments = "ring --seeds 500 --steps 20 --processes 2 --json ring.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nngan", "mixtures", *arguments.split()], cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not (tmp_path / "ring.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    process.send_signal(number)
+    process.wait(60)
+    assert not psutil.wait_procs(children, timeout=30)[1]
+
+
+def test_numbers_that_cannot_be_written_stop_no_seed(script, monkeypatch, tmp_path, capsys):
+    found = count_modes(RING.sample(100, 0)[0], RING)
+    result = partial(mixtures.Run, steps=20, minutes=0.1, samples=np.zeros((3, 2)), modes=found)
+    monkeypatch.setattr(mixtures, "train", lambda seed, **_: result(seed))
+    monkeypatch.setattr(mixtures, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
+    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # the script sets it for good
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nngan.files.os.fsync", full)
+    assert script("ring", "--seeds", 2, "--json", "ring.json", "--plot", "ring.png") == 1
+    out = capsys.readouterr().out
+    assert out.count("not written: ring.json: No space left on device") == 2
+    assert "mean of 2 seeds" in out
 
 
 def test_a_seed_that_diverges_is_named_and_the_others_go_on(script, monkeypatch, tmp_path, capsys):

@@ -20,7 +20,7 @@ def script(monkeypatch, tmp_path):
     """Run the command in this process with a stand-in for the two it calls; return its status."""
     calls = []
 
-    def play(command, stdout, stderr, env):
+    def play(command, stdin, stdout, stderr, env):
         assert command[:3] == [sys.executable, "-m", "nngan"]
         name, *arguments = command[3:]
         calls.append((name, *arguments))

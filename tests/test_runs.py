@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
+import psutil
 import pytest
 from games import float32_game
 
@@ -331,7 +332,6 @@ def test_the_last_of_20000_epochs_costs_what_the_tenth_does(tmp_path, monkeypatc
 
 def memory_in_use():
     """Return the bytes of this process in memory."""
-    psutil = pytest.importorskip("psutil")
     return psutil.Process().memory_info().rss
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import datasets, metrics
 from ..backend import Array, Backend
+from ..command_line import say
 from ..datasets import DatasetError
 from ..metrics import Judge
 
@@ -80,7 +81,7 @@ def training_data(
     except DatasetError as error:
         if name == "mnist" or data_dir is not None:
             raise
-        print(f"MNIST is not available, so train on scikit-learn's 8x8 digits instead: {error}")
+        say(f"MNIST is not available, so train on scikit-learn's 8x8 digits instead: {error}")
         return training_data("digits")
 
 
@@ -100,5 +101,5 @@ def mnist_and_judge(backend: Backend, data_dir: str | None) -> tuple[Any, Any, J
         backend.asarray(datasets.mnist(split, data_dir)[0]) for split in ("train", "test")
     )
     if not metrics.judge_path().exists():
-        print("Training the judge, a classifier; only this once: about half a minute ...")
+        say("Training the judge, a classifier; only this once: about half a minute ...")
     return train, test, metrics.load_judge(data_dir)

@@ -85,11 +85,11 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
             file.write((json.dumps(report(scores, options), indent=2) + "\n").encode())
     except (ValueError, OSError, DatasetError, JudgeError, BackendUnavailable) as error:
         command.error(in_options(error, command))
-    print(f"{scores.samples:,} samples after epoch {scores.gan.epoch}, ± standard error\n")
-    print(table(scores))
+    say(f"{scores.samples:,} samples after epoch {scores.gan.epoch}, ± standard error\n")
+    say(table(scores))
     for note in scores.notes:
-        print(f"\n{note}")
-    print(f"Written: {path}")
+        say(f"\n{note}")
+    say(f"Written: {path}")
     return 0
 
 

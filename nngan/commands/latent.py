@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import plotting
 from ..backend import Array, BackendUnavailable, Key, Stream, get_backend
-from ..command_line import OneSentenceParser, between
+from ..command_line import OneSentenceParser, between, say
 from ..datasets import DatasetError
 from ..files import atomic_write
 from ..gan import GAN
@@ -72,17 +72,17 @@ def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
     def write(name: str, plot: Callable[..., object], arguments: dict[str, Any]) -> None:
         with atomic_write(out / name) as file:
             plot(path=file, shape=shape, **arguments)
-        print(f"Written: {out / name}")
+        say(f"Written: {out / name}")
 
     write("walks.png", plotting.plot_walks, walks(gan, options.pairs, options.steps, seed))
     if gan.latent_dim > 1:
         write("atlas.png", plotting.plot_atlas, atlas(gan, seed))
     else:
-        print("No atlas.png: a map needs two latent dimensions, this game has one")
+        say("No atlas.png: a map needs two latent dimensions, this game has one")
     if gan.D.n_in == features:
         write("gradients.png", plotting.plot_gradients, gradients(gan, settings, seed))
     else:
-        print("No gradients.png: D sees more than the pixels of one sample")
+        say("No gradients.png: D sees more than the pixels of one sample")
 
 
 def kinds(gan: GAN) -> dict[str, Walk]:
@@ -173,7 +173,7 @@ def gradients(gan: GAN, settings: RunSettings | None, seed: int) -> dict[str, An
             )
         images["real"] = data.unit(order[:JUDGED])
     else:
-        print("The run does not say which data it learned from: gradients at generated images only")
+        say("The run does not say which data it learned from: gradients at generated images only")
     groups = {name: (x, *input_gradient(gan, x)) for name, x in images.items()}
     title = "What D looks at: the gradient of its logit in the pixels"
     title += "\nblue: brighter would look more real to D; vermilion: darker would"

@@ -28,7 +28,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..backend import Array, BackendUnavailable, get_backend
-from ..command_line import OneSentenceParser, one_sentence, positive
+from ..command_line import OneSentenceParser, one_sentence, positive, say
 from ..datasets import GRID, RING, Mixture
 from ..files import atomic_write
 from ..layers import LeakyReLU, Linear
@@ -175,6 +175,14 @@ def parse(arguments: Sequence[str] | None, program: str) -> argparse.Namespace:
 def begin() -> None:
     """Prepare a process that may be ended at any moment."""
     tqdm.set_lock(threading.RLock())  # its default, a semaphore of the system, would be left behind
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()  # however it ends
+            os._exit(1)
+
+        threading.Thread(target=follow, daemon=True).start()
 
 
 def submit(pool: ProcessPoolExecutor, options: argparse.Namespace) -> dict[Future[Run], int]:
@@ -190,12 +198,17 @@ def submit(pool: ProcessPoolExecutor, options: argparse.Namespace) -> dict[Futur
         signal.signal(signal.SIGINT, handler)
 
 
-def keep(runs: list[Run], path: Path | None) -> None:
-    """Write the numbers of all runs so far, by seed."""
+def keep(runs: list[Run], path: Path | None) -> int:
+    """Write the numbers of all runs so far, by seed; return 1 if they cannot be written, else 0."""
     runs.sort(key=lambda run: run.seed)
-    if runs and path is not None:
-        with atomic_write(path) as file:
-            file.write((json.dumps([report(run) for run in runs], indent=2) + "\n").encode())
+    try:
+        if runs and path is not None:
+            with atomic_write(path) as file:
+                file.write((json.dumps([report(run) for run in runs], indent=2) + "\n").encode())
+    except OSError as error:  # the other seeds go on, and the next one tries again
+        say(f"not written: {one_sentence(error)}")
+        return 1
+    return 0
 
 
 def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
@@ -215,7 +228,7 @@ def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
         heading=heading,
         radius=RADIUS,
     )
-    print(f"picture: {options.plot}")
+    say(f"picture: {options.plot}")
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures") -> int:
@@ -226,7 +239,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
         os.environ[f"{library}_NUM_THREADS"] = "1"
     runs: list[Run] = []
     K = len(DATA[options.mixture].centers)
-    print(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
+    say(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
     workers = min(options.processes, options.seeds)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin) as pool:
         try:
@@ -235,23 +248,27 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
                 try:
                     run = job.result()
                 except (TrainingDiverged, ValueError, MemoryError, BrokenProcessPool) as error:
-                    print(f"seed {jobs[job]}: {one_sentence(error)}", flush=True)
+                    say(f"seed {jobs[job]}: {one_sentence(error)}")
                     status = 1
                     continue
                 runs.append(run)
+                status = keep(runs, options.json) or status
                 covered, quality, kl, _ = run.modes
                 label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
-                print(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes), flush=True)
-                keep(runs, options.json)
+                say(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes))
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
                 process.terminate()
             pool.shutdown(cancel_futures=True)
-            keep(runs, options.json)  # Ctrl-C may have interrupted the call above
-            where = f", which {options.json} has" if runs and options.json else ""
-            print(f"\nStopped after {len(runs)} of {options.seeds} seeds{where}")
             status = 130
-    print(table(runs, options.mixture))
+            is_kept = not keep(runs, options.json)  # Ctrl-C may have interrupted the call above
+            where = f", which {options.json} has" if runs and options.json and is_kept else ""
+            say(f"\nStopped after {len(runs)} of {options.seeds} seeds{where}")
+    say(table(runs, options.mixture))
     if runs and options.plot is not None:
-        draw(runs, options)
+        try:
+            draw(runs, options)
+        except OSError as error:
+            say(f"no picture: {one_sentence(error)}")
+            status = status or 1
     return status

@@ -14,18 +14,19 @@ side by side, one per core.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..command_line import OneSentenceParser, one_sentence, positive
+from ..command_line import PARENT, OneSentenceParser, one_sentence, positive, say
 from ..recipes import RECIPES
 from ..runs import describes, read_config, repeats_of
 from ..stored import DamagedFile, entry, read_json
@@ -108,20 +109,31 @@ def play(run: Path, settings: Wanted, options: argparse.Namespace) -> None:
     if options.data_dir:
         train, measure = ([*given, "--data-dir", options.data_dir] for given in (train, measure))
     threads = max(1, (os.cpu_count() or 1) // options.processes)
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), PARENT: "yes"}
     for command, arguments in (("train", train), ("evaluate", measure)):
         log = run.with_suffix(f".{command}.log")
         started = time.monotonic()
-        with open(log, "a") as out:
+        with open(log, "a") as out, open_while_we_live() as ours:
             words = [sys.executable, "-m", "nngan", command, *arguments]
             status = subprocess.run(
-                [str(word) for word in words], stdout=out, stderr=subprocess.STDOUT,
+                [str(word) for word in words], stdin=ours, stdout=out, stderr=subprocess.STDOUT,
                 env=environment,
             ).returncode  # fmt: skip
         if status:
             raise RuntimeError(f"nngan {command} ended with status {status}: see {log}")
         minutes = (time.monotonic() - started) / 60
-        print(f"{run}: nngan {command}, {minutes:.1f} minutes", flush=True)
+        say(f"{run}: nngan {command}, {minutes:.1f} minutes")
+
+
+@contextlib.contextmanager
+def open_while_we_live() -> Iterator[int]:
+    """Yield the reading end of a pipe that ends with this process, however it ends."""
+    ours, theirs = os.pipe()
+    try:
+        yield ours
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def row(name: str, reports: Iterable[Mapping[str, Mapping[str, float]]]) -> list[str]:
@@ -220,7 +232,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan table") -
             )
             return 130
     failures = [failure for job in jobs if (failure := job.exception())]
-    print(table({run: s for run, s in runs.items() if complete(run, s)}))
+    say(table({run: s for run, s in runs.items() if complete(run, s)}))
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if conflicts or failures else 0
