@@ -97,3 +97,18 @@ def is_whole(n: object) -> bool:
         return bool(n == int(n))  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):  # no number at all, NaN, infinite
         return False
+
+
+def image_shape(shape: Iterable[int]) -> tuple[int, ...]:
+    """Return the shape of an image: (height, width), or (height, width, 3) for colour."""
+    sizes = tuple(positive_int("shape", n) for n in shape)
+    if len(sizes) not in (2, 3) or sizes[2:] not in ((), (3,)):
+        raise ValueError(f"shape must be (height, width) or (height, width, 3), got {sizes}")
+    return sizes
+
+
+def to_unit(low: float, high: float) -> str:
+    """Return in Python how to bring values between `low` and `high` into [0, 1]."""
+    if low >= -1 and high <= 1:
+        return "x" if low >= 0 else "(x + 1) / 2"
+    return "x / 255" if low >= 0 and high <= 255 else "(x - x.min()) / (x.max() - x.min())"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import _thread
 import argparse
 import contextlib
+import difflib
 import io
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -29,7 +31,16 @@ class OneSentenceParser(argparse.ArgumentParser):
         super().__init__(prog, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Print `message` alone, without the usage, and exit with status 2."""
+        """Print `message` alone, without the usage, and exit with status 2.
+
+        An option that does not exist gets the most similar one that does, if any.
+        """
+        if wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
+            known = [name for action in self._actions for name in action.option_strings]
+            if similar := difflib.get_close_matches(wrong[1], known, n=1):
+                message += f": did you mean {similar[0]}?"
+            else:
+                message += f": {self.prog} --help lists the options"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 

@@ -75,7 +75,7 @@ class MLPGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     backend : str
         "numpy", "numba", "mkl" or "cupy". A pickle is loaded onto the same backend.
     progress : bool
-        Whether `fit` shows a progress bar and a line for each epoch.
+        Whether `fit` shows a progress bar and lines of losses.
     random_state : None, int or RandomState
         `fit` draws the seed of the game from it. An int gives the same game each time.
 

@@ -63,7 +63,7 @@ def test_a_conditional_game_walks_in_one_class_at_a_time(look, capsys):
     gan = saved(nn.GAN(G, D, classes=3), data="digits")
     assert look("run") == 0
     assert pictures() == ["atlas.png", "walks.png"]
-    assert "No gradients.png: D sees more than the pixels" in capsys.readouterr().out
+    assert "No gradients.png: D sees labels" in capsys.readouterr().out
     drawn = latent.walks(gan, pairs=2, steps=3, seed=0)["walks"]["linear"]
     ends = gan.latents(4)
     np.testing.assert_array_equal(drawn[1, 0], gan.generate(ends[2:3], labels=1)[0])
@@ -121,7 +121,7 @@ def test_what_a_run_lacks_is_left_out_and_said(look, capsys):
     assert pictures() == ["walks.png"]
     out = capsys.readouterr().out
     assert "No atlas.png: a map needs two latent dimensions" in out
-    assert "No gradients.png: D sees more than the pixels of one sample" in out
+    assert "No gradients.png: D sees labels or several images at once, not the pixels of one" in out
 
 
 def test_a_game_without_known_data(look, capsys):

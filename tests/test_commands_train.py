@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -549,7 +550,7 @@ def files_of(folder):
         ("--out=", "argument --out: must name a folder, got ''"),
         (
             "--data digits --batch-size 5000",
-            "the data set has 1797 samples, fewer than one step takes: lower --batch-size 5000",
+            "the data set has 1797 samples, and one step takes 5000: lower --batch-size 5000",
         ),
         ("--data digits --batch-size 900 --k 2", "lower --batch-size 900 times --k 2"),
         (
@@ -706,3 +707,32 @@ def test_a_folder_that_cannot_be_written(train, capsys, tmp_path):
     assert "file is a file, a run needs a folder" in error
     assert error.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
+
+
+# -- what a shell does -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "after"),
+    [
+        ({"MPLBACKEND": "TkAgg"}, ""),
+        ({"MPLBACKEND": "module://matplotlib_inline.backend_inline"}, ""),
+        ({"MPLBACKEND": "nonsense"}, ""),
+        ({"PYTHONIOENCODING": "ascii"}, ""),
+        ({}, "| head -1"),
+        ({}, "> /dev/full"),
+        ({}, ">&-"),
+        ({}, "2>&-"),
+    ],
+    ids=lambda value: str(value),
+)
+@pytest.mark.skipif(os.name == "nt", reason="these are a shell's redirections")
+def test_nothing_around_a_training_ends_it(tmp_path, environment, after):
+    line = " ".join(map(shlex.quote, [sys.executable, "-m", "nngan", "train", *SMALL]))
+    line += f" --epochs 2 --recipe tf_basic --out run {after}"
+    home = {"PYTHONPATH": str(SCRIPT.parents[1]), "DISPLAY": "", **environment}
+    subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, env={**os.environ, **home}, capture_output=True
+    )
+    assert nn.GAN.load(tmp_path / "run" / "checkpoint.npz").epoch == 2
+    assert (tmp_path / "run" / "progress.gif").exists()

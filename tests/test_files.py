@@ -173,7 +173,9 @@ def test_a_lock_ends_with_its_object(tmp_path):
     lock = FolderLock(tmp_path)
     del lock
     gc.collect()
-    end(in_another_process(LOCK, tmp_path))
+    other = in_another_process(LOCK, tmp_path)
+    end(other)
+    assert other.returncode == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX alone forks")

@@ -674,3 +674,9 @@ def test_ctrl_c_while_the_judge_learns_leaves_no_judge(monkeypatch):
     x, labels = nn.datasets.digits()
     with pytest.raises(KeyboardInterrupt):  # scikit-learn catches it and only warns
         judge_module.train_judge(x[:500] / 255, labels[:500], x[500:] / 255, labels[500:])
+
+
+def test_the_nearest_other_row():
+    x = np.random.default_rng(0).standard_normal((9, 3))
+    expected = [np.delete(np.linalg.norm(x - row, axis=1), i).min() for i, row in enumerate(x)]
+    np.testing.assert_allclose(nn.metrics.nearest_other(x), expected)

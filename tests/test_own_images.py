@@ -194,6 +194,7 @@ def table(path, head, columns, delimiter=","):
 PIXELS = [f"pixel{i}" for i in range(16)]
 ROWS = SQUARE.reshape(6, -1).tolist()
 LABELLED = [[c, *row] for c, row in zip(CLASSES, ROWS, strict=True)]
+NUMBERED = [[i, *row] for i, row in enumerate(ROWS)]
 LAST = [[*row, c] for c, row in zip("abcabc", ROWS, strict=True)]
 
 
@@ -209,6 +210,18 @@ LAST = [[*row, c] for c, row in zip("abcabc", ROWS, strict=True)]
         ("x.tsv", ["label", *PIXELS], LABELLED, "\t", True),
         ("x.txt", [], ROWS, " ", False),
         ("x.csv", ["id", "label", *PIXELS], [["a", *row] for row in LABELLED], ",", True),
+        ("x.csv", ["0", *map(str, range(1, 16))], ROWS, ",", False),
+        (
+            "x.csv",
+            ["", *map(str, range(16))],
+            [[i, *row] for i, row in enumerate(ROWS)],
+            ",",
+            False,
+        ),
+        ("x.csv", ["digit", *PIXELS], LABELLED, ",", True),
+        ("x.csv", [], [[*row, c] for c, row in zip(CLASSES, ROWS, strict=True)], ",", True),
+        ("x.csv", [], LAST, ",", True),
+        ("x.csv", [], [["abc"[c], *row] for c, row in zip(CLASSES, ROWS, strict=True)], ",", True),
         ("x.csv", ["", *PIXELS], [[i, *row] for i, row in enumerate(ROWS)], ",", False),
     ],
 )
@@ -311,7 +324,7 @@ def test_labels_of_every_kind(tmp_path, labels):
         (lambda d: write(d / "a.npy", b"no"), "cannot be read as NumPy's file"),
         (lambda d: write(d / "a.npz", b"PK\3\4no"), "cannot be read as NumPy's file"),
         (lambda d: write(d / "a.csv", b""), "has no rows"),
-        (lambda d: write(d / "a.csv", b"a,b\n1,x\n"), "is no table of numbers"),
+        (lambda d: write(d / "a.csv", b"a,b,c\n1,x,y\n"), "is no table of numbers"),
         (lambda d: write(d / "a.csv", b"1,2,3,4\n1,2,3\n"), "is no table of numbers"),
         (lambda d: write(d / "a.bin", b"no"), "begins with 6e 6f"),
         (lambda d: saved(d, np.arange(6.0)), "images must be numbers, one image per row"),
@@ -340,7 +353,9 @@ def test_a_pickle_is_not_loaded(tmp_path):
 def test_a_shape_for_rows(tmp_path):
     np.save(tmp_path / "x.npy", GREY.reshape(6, -1))
     assert_same(datasets.load(tmp_path / "x.npy", shape=(5, 4)), GREY, (5, 4))
-    with pytest.raises(DatasetError, match=r"has 20 pixels per image: shape=\(3, 4\) must be"):
+    with pytest.raises(
+        DatasetError, match=r"has 20 pixels per image, which do not fit shape=\(3, 4\)"
+    ):
         datasets.load(tmp_path / "x.npy", shape=(3, 4))
 
 
@@ -353,3 +368,86 @@ def write(path, content):
 def saved(folder, array):
     np.save(folder / "x.npy", array)
     return folder / "x.npy"
+
+
+# -- what could be misunderstood -----------------------------------------------------------------
+
+SMOOTH = np.uint8(10 * np.add.outer(np.arange(6), np.add.outer(np.arange(4), np.arange(5))))
+SCENE = np.stack([SMOOTH, 255 - SMOOTH, SMOOTH // 2], axis=3)  # (6, 4, 5, 3), as photographs are
+
+
+@pytest.mark.parametrize("order", ["together", "apart", "channels first"])
+def test_the_colours_of_rows_are_found_in_either_order(tmp_path, order):
+    first = np.moveaxis(SCENE, 3, 1)
+    array = {"together": SCENE.reshape(6, -1), "apart": first.reshape(6, -1)}.get(order, first)
+    np.save(tmp_path / "x.npy", array)
+    assert_same(datasets.load(tmp_path / "x.npy", shape=(4, 5, 3)), SCENE, (4, 5, 3))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float64, bool])
+def test_0_and_1_are_black_and_white(tmp_path, dtype):
+    np.save(tmp_path / "x.npy", (GREY > 128).astype(dtype))
+    images = datasets.load(tmp_path / "x.npy")
+    white = 255 if images.x.dtype == np.uint8 else 1
+    np.testing.assert_array_equal(images.x, white * (GREY > 128).reshape(6, -1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float64])
+def test_few_levels_of_grey_reach_from_black_to_white(tmp_path, dtype):
+    levels = (GREY // 16 + 1).astype(dtype)  # 1..16, as in scikit-learn's digits
+    np.save(tmp_path / "x.npy", levels)
+    images = datasets.load(tmp_path / "x.npy")
+    np.testing.assert_allclose(images.x, levels.reshape(6, -1) / levels.max(), rtol=1e-6)
+
+
+def test_float_images_in_0_1_keep_their_greys(tmp_path):
+    Image.fromarray((GREY[0] / 255).astype(np.float32)).save(tmp_path / "a.tiff")
+    assert_same(datasets.load(tmp_path), GREY[:1], (5, 4))
+    Image.fromarray(-(GREY[0] / 255).astype(np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(DatasetError, match=r"has pixels outside 0\.\.65535"):
+        datasets.load(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("TRAIN", "val")])
+def test_splits_by_other_names(tmp_path, names):
+    folders = [f"{names[0]}/cat", f"{names[0]}/dog", f"{names[1]}/cat"]
+    write_images(tmp_path, COLOUR[:3], folders)
+    images = datasets.load(tmp_path)
+    assert_same(images, COLOUR[:2], (5, 4, 3))
+    assert images.labels.tolist() == [0, 1]
+
+
+def test_hidden_folders_are_not_looked_into(tmp_path):
+    write_images(tmp_path, COLOUR[:3], ["a", "b", ".ipynb_checkpoints"])
+    write_images(tmp_path, COLOUR[:1], ["__MACOSX"])
+    assert datasets.load(tmp_path).labels.tolist() == [0, 1]
+
+
+def test_folders_whose_names_are_equal_as_numbers_are_two_classes(tmp_path):
+    write_images(tmp_path, COLOUR[:2], ["1", "01"])
+    assert sorted(datasets.load(tmp_path).labels.tolist()) == [0, 1]
+
+
+@pytest.mark.parametrize("y", [GREY, np.ones((6, 40)), np.zeros((6, 2))])
+def test_what_is_no_class_is_no_label(tmp_path, y):
+    np.savez(tmp_path / "d.npz", x=COLOUR, y=y)
+    assert datasets.load(tmp_path / "d.npz").labels is None
+
+
+@pytest.mark.parametrize("option", [{"key": "x"}, {"shape": (5, 4)}])
+def test_options_of_files_are_refused_for_a_folder(tmp_path, option):
+    write_images(tmp_path, COLOUR)
+    with pytest.raises(DatasetError, match=r"is for files, and .* is a folder: leave it out"):
+        datasets.load(tmp_path, **option)
+
+
+@pytest.mark.parametrize("size", [np.int64(4), (4, np.int32(4)), [4, 4]])
+def test_sizes_of_every_kind(tmp_path, size):
+    write_images(tmp_path, COLOUR)
+    assert datasets.load(tmp_path, size=size).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("size", [2.5, 0, (1, 2, 3), (4, "x")])
+def test_a_wrong_size_is_named(tmp_path, size):
+    with pytest.raises(ValueError, match=r"^size must be "):
+        datasets.load(tmp_path, size=size)

@@ -211,7 +211,7 @@ def test_short_epochs_share_a_checkpoint(tmp_path, monkeypatch):
 
 def test_a_game_whose_samples_are_no_images_is_refused_before_it_trains(tmp_path):
     run = RunFolder(tmp_path / "run", SETTINGS)
-    with pytest.raises(ValueError, match=r"shape must be \(height, width\).* with 6 features"):
+    with pytest.raises(ValueError, match=r"images with 6 features are not square: pass shape="):
         run.create(float32_game())
     assert not (tmp_path / "run").exists()
     RunFolder(tmp_path / "run", SETTINGS, shape=(2, 3)).create(float32_game())
@@ -351,3 +351,27 @@ def test_frames_of_an_animation_are_in_memory_one_at_a_time(tmp_path, monkeypatc
     nn.plotting.save_gif(tmp_path / "out.gif", paths, ["caption"] * 5)
     assert len(alive) == 5
     assert max(alive) <= 2  # the one before is let go when the next is there
+
+
+@pytest.mark.parametrize(
+    ("classes", "columns", "rows"), [(0, 8, 8), (2, 8, 8), (3, 6, 10), (10, 10, 6), (47, 7, 7)]
+)
+def test_a_sheet_can_be_looked_at_whatever_the_number_of_classes(classes, columns, rows):
+    labels, width = nngan.runs.folder.sheet_labels(classes)
+    assert width == columns
+    if classes:
+        assert -(-len(labels) // columns) == rows
+        assert set(labels) == set(range(classes))
+    if 0 < classes <= 16:
+        table = labels.reshape(rows, columns)
+        assert (table == table[0]).all()  # a column has one class
+        assert (np.diff(table[0]) >= 0).all()
+
+
+def test_draw_saves_a_run_that_stopped_early(tmp_path):
+    run, gan = RunFolder(tmp_path / "run", RunSettings(epochs=1000, batch_size=8)), game()
+    run.create(gan)
+    x = np.random.default_rng(0).uniform(0, 1, (16, 4)).astype(np.float32)
+    gan.fit(x, 3, 8, callbacks=[run], progress=False)
+    run.draw(gan)
+    assert load_run(run.path)[0].epoch == 3

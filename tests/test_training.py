@@ -235,7 +235,7 @@ def test_callbacks_do_not_see_an_epoch_that_diverged():
 def test_a_run_says_the_values_at_chance_once_and_each_epoch_has_a_line(capsys):
     fit(float32_game(), epochs=2, progress=True)
     chance, first, second = capsys.readouterr().out.splitlines()
-    assert chance == "at chance: D loss 1.386, G loss 0.693, D(x) 0.50, D(G(z)) 0.50"
+    assert chance == "at chance: D loss 1.386, G loss 0.693, D(x) 0.50, D(G(z)) 0.50 (/s: samples)"
     assert first.startswith("epoch 1/2  D loss ")
     for part in ("epoch 2/2", "  D loss 1.", "  G loss 0.", "  D(x) 0.", "  D(G(z)) 0.", "/s"):
         assert part in second
@@ -384,7 +384,7 @@ def on_disk(path, x):
         (scipy.sparse.eye_array(20, 6), {}, r"x is a sparse matrix: pass x\.toarray\(\)"),
         (np.ma.masked_less(data(), 0.5), {}, "x has masked values: fill them"),
         (np.full((20, 6), 300), {}, "x must be floats, or whole numbers in 0..255, got int64"),
-        (data(5), {}, "x has 5 samples, fewer than one step takes: lower batch_size"),
+        (data(5), {}, "x has 5 samples, and one step takes 8: lower batch_size=8"),
         (data() * np.nan, {}, "NaN or infinite"),
         (data(), {"epochs": 0}, "epochs must be a positive whole number, got 0"),
         (data(), {"batch_size": -1}, "batch_size must be a positive whole number, got -1"),

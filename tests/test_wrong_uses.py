@@ -84,7 +84,7 @@ WRONG = [
     (f"{TRAIN} --data one.npy --batch-size 8", "the data set has one value everywhere"),
     (
         f"{TRAIN} --data few.npy",
-        "the data set has 20 samples, fewer than one step takes: lower --batch-size",
+        "has 20 samples, and one step takes 128: lower --batch-size 128",
     ),
     (f"{TRAIN} --data few.npy --batch-size 1", "--batch-size must be 2 or more"),
     (f"{TRAIN} --data few.npy --images 21", "few.npy has 20 images, fewer than 21: check --images"),
@@ -94,12 +94,15 @@ WRONG = [
     (f"{TRAIN} --data photos --size big", "argument --size: must be N or H,W, whole numbers"),
     (f"{TRAIN} --data photos --size -3", "argument --size"),
     (f"{TRAIN} --data photos --size 8,8,3", "argument --size: must be N or H,W, whole numbers"),
-    (f"{TRAIN} --data few.npy --shape 5,5", "must be (height, width) or (height, width, 3)"),
+    (
+        f"{TRAIN} --data few.npy --shape 5,5",
+        "16 pixels per image, which do not fit --shape 5,5",
+    ),
     (f"{TRAIN} --data few.npy --shape 16", "argument --shape: must be H,W or H,W,C"),
     (f"{TRAIN} --data mnist --grey", "--grey is for images of your own: leave it out"),
     (f"{TRAIN} --data digits --size 8", "--size is for images of your own: leave it out"),
     (f"{TRAIN} --data digits --key x", "--key is for images of your own: leave it out"),
-    (f"{TRAIN} --data photos --gray", "unrecognized arguments: --gray"),
+    (f"{TRAIN} --data photos --gray", "unrecognized arguments: --gray: did you mean --grey?"),
     (f"{TRAIN} --data photos --batch-size 2 --measure-every 1", "scores MNIST's digits"),
     # a run
     ("train --data few.npy --batch-size 8 --out run", "already holds a run"),

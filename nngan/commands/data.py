@@ -13,6 +13,7 @@ from ..backend import Array, Backend
 from ..command_line import say
 from ..datasets import DatasetError
 from ..metrics import Judge
+from ..runs import RunSettings
 
 NAMES = ("auto", "mnist", "fashion", "digits")
 
@@ -83,6 +84,32 @@ def training_data(
             raise
         say(f"MNIST is not available, so train on scikit-learn's 8x8 digits instead: {error}")
         return training_data("digits")
+
+
+def run_data(settings: RunSettings, moved: str | None = None, data_dir: str | None = None) -> Data:
+    """Return the images that a run learned from: at their old place, or where they have moved.
+
+    Raises
+    ------
+    DatasetError
+        If they are not there, or are others.
+    """
+    place = settings.data
+    if is_path(settings.data) and is_path(moved):
+        place = os.path.abspath(os.path.expanduser(str(moved)))
+    if is_path(place) and not os.path.exists(place):
+        raise DatasetError(
+            f"the images of the run are not in {place}: add --data PATH, their place"
+        )
+    data = training_data(place, data_dir or settings.data_dir, settings.load)
+    if settings.images is not None:
+        data = data.first(min(settings.images, len(data.x)))
+    if settings.digest not in (None, data.digest()):
+        raise DatasetError(
+            f"the images in {place} are not those that the run learned from, by content and name: "
+            "bring them back, or add --data PATH, where they are now"
+        )
+    return data
 
 
 def is_path(data: str | None) -> bool:

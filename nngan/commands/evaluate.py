@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,10 +24,12 @@ from ..datasets import DatasetError
 from ..files import atomic_write
 from ..gan import GAN
 from ..metrics import Estimate, Judge, JudgeError
+from ..metrics.estimate import mean_of
 from ..metrics.parzen import VALIDATION
+from ..metrics.scores import NEAREST_SAMPLES
 from ..runs import RunSettings, load_run
-from .data import is_known, mnist_and_judge, training_data
-from .options import add_backend, add_data_dir, add_latent_seed, folder, in_options
+from .data import is_known, mnist_and_judge, run_data
+from .options import add_backend, add_data_dir, add_latent_seed, add_moved, folder, in_options
 
 SAMPLES = 10_000  # of every protocol in the table
 LEAST = 20  # images in each half of a run's data
@@ -71,6 +74,7 @@ def parser(program: str) -> OneSentenceParser:
     add_latent_seed(p)
     add_backend(p)
     add_data_dir(p)
+    add_moved(p)
     return p
 
 
@@ -80,6 +84,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
     options = command.parse_args(arguments)
     path = options.run / "metrics.json"
     try:
+        if options.run.is_dir() and not os.access(options.run, os.W_OK):
+            command.error(f"{options.run} cannot be written: change its permissions")
         scores = measure(options)
         with atomic_write(path) as file:
             file.write((json.dumps(report(scores, options), indent=2) + "\n").encode())
@@ -126,8 +132,7 @@ def measure_digits(gan: GAN, settings: RunSettings | None, options: argparse.Nam
 
 def measure_pixels(gan: GAN, settings: RunSettings, options: argparse.Namespace) -> Scores:
     """Score samples of any images, by distances to half of the images that the run has."""
-    data_dir = options.data_dir or settings.data_dir
-    data = training_data(settings.data, data_dir, settings.load).first(settings.images)
+    data = run_data(settings, options.data, options.data_dir)
     if data.x.shape[1] != gan.G.n_out:
         raise ValueError(f"{data.name} has {data.x.shape[1]} pixels, and the run {gan.G.n_out}")
     order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), len(data.x))
@@ -140,10 +145,17 @@ def measure_pixels(gan: GAN, settings: RunSettings, options: argparse.Namespace)
     samples = gan.backend.asarray(gan.sample(half, seed=options.seed))
     say("Measuring samples and real images ...")
     rows, real = (metrics.pixel_scores(x, second) for x in (samples, first))
+    both = gan.backend.xp.concatenate([first, second])  # copies may be of either half
+    rows["nearest"] = mean_of(metrics.nearest(samples[:NEAREST_SAMPLES], both)[1])
+    real["nearest"] = mean_of(metrics.nearest_other(both)[:NEAREST_SAMPLES])
+    reading = (
+        "Energy distance: 0 is best. Precision and density say how real the samples look, recall "
+        "and coverage how much of the data they show; the best is the value of real images."
+    )
     note = (
         f"Compared with {half:,} training images; the column of real images is of {half:,} others."
     )
-    return Scores(gan, metrics.PIXEL_TITLES, rows, real, half, None, [note])
+    return Scores(gan, metrics.PIXEL_TITLES, rows, real, half, None, [reading, note])
 
 
 def report(scores: Scores, options: argparse.Namespace) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Look into a trained game: walks between latent vectors, an atlas, gradients.
 
-nngan latent runs/x                    # three pictures into the run's folder
+nngan latent runs/x                    # up to three pictures into its folder
 nngan latent runs/x/checkpoint.npz --out pictures --seed 7
 """
 
@@ -22,8 +22,8 @@ from ..files import atomic_write
 from ..gan import GAN
 from ..latent import input_gradient, linear_walk, spherical_walk
 from ..runs import RunSettings, load_run
-from .data import is_known, training_data
-from .options import add_backend, add_latent_seed, folder, in_options
+from .data import is_known, run_data
+from .options import add_backend, add_latent_seed, add_moved, folder, in_options
 
 ATLAS = 20  # images along each side
 JUDGED = 8  # images of each kind whose gradients are drawn
@@ -44,6 +44,7 @@ def parser(program: str) -> OneSentenceParser:
         "--steps", type=between(2, 50), default=11, metavar="N", help="images per walk; default: 11"
     )
     add_latent_seed(p)
+    add_moved(p)
     add_backend(p)
     return p
 
@@ -74,15 +75,18 @@ def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
             plot(path=file, shape=shape, **arguments)
         say(f"Written: {out / name}")
 
+    seen = None  # before anything is drawn: the images may not be where they were
+    if gan.D.n_in == features:
+        seen = gradients(gan, settings, seed, options.data)
     write("walks.png", plotting.plot_walks, walks(gan, options.pairs, options.steps, seed))
     if gan.latent_dim > 1:
         write("atlas.png", plotting.plot_atlas, atlas(gan, seed))
     else:
         say("No atlas.png: a map needs two latent dimensions, this game has one")
-    if gan.D.n_in == features:
-        write("gradients.png", plotting.plot_gradients, gradients(gan, settings, seed))
+    if seen is not None:
+        write("gradients.png", plotting.plot_gradients, seen)
     else:
-        say("No gradients.png: D sees more than the pixels of one sample")
+        say("No gradients.png: D sees labels or several images at once, not the pixels of one")
 
 
 def kinds(gan: GAN) -> dict[str, Walk]:
@@ -160,11 +164,13 @@ def atlas(gan: GAN, seed: int) -> dict[str, Any]:
     return {"images": images, "x": q, "y": q, "labels": labels, "title": title}
 
 
-def gradients(gan: GAN, settings: RunSettings | None, seed: int) -> dict[str, Any]:
+def gradients(
+    gan: GAN, settings: RunSettings | None, seed: int, moved: str | None = None
+) -> dict[str, Any]:
     """Return the arguments of `plot_gradients`, for generated images and for training images."""
     images = {"generated": gan.sample(JUDGED, seed=seed)}
     if settings is not None and is_known(settings.data):
-        data = training_data(settings.data, settings.data_dir, settings.load).first(settings.images)
+        data = run_data(settings, moved)
         x = data.x
         order = get_backend("numpy").permutation(Key(seed).fold_in(Stream.DATA), len(x))
         if x.shape[1] != gan.G.n_out:

@@ -74,6 +74,7 @@ def as_written(notebook: dict[str, Any], with_solutions: bool) -> dict[str, Any]
     cells = [cell for cell in notebook["cells"] if with_solutions or not is_solution(cell)]
     for cell in cells:
         source = "".join(cell["source"]).replace('"../../tests"', '"stand_ins"')
+        source = source.replace("python examples/train_mnist.py", "nngan train")
         if not with_solutions:
             source = source.replace(ANNOUNCED, "")
         source = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", source)  # pages of the clone

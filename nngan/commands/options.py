@@ -80,6 +80,13 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_moved(parser: argparse.ArgumentParser) -> None:
+    """Add the option --data of a command that looks at the images of a run again."""
+    parser.add_argument(
+        "--data", metavar="PATH", help="where your images are now, if they have moved"
+    )
+
+
 def sizes(*lengths: int) -> Callable[[str], tuple[int, ...]]:
     """Return a converter to some whole numbers with commas between them, for argparse."""
 

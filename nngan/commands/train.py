@@ -34,7 +34,7 @@ from ..runs import Measure, RunFolder, RunSettings, describes, read_config, repe
 from ..training import TrainingDiverged
 from ..training.data import data_samples, steps_per_epoch
 from ..training.loop import deferred_interrupt
-from .data import Data, is_known, is_path, mnist_and_judge, training_data
+from .data import Data, is_known, is_path, mnist_and_judge, run_data, training_data
 from .options import (
     add_backend,
     add_data_dir,
@@ -47,6 +47,7 @@ from .options import (
 )
 from .recipes import list_recipes
 
+SHEETS = 50  # that a run has at least, if --epochs says how long it is
 # The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
 GAME: dict[str, dict[str, Any]] = {
     "loss": {"choices": OBJECTIVES, "metavar": "NAME", "help": ", ".join(OBJECTIVES)},
@@ -142,7 +143,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
 
     settings, status = run.settings, 0
     say(
-        f"{settings.recipe} on {len(x):,} images ({settings.data}), {gan.backend.name}: "
+        f"{settings.recipe} on {len(x):,} images of {size_of(settings, x)} ({settings.data}), "
+        f"{settings.epochs:,} epochs, {gan.backend.name}: "
         f"G {gan.G.size:,} and D {gan.D.size:,} parameters"
         f"{penalties(gan)}; into {run.path}"
     )
@@ -163,7 +165,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
             say(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
             return 1
         step = int(gan.backend.to_numpy(gan.clock)[0])
-        say(f"\nStopped after step {step:,}; nothing is lost. Go on with:")
+        say(
+            f"\nStopped in epoch {gan.epoch + 1}, after step {step:,}; nothing is lost. Go on with:"
+        )
         say(f"  {shlex.join(resume_command(run))}")
         status = 130
     except (TrainingDiverged, OSError, ValueError) as error:
@@ -202,12 +206,13 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     # Both refuse what `fit` would, with no folder made.
     steps_per_epoch(gan, len(x), recipe.batch_size)
     data_samples(gan, x)
+    most = max(1, options.epochs // SHEETS) if options.epochs else epochs
     settings = RunSettings(
         epochs=epochs, batch_size=recipe.batch_size, data=data.name, shape=data.shape,
         load=how or None, digest=data.digest() if is_path(data.name) else None,
-        data_dir=absolute(options.data_dir), images=len(x), recipe=recipe_name,
-        seed=options.seed or 0,
-        sample_every=options.sample_every or recipe.sample_every * repeats,
+        data_dir=absolute(options.data_dir or os.environ.get("NNGAN_DATA")), images=len(x),
+        recipe=recipe_name, seed=options.seed or 0,
+        sample_every=options.sample_every or min(recipe.sample_every * repeats, most),
         measure_every=options.measure_every,
     )  # fmt: skip
     name = Path(data.name).stem
@@ -240,14 +245,8 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
             f"the run in {options.out} was begun in Python, with data named {settings.data!r}: go "
             "on with it in Python, RunFolder.resume and GAN.fit"
         )
-    moved = options.data if is_path(options.data) and is_path(settings.data) else settings.data
-    data = training_data(moved, data_dir, settings.load).first(settings.images)
+    data = run_data(settings, options.data, absolute(options.data_dir))
     x, labels = data.x, data.labels
-    if settings.digest not in (None, data.digest()):
-        raise ValueError(
-            f"the images in {data.name} are not those that the run in {options.out} learned "
-            "from: bring them back, or choose another --out"
-        )
     steps = steps_of(settings.epochs, len(x), settings.batch_size, gan.k)
     if epochs != settings.epochs and gan.g_optimizer.schedule == ("linear", steps):
         raise ValueError(
@@ -324,7 +323,15 @@ def measures(run: RunFolder, gan: GAN) -> list[Measure]:
 
 
 def create(run: RunFolder, gan: GAN, is_named: bool) -> None:
-    """Make the folder of a new run; unless the user named it, it is one that nobody has."""
+    """Make the folder of a new run; unless the user named it, it is one that nobody has.
+
+    It is not made among the images that the run learns from: they would become more.
+    """
+    images, out = Path(run.settings.data), run.path.absolute()
+    if images.is_absolute() and images in (out, *out.parents):
+        raise ValueError(
+            f"--out {run.path} is in the folder of your images, {images}: choose another --out"
+        )
     if not is_named:
         run.path = new_folder(run.path)
     try:
@@ -336,6 +343,11 @@ def create(run: RunFolder, gan: GAN, is_named: bool) -> None:
 
 
 # -- messages ------------------------------------------------------------------------------------
+
+
+def size_of(settings: RunSettings, x: Array) -> str:
+    """Return the size of an image, such as 28x28, or of a sample that is none."""
+    return "x".join(map(str, settings.shape or (x.shape[1],)))
 
 
 def penalties(gan: GAN) -> str:

@@ -15,21 +15,26 @@ from .idx import DatasetError
 
 SIDE = 32  # of the squares that images of different sizes, and large ones, become
 LARGEST = 128  # pixels along a side that stay as they are
-SPLITS = {"train", "test", "val", "valid", "validation"}  # folders that are no classes
+TRAIN = {"train", "training"}
+SPLITS = {*TRAIN, "test", "testing", "val", "valid", "validation"}  # folders that are no classes
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
-def read_folder(path: Path, size: tuple[int, int] | None, grey: bool) -> tuple[Array, Any, Path]:
+def read_folder(path: Path, size: tuple[int, int] | None, grey: bool) -> tuple[Array, Any]:
     """Return the images in a folder, and the names of their subfolders if these are classes."""
     files = sorted(
         file
         for file in path.rglob("*")
-        if file.suffix.lower() in PICTURES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in PICTURES and not _is_hidden(file, path) and file.is_file()
     )
     if not files:
+        others = sorted(file.name for file in path.iterdir() if file.is_file())
+        remedy = (
+            f"name a file in it, such as {path / others[0]}" if others else "name another folder"
+        )
         raise DatasetError(
             f"{path} holds no images ({', '.join(sorted(PICTURES))}), neither in itself nor in its "
-            "subfolders: name another folder"
+            f"subfolders: {remedy}"
         )
     root, files = _root(path, files)
     images: list[Array] = []
@@ -42,7 +47,12 @@ def read_folder(path: Path, size: tuple[int, int] | None, grey: bool) -> tuple[A
     if len({image.ndim for image in images}) == 2:
         images = [np.stack([i] * 3, axis=2) if i.ndim == 2 else i for i in images]
     folders = [file.relative_to(root).parts[0] if file.parent != root else "" for file in files]
-    return np.stack(images), None if "" in folders or len(set(folders)) == 1 else folders, path
+    return np.stack(images), None if "" in folders or len(set(folders)) == 1 else folders
+
+
+def _is_hidden(file: Path, root: Path) -> bool:
+    """Return whether a file or one of its folders is hidden, or made by an archive of a Mac."""
+    return any(part.startswith((".", "__MACOSX")) for part in file.relative_to(root).parts)
 
 
 def _root(path: Path, files: list[Path]) -> tuple[Path, list[Path]]:
@@ -51,8 +61,8 @@ def _root(path: Path, files: list[Path]) -> tuple[Path, list[Path]]:
         inside = {file.relative_to(path).parts[0] for file in files}
         if any(file.parent == path for file in files):
             return path, files
-        if inside <= SPLITS and "train" in inside:
-            inside = {"train"}
+        if all(name.lower() in SPLITS for name in inside):
+            inside = {name for name in inside if name.lower() in TRAIN} or inside
         if len(inside) > 1:
             return path, files
         path = path / inside.pop()
@@ -76,7 +86,10 @@ def _open(file: Path, grey: bool) -> Array:
         ) from error
     if image.mode.startswith(("I", "F")):  # 16 bits a pixel, which convert would cut off at 255
         values = np.asarray(image, np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+        high = values.max(initial=0)
+        if not (values.min(initial=0) >= 0 and high <= 65535):
+            raise DatasetError(f"{file} has pixels outside 0..65535: rescale it, or delete it")
+        top = 65535.0 if high > 255 else 255.0 if high > 1 or image.mode != "F" else 1.0
         eight_bits: Array = (values * (255 / top)).round().astype(np.uint8)
         return eight_bits
     is_grey = grey or image.mode in ("1", "L", "LA")

@@ -66,10 +66,24 @@ def _from_archive(archive: Archive, path: Path, key: str | None) -> tuple[Array,
     fitting = (
         lower[name]
         for name in partner
-        if name in lower and lower[name] != images and shapes[lower[name]][:1] == n
+        if name in lower
+        and lower[name] != images
+        and shapes[lower[name]][:1] == n
+        and _is_label(archive, lower[name])
     )
     labels = next(fitting, None)
     return archive.read(images), None if labels is None else archive.read(labels)
+
+
+def _is_label(archive: Archive, name: str) -> bool:
+    """Return whether an array has one class for each image: not attributes, nor images again."""
+    shape = archive.headers[name].shape
+    if len(shape) == 1 or shape[1:] == (1,):
+        return True
+    if len(shape) != 2:
+        return False
+    rows = archive.read(name)
+    return rows.dtype.kind in "fiub" and bool((rows.astype(float).sum(axis=1) == 1).all())
 
 
 def read_table(path: Path) -> tuple[Array, Any]:
@@ -80,19 +94,24 @@ def read_table(path: Path) -> tuple[Array, Any]:
     except DamagedFile as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
     text = content.decode("utf-8-sig", errors="replace")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((d for d in (",", ";", "\t") if d in first), None)
-    names = next(csv.reader([first], delimiter=delimiter), []) if delimiter else first.split()
-    has_head = not all(is_number(cell) for cell in names[1:] or names)
-    lines = [line for line in text.splitlines() if line.strip()][has_head:]
+    lines = [line for line in text.splitlines() if line.strip()]
+    delimiter = next((d for d in (",", ";", "\t") if lines and d in lines[0]), None)
+    first, second = ([*_cells(lines[i : i + 1], delimiter)] for i in (0, 1))
+    words = [i for i, cell in enumerate(second or first) if not is_number(cell)]
+    has_head = _is_head(first, second)
+    names = [_word(name) for name in first] if has_head else []
+    ignored = [i for i, name in enumerate(names) if name in ROW_KEYS]
+    lines = lines[has_head:]
     if not lines:
         raise DatasetError(f"{path} has no rows: name a table with a row of pixels per image")
-    column = _label_column(names, has_head)
-    labels: dict[str, float] = {}  # numbers of the labels, which may be words
-    ignored = [i for i, name in enumerate(names) if has_head and _word(name) in ROW_KEYS]
+    # Cells that are words get numbers, and so does a column that is called by a name of labels.
+    numbers: dict[str, float] = {}
+    column = next((names.index(name) for name in LABEL_KEYS if name in names), None)
+    if column is None and words and words[0] in (0, len(first) - 1) and len(words) == 1:
+        column = words[0]
     converters: dict[int | str, Callable[[str], float]] = dict.fromkeys(ignored, lambda _: 0.0)
     if column is not None:
-        converters[column] = lambda text: labels.setdefault(text, len(labels))
+        converters[column] = lambda text: numbers.setdefault(text, len(numbers))
     try:
         table = np.loadtxt(
             lines, np.float32, comments=None, delimiter=delimiter, converters=converters or None,
@@ -102,22 +121,41 @@ def read_table(path: Path) -> tuple[Array, Any]:
         raise DatasetError(
             f"{path} is no table of numbers ({error}): each line must be the pixels of one image"
         ) from error
-    if column is None:
-        return np.delete(table, ignored, 1), None
-    return np.delete(table, [*ignored, column], 1), np.array(list(labels))[
-        table[:, column].astype(int)
-    ]
+    table = np.delete(table, ignored, 1)
+    if column is not None:
+        column -= sum(i < column for i in ignored)
+        labels = np.array(list(numbers))[table[:, column].astype(int)]
+        return np.delete(table, column, 1), labels
+    if (column := _column_too_many(table)) is not None:
+        return np.delete(table, column, 1), table[:, column]
+    return table, None
 
 
-def _label_column(names: Sequence[str], has_head: bool) -> int | None:
-    """Return the column that holds labels, if any, by its name or because pixels are a square."""
-    n = len(names)
-    if has_head:
-        words = [_word(name) for name in names]
-        return next((words.index(name) for name in LABEL_KEYS if name in words), None)
-    if side_of(n) is None and side_of(n - 1) is not None and n > 1:
-        return 0
-    return None
+def _cells(lines: Sequence[str], delimiter: str | None) -> Sequence[str]:
+    """Return the cells of the first line, if any."""
+    return next(csv.reader(lines, delimiter=delimiter), []) if delimiter else "".join(lines).split()
+
+
+def _is_head(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Return whether a line has names: words over numbers, or 0, 1, 2, ..., as pandas writes."""
+    words = [i for i, cell in enumerate(first) if not is_number(cell)]
+    if any(i >= len(second) or is_number(second[i]) for i in words):
+        return True
+    counted = [str(i) for i in range(len(first))]
+    return len(first) > 2 and (list(first) == counted or list(first[1:]) == counted[:-1])
+
+
+def _column_too_many(table: Array) -> int | None:
+    """Return the column of labels, if the others are a square: the first or the last.
+
+    Pixels on the border are often all 0, and labels are fewer different numbers than pixels are.
+    """
+    n = table.shape[1]
+    if n < 2 or side_of(n) is not None or side_of(n - 1) is None:
+        return None
+    different = {i: len(np.unique(table[:, i])) for i in (0, n - 1)}
+    varying = {i: count for i, count in different.items() if count > 1} or different
+    return min(varying, key=lambda i: varying[i])
 
 
 def _word(name: str) -> str:

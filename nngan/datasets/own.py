@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array
+from ..checks import image_shape, positive_int, to_unit
+from ..checks import is_number as is_real
 from .folders import PICTURES, read_folder, reduced
 from .formats import is_number, read_idx_pair, read_numpy, read_table, side_of
 from .idx import DatasetError
+
+LEVELS = 16  # whole numbers up to this are levels of grey, of which the greatest is white
 
 
 class Images(NamedTuple):
@@ -22,7 +26,8 @@ class Images(NamedTuple):
     Attributes
     ----------
     x : array of shape (N, features)
-        An image per row, line by line: uint8 in 0..255, or float32 in [0, 1].
+        An image per row, line by line: uint8 in 0..255, or float32 in [0, 1]. Whole numbers up to
+        16, as in scikit-learn's digits, are levels of grey, of which the greatest is white.
     labels : int64 array of shape (N,), or None
         The class of each image, in 0..classes-1.
     shape : tuple of int
@@ -88,10 +93,14 @@ def load(
     path = Path(os.path.expanduser(path))
     to = _size(size)
     if path.is_dir():
-        return _with_names(*read_folder(path, to, grey))
+        if given := [name for name, value in (("key", key), ("shape", shape)) if value is not None]:
+            raise DatasetError(f"{given[0]} is for files, and {path} is a folder: leave it out")
+        return _rows(*read_folder(path, to, grey), path)
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in PICTURES:
         raise DatasetError(f"{path} is one image: name the folder that holds it and others")
+    if key is not None and suffix != ".npz":
+        raise DatasetError(f"key is for .npz files, and {path} is none: leave it out")
     if suffix in (".npz", ".npy"):
         images, labels = read_numpy(path, key)
     elif suffix in (".csv", ".txt", ".tsv"):
@@ -104,10 +113,11 @@ def load(
         images = _grey(images)
     if to is not None:
         images = np.stack([reduced(image, to) for image in images])
-    return _with_names(images, labels, path)
+    return _rows(images, labels, path)
 
 
-def _with_names(images: Array, labels: Any, path: Path) -> Images:
+def _rows(images: Array, labels: Any, path: Path) -> Images:
+    """Return images (N, H, W) or (N, H, W, 3) as rows, with their labels as numbers."""
     n, picture = len(images), images.shape[1:]
     if labels is not None:
         labels = _labels(labels, n, path)
@@ -121,21 +131,23 @@ def _pixels(images: Array, path: Path) -> Array:
             f"{path} holds an array of shape {images.shape} of {images.dtype}: images must be "
             "numbers, one image per row"
         )
-    if images.dtype == np.uint8:
-        return images
     if images.dtype.kind == "b":
-        images = images.astype(np.int64) * 255
+        images = images.astype(np.uint8) * 255
+    if images.dtype == np.uint8 and images.max() > LEVELS:
+        return images
     low, high = float(images.min()), float(images.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise DatasetError(f"{path} holds NaN or infinity: remove those images")
-    if low < 0 or high > 255 or (high > 1 and not np.array_equal(images, np.rint(images))):
-        remedy = "(x + 1) / 2" if low >= -1 and high <= 1 else "(x - x.min()) / (x.max() - x.min())"
+    is_whole = images.dtype.kind != "f" or np.array_equal(images, np.rint(images))
+    if low < 0 or high > 255 or (high > 1 and not is_whole):
         raise DatasetError(
             f"{path} holds values from {low:g} to {high:g}, and pixels must be whole numbers in "
-            f"0..255 or numbers in [0, 1]: rescale them, {remedy}"
+            f"0..255 or numbers in [0, 1]: rescale them, {to_unit(low, high)}"
         )
-    is_fraction = high <= 1 and images.dtype.kind == "f"
-    converted: Array = images.astype(np.float32 if is_fraction else np.uint8)
+    if high <= LEVELS:
+        fractions: Array = images.astype(np.float32) / np.float32(max(high if is_whole else 1, 1))
+        return fractions
+    converted: Array = images.astype(np.uint8)
     return converted
 
 
@@ -152,21 +164,17 @@ def _with_shape(images: Array, shape: Sequence[int] | None, path: Path) -> Array
     """Return images as (N, H, W) or (N, H, W, 3)."""
     n = len(images)
     if shape is not None:
-        wanted = tuple(shape)
-        if (
-            math.prod(wanted) != images[0].size
-            or len(wanted) not in (2, 3)
-            or wanted[2:]
-            not in (
-                (),
-                (3,),
-            )
-        ):
+        try:
+            wanted = image_shape(shape)
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
+        if math.prod(wanted) != images[0].size:
             raise DatasetError(
-                f"{path} has {images[0].size} pixels per image: shape={wanted} must be "
-                "(height, width) or (height, width, 3) of as many"
+                f"{path} has {images[0].size} pixels per image, which do not fit shape={wanted}"
             )
-        return images.reshape(n, *wanted)
+        if images.shape[1:] == (3, *wanted[:2]):
+            return np.moveaxis(images, 1, 3)
+        return _colours(images, *wanted[:2]) if len(wanted) == 3 else images.reshape(n, *wanted)
     if images.ndim == 4:
         first, last = images.shape[1], images.shape[3]
         if last not in (1, 3) and (first in (1, 3) or (first == 4 and last != 4)):
@@ -179,10 +187,25 @@ def _with_shape(images: Array, shape: Sequence[int] | None, path: Path) -> Array
     if (side := side_of(pixels)) is not None:
         return images.reshape(n, side, side)
     if pixels % 3 == 0 and (side := side_of(pixels // 3)) is not None:
-        return images.reshape(n, side, side, 3)
+        return _colours(images, side, side)
     raise DatasetError(
         f"{path} has {pixels} pixels per image, which are no square: say shape=(height, width)"
     )
+
+
+def _colours(rows: Array, height: int, width: int) -> Array:
+    """Return rows as (N, H, W, 3): with the colours of a pixel together, or one after the other.
+
+    Neighbouring pixels are alike, so the right order is the smoother one. CIFAR's rows have all
+    reds first, then all greens.
+    """
+    n = len(rows)
+    together = rows.reshape(n, height, width, 3)
+    apart = np.moveaxis(rows.reshape(n, 3, height, width), 1, 3)
+    roughness = [
+        np.abs(np.diff(x[:200].astype(np.float32), axis=2)).mean() for x in (together, apart)
+    ]
+    return apart if width > 1 and roughness[1] < 0.8 * roughness[0] else together
 
 
 def _labels(labels: Any, n: int, path: Path) -> Array:
@@ -197,7 +220,9 @@ def _labels(labels: Any, n: int, path: Path) -> Array:
             f"{path} has {n} images and labels of shape {labels.shape}: there must be one for each"
         )
     if labels.dtype.kind in "US" and all(is_number(label) for label in labels):
-        labels = labels.astype(float)
+        as_numbers = labels.astype(float)
+        if len(np.unique(as_numbers)) == len(np.unique(labels)):  # not so for "1" and "01"
+            labels = as_numbers
     classes, numbers = np.unique(labels, return_inverse=True)
     numbers = numbers.reshape(n).astype(np.int64)
     whole = classes.dtype.kind in "fiu" and np.array_equal(classes, np.arange(len(classes)))
@@ -207,8 +232,7 @@ def _labels(labels: Any, n: int, path: Path) -> Array:
 def _size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    given: Iterable[Any] = (size, size) if isinstance(size, int) else size
-    numbers = tuple(given)
-    if len(numbers) != 2 or not all(isinstance(n, int) and n > 0 for n in numbers):
+    numbers: tuple[Any, ...] = (size, size) if is_real(size) else tuple(size)  # type: ignore[arg-type]
+    if len(numbers) != 2:
         raise ValueError(f"size must be a whole number or (height, width), got {size!r}")
-    return numbers[0], numbers[1]
+    return positive_int("size", numbers[0]), positive_int("size", numbers[1])

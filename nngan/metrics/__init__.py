@@ -9,7 +9,7 @@ from .estimate import Estimate, jackknife
 from .frechet import frechet_distance
 from .judge import Judge, JudgeError, judge_path, load_judge
 from .modes import Modes, count_modes, over_runs
-from .neighbours import PRDC, nearest, prdc
+from .neighbours import PRDC, nearest, nearest_other, prdc
 from .parzen import Parzen, log_density, parzen_log_likelihood
 from .scores import (
     PIXEL_TITLES,
@@ -42,6 +42,7 @@ __all__ = [
     "load_judge",
     "log_density",
     "nearest",
+    "nearest_other",
     "over_runs",
     "parzen_log_likelihood",
     "pixel_scores",

@@ -111,6 +111,23 @@ def nearest(x: Array, train: Array) -> tuple[Array, Array]:
     return index, distance
 
 
+def nearest_other(x: Array) -> Array:
+    """Return the distance of each row of `x` to the nearest other row: `nearest` for real data.
+
+    Parameters
+    ----------
+    x : float array of shape (N, features)
+        N >= 2.
+
+    Returns
+    -------
+    float64 array of shape (N,)
+    """
+    check_samples(x=x)
+    distances: Array = array_module(x).sqrt(_squared_radii(x, 1))
+    return distances
+
+
 def _squared_radii(x: Array, k: int) -> Array:
     """Return the squared distance of each row to its k-th nearest other row."""
     xp = array_module(x)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from .. import checks
 from ..backend import Array
 from .gif import write_gif
 from .saving import PathLike, Target, save
@@ -26,8 +27,8 @@ def tile(
 
     Parameters
     ----------
-    images : float array of shape (N, features)
-        Values outside [0, 1] are clipped.
+    images : array of shape (N, features)
+        Floats, of which those outside [0, 1] are clipped, or uint8 in 0..255.
     columns : int, optional
         Images per row; by default the grid is about square.
     shape : (height, width) or (height, width, 3), optional
@@ -38,12 +39,12 @@ def tile(
     Returns
     -------
     picture : array of shape (height, width), or (height, width, 3) for colour
-        Of the dtype of `images`, in [0, 1].
+        In [0, 1], of the dtype of `images` if that is a float.
 
     Raises
     ------
     ValueError
-        If `images` holds integers or NaN, or its rows are no images of `shape`.
+        If `images` holds NaN or other integers, or its rows are no images of `shape`.
 
     Examples
     --------
@@ -193,22 +194,30 @@ def _as_images(images: Array, shape: Sequence[int] | None) -> Array:
     images = np.asarray(images)
     if images.ndim != 2 or images.size == 0:
         raise ValueError(f"images must have shape (N, features), N >= 1, got {images.shape}")
+    if images.dtype == np.uint8:
+        images = images / np.float32(255)
     if not np.issubdtype(images.dtype, np.floating) or np.isnan(images).any():
-        raise ValueError(f"images must be floats in [0, 1], without NaN, got {images.dtype}")
+        raise ValueError(
+            f"images must be floats in [0, 1] without NaN, or uint8 in 0..255, got {images.dtype}"
+        )
     clipped: Array = np.clip(images, 0, 1)
     return clipped.reshape(-1, *image_shape(images.shape[1], shape))
 
 
 def image_shape(features: int, shape: Sequence[int] | None) -> tuple[int, ...]:
     """Return the shape of an image of so many features: square and grey if it is None."""
-    side = math.isqrt(features)
-    shape = (side, side) if shape is None else tuple(shape)
-    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or math.prod(shape) != features:
-        raise ValueError(
-            f"shape must be (height, width) or (height, width, 3) of images with {features} "
-            f"features, got {shape}"
-        )
-    return shape
+    if shape is None:
+        side = math.isqrt(features)
+        if side * side != features:
+            raise ValueError(
+                f"images with {features} features are not square: pass shape=(height, width), or "
+                "(height, width, 3) for colour"
+            )
+        return side, side
+    sizes = checks.image_shape(shape)
+    if math.prod(sizes) != features:
+        raise ValueError(f"shape={sizes} does not fit images with {features} features")
+    return sizes
 
 
 def _image(picture: Array) -> Any:

@@ -204,7 +204,8 @@ class RunFolder:
         gan.save(self.checkpoint, write_extra(self.settings, self.measured))
 
     def draw(self, gan: GAN) -> None:
-        """Draw the curves and the animation of all sheets so far."""
+        """Save the game as it is, and draw the curves and the animation of all sheets so far."""
+        self.save(gan)
         if gan.epoch:
             self._draw_losses(gan)
         if self.measured:
@@ -252,13 +253,15 @@ def epoch_of(sheet: Path) -> int:
 def sheet_labels(classes: int) -> tuple[Array | None, int]:
     """Return the labels of the samples on a sheet, if any, and the number of its columns.
 
-    Up to 16 classes have a column each; more are one sample each, in their order.
+    Up to 16 classes have columns of their own, as many each as make about 8; more classes are one
+    sample each, in their order.
     """
     if not classes:
         return None, math.isqrt(SHEET)
-    if classes <= 16:
-        return np.arange(classes * max(1, SHEET // classes)) % classes, classes
-    return np.arange(classes), math.ceil(math.sqrt(classes))
+    if classes > 16:
+        return np.arange(classes), math.ceil(math.sqrt(classes))
+    row = np.repeat(np.arange(classes), max(1, 8 // classes))
+    return np.tile(row, SHEET // len(row)), len(row)
 
 
 def load_run(

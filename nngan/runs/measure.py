@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from ..backend import Array, Key, Stream, array_module, get_backend
+from ..command_line import say
 from ..gan import GAN
 from ..metrics import Estimate, Judge, quick_scores
 from .folder import RunFolder
@@ -49,17 +48,17 @@ class Measure:
         """Measure, if it is the turn of this epoch."""
         if gan.epoch % self.every and gan.epoch < self.run.settings.epochs:
             return
-        from tqdm import tqdm  # its write leaves the progress bar whole
+        from tqdm import tqdm  # a line leaves the progress bar whole
 
         scores = quick_scores(gan.backend.asarray(gan.sample(SAMPLES)), self.test, self.judge)
         self.run.measured.append(row(gan.epoch, scores))
-        tqdm.write(
-            f"epoch {gan.epoch}: Frechet distance {scores['frechet'].value:.1f} "
-            f"(real images {self.real['frechet']:.1f}), "
-            f"KL of digits {scores['class_kl'].value:.3f}, "
-            f"sure of {scores['confident'].value:.0%}".replace("%", " %")
-        )
-        sys.stdout.flush()  # a log file shows it now
+        with tqdm.external_write_mode():
+            say(
+                f"epoch {gan.epoch}: Frechet distance {scores['frechet'].value:.1f} "
+                f"(real images {self.real['frechet']:.1f}), "
+                f"KL of digits {scores['class_kl'].value:.3f}, "
+                f"sure of {scores['confident'].value:.0%}".replace("%", " %")
+            )
 
 
 def row(epoch: int, scores: dict[str, Estimate]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..checkpoint import CheckpointError, as_json
-from ..checks import boolean, is_number, positive_int, text, uint64
+from ..checks import boolean, image_shape, is_number, positive_int, text, uint64
 from ..gan import GAN
 from ..stored import DamagedFile, entry, read_json, shortened
 
@@ -31,10 +31,9 @@ def _optional(check: Check) -> Check:
 
 def _shape(name: str, value: Sequence[int]) -> tuple[int, ...]:
     """Return (height, width) or (height, width, 3), which is a list in JSON."""
-    is_list = isinstance(value, list | tuple)
-    if not is_list or len(value) not in (2, 3) or list(value[2:]) not in ([], [3]):
+    if not isinstance(value, list | tuple):
         raise ValueError(f"{name} must be (height, width) or (height, width, 3), got {value}")
-    return tuple(positive_int(name, n) for n in value)
+    return image_shape(value)
 
 
 def _scores(name: str, value: Mapping[str, float]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import Array, Backend
+from ..checks import to_unit
 from ..game import Game, Rules
 
 Labels: TypeAlias = "int | Sequence[int] | Array"
@@ -21,8 +22,8 @@ def data_samples(game: Game, x: Any) -> Array:
     ----------
     game : Game
     x : array of shape (n, features), or (n, height, width) and so on
-        Floats, or whole numbers in 0..255, which become bytes. Lists of numbers, DataFrames and
-        memory maps are arrays too.
+        Floats, or whole numbers in 0..255, which become bytes (0 and 1 alone: floats). Lists of
+        numbers, DataFrames and memory maps are arrays too.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def data_samples(game: Game, x: Any) -> Array:
         raise ValueError("x has values that are NaN or infinite: remove those samples")
     data_range = game.rules.data_range
     if data_range != (0, 1) and not (low >= 0 and high <= 1):
-        remedy = _to_unit(low, high)
+        remedy = f"pass {to_unit(low, high)}"
         if data_range[0] <= low and high <= data_range[1]:
             remedy = f"leave data_range out if x is meant to have these values, or {remedy}"
         raise ValueError(
@@ -108,18 +109,9 @@ def _check_winnable(game: Game, low: float, high: float, is_constant: bool) -> N
             remedy += " or Tanh"
         raise ValueError(
             f"x has values in {low:g}..{high:g}, and G, which ends in {game.G.layers[-1]!r}, makes "
-            f"values in {least:g}..{most:g} alone: {_to_unit(low, high)}, or {remedy} (check=False "
-            "in GAN plays the game anyway)"
+            f"values in {least:g}..{most:g} alone: pass {to_unit(low, high)}, or {remedy} "
+            "(check=False in GAN plays the game anyway)"
         )
-
-
-def _to_unit(low: float, high: float) -> str:
-    """Return how to bring values into [0, 1]."""
-    if low >= 0 and high <= 255:
-        return "pass x / 255"
-    if low >= -1 and high <= 1:
-        return "pass (x + 1) / 2"
-    return "pass (x - x.min()) / (x.max() - x.min())"
 
 
 def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
@@ -143,8 +135,8 @@ def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
     steps = samples // (batch_size * k)
     if steps == 0:
         raise ValueError(
-            f"x has {samples} samples, fewer than one step takes: lower batch_size={batch_size} "
-            f"times k={k}"
+            f"x has {samples} samples, and one step takes {batch_size * k}: lower "
+            f"batch_size={batch_size}" + (f" or k={k}" if k > 1 else "")
         )
     return steps
 
@@ -162,6 +154,8 @@ def data_labels(rules: Rules, backend: Backend, labels: Labels | None, n: int) -
     if labels is None:
         raise ValueError(f"{wanted}, because the game has classes={rules.classes}; got None")
     labels = backend.asarray(labels)
+    if labels.shape == (n, rules.classes):
+        raise ValueError(f"{wanted}, got one-hot rows: pass labels.argmax(1)")
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise ValueError(f"{wanted}, got shape {labels.shape} of dtype {labels.dtype}")
     low, high = int(labels.min()), int(labels.max())

@@ -44,9 +44,10 @@ def fit(
     ----------
     game : Game
         Usually a `GAN`. It is changed in place.
-    x : array of shape (n, features)
-        Data: floats as D will see them (in [0, 1] if `data_range` is not (0, 1)), or uint8
-        in 0..255, which are kept as bytes and scaled to [0, 1] a minibatch at a time.
+    x : array of shape (n, features), or (n, height, width) and so on
+        Data: floats as D will see them (in [0, 1] if `data_range` is not (0, 1)), or whole numbers
+        in 0..255, which are kept as bytes and scaled to [0, 1] a minibatch at a time. Lists, data
+        frames and memory maps are arrays too.
     epochs : int
         How many more. An epoch that was begun counts as one.
     batch_size : int
@@ -58,7 +59,7 @@ def fit(
     callbacks : sequence of callable
         Each is called with the game after every epoch.
     progress : bool
-        Whether to show a progress bar and a line for each epoch.
+        Whether to show a progress bar and lines of losses.
 
     Returns
     -------

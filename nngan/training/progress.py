@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -19,7 +20,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits
 LINES = 25  # of a run: short epochs share a line, which has their means
 SILENCE = 30  # seconds after which an epoch that ends has a line in any case
 NARROW = 80  # columns, below which lines and bar are shorter
-HOPELESS = 5  # epochs and lines after which a game that D has won is said to be lost
+HOPELESS = 5  # lines in a row after which a game that D has won is said to be lost
 
 
 class TrainingDiverged(ArithmeticError):
@@ -102,14 +103,13 @@ class Progress:
         means = [float(np.mean(self.game.history[name][self.told :])) for name in METRICS]
         seconds, samples = now - self.told_at, self._samples(0) - self.done_then
         width = len(str(self.epochs))
+        losses = [f"{loss:.3f}" if abs(loss) < 1e3 else f"{loss:.0e}" for loss in means[:2]]
+        line = "epoch {:>{}}/{}  D loss {}  G loss {}  D(x) {:.2f}  D(G(z)) {:.2f}"
         if self.is_narrow:
-            line = "{:>{}}/{}  D {:.2f}  G {:.2f}  {:.2f} {:.2f}"
-            line = line.format(epoch, width, self.epochs, *means)
-        else:
-            line = "epoch {:>{}}/{}  D loss {:.3f}  G loss {:.3f}  D(x) {:.2f}  D(G(z)) {:.2f}"
-            line = line.format(epoch, width, self.epochs, *means)
-            if seconds > 0:  # a clock may stand still
-                line += f"  {samples / seconds:,.0f}/s"
+            line = "{:>{}}/{}  D {}  G {}  {:.2f} {:.2f}"
+        line = line.format(epoch, width, self.epochs, *losses, *means[2:])
+        if not self.is_narrow and seconds > 0:  # a clock may stand still
+            line += f"  {samples / seconds:,.0f}/s"
         self.won = self.won + 1 if means[2] > 0.995 and means[3] < 0.005 else 0
         with self.bar.external_write_mode():
             say(line)
@@ -122,7 +122,7 @@ class Progress:
         """Return what to try if the game is lost, else None."""
         if max(map(abs, means[:2])) > 1e6:
             return "The losses explode: try a lower learning rate, or the penalty R1 on D."
-        if self.game.rules.objective.logits and self.won >= HOPELESS <= self.game.epoch:
+        if self.game.rules.objective.logits and self.won >= HOPELESS:
             return (
                 "D tells all data from all fakes, so that G learns nothing: try a lower learning "
                 "rate of D, the penalty R1 on D, or Dropout in D."
@@ -147,11 +147,20 @@ def _bar(total: int, initial: int, enabled: bool, is_narrow: bool) -> Any:
         initial=initial,
         unit="",
         unit_scale=True,
-        dynamic_ncols=True,
+        **_width(),
         bar_format=shown,
         # None: no bar if the output is a file.
         disable=(False if in_notebook else None) if enabled and sys.stderr else True,
     )
+
+
+def _width() -> dict[str, Any]:
+    """Return the width of the bar: that of the terminal, or 80 where that is not known."""
+    try:
+        is_known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError, AttributeError):  # no terminal
+        is_known = False
+    return {"dynamic_ncols": True} if is_known else {"ncols": shutil.get_terminal_size().columns}
 
 
 def _at_chance(game: Game, is_narrow: bool) -> str:
@@ -161,4 +170,4 @@ def _at_chance(game: Game, is_narrow: bool) -> str:
     known = [f"{name} {loss:.3f}" for name, loss in losses.items() if loss is not None]
     if is_narrow:
         return f"at chance: {' '.join(known)}".replace(" loss", "")
-    return f"at chance: {', '.join([*known, 'D(x) 0.50', 'D(G(z)) 0.50'])}"
+    return f"at chance: {', '.join([*known, 'D(x) 0.50', 'D(G(z)) 0.50'])} (/s: samples)"
