@@ -180,6 +180,7 @@ def parts_of(
     config: dict[str, Any], layers: Sequence[type[Layer]], optimizers: Sequence[type[Optimizer]]
 ) -> tuple[Sequential, Sequential, Optimizer, Optimizer, dict[str, Any]]:
     """Return G, D, their optimizers, and the rules by name, of the game that was described."""
+    check_game(config)
     rules = dict(config)
     G, D = (Sequential.from_config(rules.pop(name), layers=layers) for name in "GD")
     g_optimizer = optimizer_from_config(rules.pop("g_optimizer"), optimizers)
@@ -218,8 +219,14 @@ def check_description(config: Any) -> None:
     DamagedFile
         The message names the entry.
     """
-    gan = entry(config, "gan", dict)
     entry(config, "extra", dict)
+    check_game(entry(config, "gan", dict))
+
+
+def check_game(gan: Any) -> None:
+    """Refuse what is no description of a game, as `describe` returns it, likewise."""
+    if not isinstance(gan, dict):
+        raise DamagedFile(f"a game is described by a dict, not by {shortened(gan)}")
     if unknown := sorted(gan.keys() - RULE_NAMES - {*PARTS}):
         raise DamagedFile(f"a game has no {', '.join(map(shortened, unknown))}")
     if missing := sorted(RULE_NAMES - gan.keys()):

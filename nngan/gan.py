@@ -169,7 +169,8 @@ class GAN(Game):
         """Return `n` samples, a NumPy array of shape (n, features), whatever the backend.
 
         The same `seed` gives the same latent vectors, so that pictures of one seed show one latent
-        vector learning. The first samples of a longer draw are those of a shorter one.
+        vector learning. The latent vectors of a longer draw begin with those of a shorter one; so
+        do the samples, up to rounding.
 
         Parameters
         ----------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import layers as _layers
-from .backend import Array, Backend, Key, Stream, get_backend
+from .backend import Array, Backend, Key, Stream, array_module, get_backend
 from .checks import uint64
 from .description import type_name
 from .layers import Layer
@@ -71,8 +71,8 @@ class Sequential(Layer):
         _check_layers(layers)
         self.layers = list(layers)
         self.seed = seed
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        if dtype not in ("float32", "float64", np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
         self.shapes = {"params": (sum(layer.size for layer in layers),)}
         self.buffer_shapes = {"buffers": (sum(layer.buffer_size for layer in layers),)}
         with_parameters = [layer for layer in layers if layer.size]
@@ -99,6 +99,7 @@ class Sequential(Layer):
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, list[Any]]:
         """Return the output, shape (N, n_out), and the list of the layers' caches."""
+        array_module(x)  # refuses what is no array
         if x.dtype != self.dtype:
             raise TypeError(
                 f"the network computes in {self.dtype}, got x of dtype {x.dtype}: convert it with "

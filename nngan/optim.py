@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, each, loop_of
-from .checks import fraction, nonnegative, positive
+from .checks import fraction, is_number, nonnegative, positive
 from .description import constructor_arguments, type_name
 from .network import Sequential
 
@@ -46,6 +46,13 @@ class Optimizer:
         self.network = network
         self.state = self.initial_state()
         return self
+
+    def __getattr__(self, name: str) -> Any:  # only called if the usual look-up fails
+        if name in ("network", "state"):
+            raise AttributeError(
+                f"{type(self).__name__} has no {name} yet: pass it to a GAN, or bind it to one"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def lr(self) -> float:
@@ -296,8 +303,10 @@ def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, 
 def _schedule(schedule: Schedule) -> tuple[str, float] | None:
     if schedule is None:
         return None
-    if not isinstance(schedule, str) and len(schedule) == 2:
+    if isinstance(schedule, Sequence) and len(schedule) == 2:
         law, value = schedule
+        if not is_number(value):
+            value = 0
         if (law == "linear" and value > 0) or (law == "exponential" and 0 < value <= 1):
             return str(law), float(value)
     raise ValueError(

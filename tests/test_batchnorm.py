@@ -236,7 +236,7 @@ def test_a_checkpoint_without_the_state_is_damaged(tmp_path):
     with np.load(tmp_path / "gan.npz") as file:
         arrays = {name: file[name] for name in file.files if name != "D.buffers"}
     np.savez(tmp_path / "gan.npz", **arrays)
-    with pytest.raises(ValueError, match=r"D.buffers must be \(12,\), got nothing"):
+    with pytest.raises(ValueError, match=r"D.buffers must be \(12,\) of float32, got nothing"):
         nn.GAN.load(tmp_path / "gan.npz")
 
 

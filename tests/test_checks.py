@@ -120,3 +120,49 @@ def test_a_process_stops_with_the_pipe_of_its_parent_if_it_was_asked_to(asked):
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.5)
             process.kill()
+
+
+ONES = np.ones((4, 2), np.float32)
+
+
+def back(layer, dy):
+    layer.backward(dy, layer.forward(ONES)[1])
+
+
+MISTAKES = {
+    "n must be a positive whole number, got -1": lambda: nn.datasets.ring(-1),
+    "n must be a positive whole number, got 1.5": lambda: nn.datasets.ring(1.5),
+    "seed must be a whole number": lambda: nn.datasets.ring(5, seed=-1),
+    r"centers must have shape \(K, 2\), got \(3,\)": lambda: nn.datasets.Mixture([1, 2, 3], 1),
+    r"centers must have shape \(K, 2\), got \(\) of <U1": lambda: nn.datasets.Mixture("x", 1),
+    "std must be a number >= 0": lambda: nn.datasets.Mixture([[1, 2]], -1),
+    "is a folder: add the name of a file": lambda: game().save(""),
+    "Adam has no network yet: pass it to a GAN": lambda: nn.Adam().step(),
+    "schedule must be None, .* got 5": lambda: nn.Adam(schedule=5),
+    "schedule must be None, .* got .'linear', '5'.": lambda: nn.Adam(schedule=("linear", "5")),
+    "weight_init must be one of .* got None": lambda: nn.Linear(2, 3, None),
+    "weight_init must be one of .* got .'normal', 'x'.": lambda: nn.Linear(2, 3, ("normal", "x")),
+    "slope must lie in .0, 1., got 'x'": lambda: nn.LeakyReLU("x"),
+    "momentum must lie in .0, 1., got 'x'": lambda: nn.BatchNorm(3, momentum="x"),
+    "pieces must be less than 32768": lambda: nn.Maxout(2, 40_000),
+    "dtype must be float32 or float64, got 'x'": lambda: nn.Sequential(nn.Linear(2, 3), dtype="x"),
+    "wants dy of 4 rows, as x had, got 5": lambda: back(
+        nn.Linear(2, 3), np.ones((5, 3), np.float32)
+    ),
+    "expected an array, got list": lambda: nn.bce_with_logits([0.5], 1),
+    "expected an array, got list: pass": lambda: nn.Sequential(nn.Linear(2, 3)).forward(
+        [[1.0, 2.0]]
+    ),
+    "a game is described by a dict, not by 5": lambda: nn.GAN.from_config(5),
+    "its game has no k, r1": lambda: nn.GAN.from_config(
+        {n: v for n, v in game().config().items() if n not in ("k", "r1")}
+    ),
+    "data_range must be .low, high.": lambda: game(data_range=(0, math.inf)),
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_mistake_gets_a_sentence_of_ours(words):
+    with pytest.raises((ValueError, TypeError, AttributeError, OSError), match=words) as error:
+        MISTAKES[words]()
+    assert "\n" not in str(error.value)

@@ -171,7 +171,7 @@ linear = nn.Linear(2, 2)
             ValueError,
             r"Linear\(5, 1\) wants 5 features, but Linear\(3, 4\) gives 4",
         ),
-        (lambda: make(dtype="int32"), ValueError, "dtype must be float32 or float64, got int32"),
+        (lambda: make(dtype="int32"), ValueError, "dtype must be float32 or float64, got 'int32'"),
         (lambda: make(seed=2**64), ValueError, "seed must be a whole number in"),
         (lambda: make(seed=-1), ValueError, "seed must be a whole number in"),
         (lambda: make(backend="jax"), ValueError, "one of numpy, numba, mkl, cupy, got 'jax'"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import Array, Key, NumpyBackend, Stream
+from ..checks import nonnegative, positive_int, uint64
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +31,15 @@ class Mixture:
     std: float
 
     def __post_init__(self) -> None:
-        if self.centers.ndim != 2 or self.centers.shape[1] != 2:
-            raise ValueError(f"centers must have shape (K, 2), got {self.centers.shape}")
+        centers = np.asarray(self.centers)
+        if centers.dtype.kind not in "fiu" or centers.ndim != 2 or centers.shape[1] != 2:
+            raise ValueError(
+                f"centers must have shape (K, 2), got {centers.shape} of {centers.dtype}"
+            )
+        if not len(centers) or not np.isfinite(centers).all():
+            raise ValueError("centers must be one or more, and finite")
+        object.__setattr__(self, "centers", centers.astype(np.float64))  # it is frozen
+        object.__setattr__(self, "std", nonnegative("std", self.std))
 
     def sample(self, n: int, seed: int) -> tuple[Array, Array]:
         """Draw `n` points, a pure function of `seed`.
@@ -43,7 +51,7 @@ class Mixture:
             For each point the row of `centers` around which it was drawn.
         """
         # Data have their own stream, so that they are independent of noise with the same seed.
-        key = Key(seed).fold_in(Stream.DATA)
+        n, key = positive_int("n", n), Key(uint64("seed", seed)).fold_in(Stream.DATA)
         backend = NumpyBackend()
         components = backend.bits(key.fold_in(0), n) % len(self.centers)
         points = self.centers[components] + self.std * backend.normal(key.fold_in(1), (n, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..backend import Array, Key, array_module, each, loop_of
+from ..checks import is_number
 from .base import Elementwise, check_like
 
 
@@ -79,7 +80,7 @@ class LeakyReLU(Elementwise):
     """
 
     def __init__(self, slope: float = 0.2) -> None:
-        if not 0 <= slope <= 1:
+        if not (is_number(slope) and 0 <= slope <= 1):
             raise ValueError(f"slope must lie in [0, 1], got {slope!r}")
         self.slope = float(slope)
 

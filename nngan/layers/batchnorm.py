@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Key, array_module
-from ..checks import positive, positive_int
+from ..checks import is_number, positive, positive_int
 from .base import Layer, check_like
 
 
@@ -88,7 +88,7 @@ class BatchNorm(Layer):
         self, n: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = "float32"
     ) -> None:
         self.n = positive_int("n", n)
-        if not 0 < momentum <= 1:
+        if not (is_number(momentum) and 0 < momentum <= 1):
             raise ValueError(f"momentum must lie in (0, 1], got {momentum!r}")
         self.momentum, self.eps = float(momentum), positive("eps", eps)
         self.shapes = {"gamma": (self.n,), "beta": (self.n,)}

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backend import Array, Key, NumpyBackend
+from ..checks import is_number
 
 WeightInit = str | Sequence[Any]
 NAMED = ("glorot", "he", "fan_in")
@@ -34,10 +35,10 @@ def check_weight_init(init: WeightInit) -> WeightInit:
     if isinstance(init, str):
         if init in NAMED:
             return init
-    elif len(init) == 2 and init[0] in LAWS:
-        scale = float(init[1])
-        if math.isfinite(scale) and scale >= 0:
-            return str(init[0]), scale
+    elif isinstance(init, Sequence) and len(init) == 2 and init[0] in LAWS:
+        scale: Any = init[1]
+        if is_number(scale) and 0 <= scale < math.inf:
+            return str(init[0]), float(scale)
     raise ValueError(
         f"weight_init must be one of {', '.join(map(repr, NAMED))}, ('normal', std) or "
         f"('uniform', limit) with a number >= 0, got {init!r}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, Stream
+from ..backend import Array, Key, Stream, array_module
 from ..checks import positive_int
 from .base import Layer
 from .init import WeightInit, check_weight_init, initial_weights
@@ -83,6 +83,8 @@ class Linear(Layer):
     ) -> Array | None:
         x = cache
         self._check("dy", dy, self.n_out)
+        if len(dy) != len(x):
+            raise ValueError(f"{self!r} wants dy of {len(x)} rows, as x had, got {len(dy)}")
         if param_grads:
             weighted = dy if sample_weight is None else sample_weight * dy
             self.backend.matmul(x.T, weighted, out=self.dW, accumulate=accumulate)
@@ -117,6 +119,7 @@ class Linear(Layer):
         self.b.fill(0)
 
     def _check(self, name: str, array: Array, width: int) -> None:
+        array_module(array)  # refuses what is no array
         if array.ndim != 2 or array.shape[1] != width:
             raise ValueError(f"{self!r} wants {name} of shape (N, {width}), got {array.shape}")
         if array.dtype != self.W.dtype:

@@ -40,6 +40,8 @@ class Maxout(Layer):
 
     def __init__(self, n_out: int, pieces: int) -> None:
         self.n_out, self.pieces = positive_int("n_out", n_out), positive_int("pieces", pieces)
+        if self.pieces >= 2**15:  # the winner's number is kept in 16 bits
+            raise ValueError(f"pieces must be less than {2**15}, got {pieces}")
 
     @property
     def n_in(self) -> int:

@@ -91,6 +91,7 @@ def softplus(x: Array) -> Array:
 
 def _as_target(target: Array | float, name: str, outputs: Array) -> Array | float:
     """Return the labels in the dtype of `outputs`, so that the gradient stays in it."""
+    array_module(outputs)  # refuses what is no array
     if outputs.dtype.kind != "f":
         raise TypeError(
             f"{name} must be floats, got {outputs.dtype}: convert with {name}.astype('float32')"
