@@ -71,6 +71,8 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
     columns = {name: array for name, array in extra.items() if isinstance(array, np.ndarray)}
     others = {name: value for name, value in extra.items() if name not in columns}
     try:
+        for network in (game.G, game.D):
+            network.check_views()
         gan = describe(game)
         text = as_json({"format": FORMAT, "gan": gan, "extra": others}).encode()
         arrays = {name: game.backend.to_numpy(array) for name, array in arrays_of(game).items()}

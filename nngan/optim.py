@@ -43,6 +43,7 @@ class Optimizer:
 
     def bind(self, network: Sequential) -> Optimizer:
         """Attach to `network`, with a fresh state on its backend; return the optimizer."""
+        network.check_views()
         self.network = network
         self.state = self.initial_state()
         return self

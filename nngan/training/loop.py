@@ -78,6 +78,8 @@ def fit(
     epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
     callbacks = _callables(callbacks)
     rules = game.rules
+    for network in (game.G, game.D, *([game.G_ema] if game.G_ema is not None else [])):
+        network.check_views()
     data = data_samples(game, x)
     labels = data_labels(rules, game.backend, labels, len(data))
     steps = steps_per_epoch(game, len(data), batch_size)
