@@ -29,6 +29,7 @@ from .layers import BatchNorm, Layer, Linear
 from .network import Sequential
 from .optim import Optimizer, optimizer_from_config
 from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_npz, shortened
+from .views import check_views
 
 FORMAT = "nngan checkpoint 3"
 PARTS = ("G", "D", "g_optimizer", "d_optimizer")
@@ -72,7 +73,7 @@ def save(game: Game, path: str | os.PathLike[str], extra: dict[str, Any] | None 
     others = {name: value for name, value in extra.items() if name not in columns}
     try:
         for network in (game.G, game.D):
-            network.check_views()
+            check_views(network)
         gan = describe(game)
         text = as_json({"format": FORMAT, "gan": gan, "extra": others}).encode()
         arrays = {name: game.backend.to_numpy(array) for name, array in arrays_of(game).items()}
@@ -231,8 +232,6 @@ def check_game(gan: Any) -> None:
         raise DamagedFile(f"a game is described by a dict, not by {shortened(gan)}")
     if unknown := sorted(gan.keys() - RULE_NAMES - {*PARTS}):
         raise DamagedFile(f"a game has no {', '.join(map(shortened, unknown))}")
-    if missing := sorted(RULE_NAMES - gan.keys()):
-        raise DamagedFile(f"its game has no {', '.join(missing)}")
     for name in ("g_optimizer", "d_optimizer"):
         entry(entry(gan, name, dict), "type", str)
     layers = [layer for name in "GD" for layer in _layers_in(entry(gan, name, dict))]

@@ -6,7 +6,6 @@ in reverse.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from textwrap import indent
 from typing import Any
@@ -229,28 +228,6 @@ class Sequential(Layer):
             layer.bind_buffers(buffers[start:stop])
             start = stop
 
-    def check_views(self) -> None:
-        """Refuse a network whose layers have arrays of their own: it would learn nothing.
-
-        Raises
-        ------
-        ValueError
-            If an array was assigned to a layer's ``W``, or a layer was put into another network.
-        """
-        parts = (("shapes", "", self.params), ("shapes", "d", self.grads))
-        for shapes, prefix, flat in (*parts, ("buffer_shapes", "", self.buffers)):
-            start = 0
-            for layer in self.leaves():
-                for name, shape in getattr(layer, shapes).items():
-                    view = flat[start : start + math.prod(shape)]
-                    start += len(view)
-                    if not _is_part(getattr(layer, prefix + name, None), view, shape):
-                        raise ValueError(
-                            f"{prefix}{name} of {layer!r} is no longer a part of the network's "
-                            f"arrays: assign its values with layer.{prefix}{name}[...] = array, "
-                            "and make a layer of its own for each network"
-                        )
-
     def initialize(self, key: Key) -> None:
         for i, layer in enumerate(self.layers):
             layer.initialize(key.fold_in(i))
@@ -341,15 +318,6 @@ class Sequential(Layer):
         lines = [indent(f"{layer!r},", "  ") for layer in self.layers]
         summary = f"{self.size:,} parameters, {self.dtype}, {self.backend.name}"
         return "\n".join([f"{type(self).__name__}(", *lines, f")  # {summary}"])
-
-
-def _is_part(array: Any, view: Array, shape: tuple[int, ...]) -> bool:
-    """Tell whether an array of a layer is the part of a flat array that it must be."""
-    if type(array) is not type(view) or array.shape != shape or array.dtype != view.dtype:
-        return False
-    if isinstance(view, np.ndarray):
-        return bool(not view.size or np.may_share_memory(array, view))
-    return bool(array.data.ptr == view.data.ptr)  # CuPy's
 
 
 def _options(layer: Layer, accumulate: bool, sample_weight: Array | None) -> dict[str, Any]:

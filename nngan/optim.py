@@ -16,6 +16,7 @@ from .backend import Array, Backend, each, loop_of
 from .checks import fraction, is_number, nonnegative, positive
 from .description import constructor_arguments, type_name
 from .network import Sequential
+from .views import check_views
 
 Schedule = Sequence[Any] | None
 
@@ -43,17 +44,14 @@ class Optimizer:
 
     def bind(self, network: Sequential) -> Optimizer:
         """Attach to `network`, with a fresh state on its backend; return the optimizer."""
-        network.check_views()
+        check_views(network)
         self.network = network
         self.state = self.initial_state()
         return self
 
     def __getattr__(self, name: str) -> Any:  # only called if the usual look-up fails
-        if name in ("network", "state"):
-            raise AttributeError(
-                f"{type(self).__name__} has no {name} yet: pass it to a GAN, or bind it to one"
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        remedy = ": pass it to a GAN first, or bind it" if name in ("network", "state") else ""
+        raise AttributeError(f"{type(self).__name__} has no {name}{remedy}")
 
     @property
     def lr(self) -> float:
@@ -304,10 +302,8 @@ def _momentum(momentum: float | Sequence[float]) -> float | tuple[float, float, 
 def _schedule(schedule: Schedule) -> tuple[str, float] | None:
     if schedule is None:
         return None
-    if isinstance(schedule, Sequence) and len(schedule) == 2:
+    if isinstance(schedule, Sequence) and len(schedule) == 2 and is_number(schedule[1]):
         law, value = schedule
-        if not is_number(value):
-            value = 0
         if (law == "linear" and value > 0) or (law == "exponential" and 0 < value <= 1):
             return str(law), float(value)
     raise ValueError(

@@ -311,7 +311,6 @@ EDITS = {
     "an optimizer of no type": lambda c: c["gan"]["g_optimizer"].pop("type"),
     "a schedule": lambda c: c["gan"]["g_optimizer"].update(schedule=5),
     "a schedule of 0 steps": lambda c: c["gan"]["g_optimizer"].update(schedule=["linear", 0]),
-    "a rule that is missing": lambda c: c["gan"].pop("k"),
     "another rule": lambda c: c["gan"].update(colour=5),
     "a rule out of range": lambda c: c["gan"].update(r1=-1.0),
     "a rule of another type": lambda c: c["gan"].update(k="1"),

@@ -137,7 +137,7 @@ MISTAKES = {
     r"centers must have shape \(K, 2\), got \(\) of <U1": lambda: nn.datasets.Mixture("x", 1),
     "std must be a number >= 0": lambda: nn.datasets.Mixture([[1, 2]], -1),
     "is a folder: add the name of a file": lambda: game().save(""),
-    "Adam has no network yet: pass it to a GAN": lambda: nn.Adam().step(),
+    "Adam has no network: pass it to a GAN first": lambda: nn.Adam().step(),
     "schedule must be None, .* got 5": lambda: nn.Adam(schedule=5),
     "schedule must be None, .* got .'linear', '5'.": lambda: nn.Adam(schedule=("linear", "5")),
     "weight_init must be one of .* got None": lambda: nn.Linear(2, 3, None),
@@ -154,9 +154,6 @@ MISTAKES = {
         [[1.0, 2.0]]
     ),
     "a game is described by a dict, not by 5": lambda: nn.GAN.from_config(5),
-    "its game has no k, r1": lambda: nn.GAN.from_config(
-        {n: v for n, v in game().config().items() if n not in ("k", "r1")}
-    ),
     "data_range must be .low, high.": lambda: game(data_range=(0, math.inf)),
 }
 

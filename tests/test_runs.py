@@ -15,8 +15,9 @@ from games import float32_game
 
 import nngan as nn
 import nngan.runs.folder
+import nngan.runs.measure
 from nngan.checkpoint import CheckpointError
-from nngan.metrics import Judge
+from nngan.metrics import Estimate, Judge
 from nngan.plotting import sheets
 from nngan.runs import Measure, RunFolder, RunSettings, describes, load_run, repeats_of, steps_of
 from nngan.runs.settings import config_text, read_config
@@ -78,6 +79,7 @@ def test_a_game_that_is_not_of_a_run_has_no_settings(tmp_path):
         ({"data": 5}, "data must be a text, got 5"),
         ({"images": 1.5}, "images must be a positive whole number, got 1.5"),
         ({"shape": 8}, r"shape must be \(height, width\) or"),
+        ({"shape": "\n"}, r"shape must be \(height, width\) or"),
         ({"shape": [8, 8, 2]}, r"shape must be \(height, width\) or"),
         ({"load": {"grey": "yes"}}, "grey must be True or False, got 'yes'"),
         ({"load": {"colour": 1}}, "load may have key, shape, size, grey, got"),
@@ -188,6 +190,24 @@ def test_a_run_that_is_not_to_be_measured():
     x = np.zeros((2, 784), np.float32)
     with pytest.raises(ValueError, match="measure_every of the run's settings must be a number"):
         Measure(RunFolder("run", RunSettings(2, 8)), x, x, Judge((), (), 0.5))
+
+
+def test_a_change_of_the_judge_is_kept_and_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(nngan.runs.measure, "quick_scores", lambda *_: {"frechet": Estimate(1, 0)})
+    x = np.zeros((2, 784), np.float32)
+    first, second = (
+        Judge((np.full((784, 2), i, np.float32),), (np.zeros(2, np.float32),), 0.99) for i in (1, 2)
+    )
+    run = RunFolder(tmp_path, SETTINGS)
+    for judge in (first, first):
+        Measure(run, x, x, judge)
+        assert run.settings.judges == {"1": first.fingerprint}
+    run.measured = [{"epoch": 5, "samples": 2000, "frechet": 1.0}]
+    assert capsys.readouterr().out == ""
+    Measure(run, x, x, second)
+    assert run.settings.judges == {"1": first.fingerprint, "6": second.fingerprint}
+    said = f"Judge {second.fingerprint} measures from epoch 6 on, and before it judge"
+    assert capsys.readouterr().out.startswith(f"{said} {first.fingerprint} did")
 
 
 def test_short_epochs_share_a_checkpoint(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backend import Array
 from ..checks import one_of
+from ..files import atomic_write
 from ..stored import DamagedFile, check_memory, open_plain
 from .idx import DatasetError, decode_idx, unpacked
 
@@ -248,23 +249,31 @@ def _digest(algorithm: str, body: bytes) -> str:
     return f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
 
 
+class WrongCheckSum(Exception):
+    """What was downloaded is not the file that was asked for."""
+
+
 def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:
-    """Download a file from the first mirror that has it. pooch checks it, then moves it there."""
+    """Download a file from the first mirror that has it. It gets its name if it is right."""
     import pooch
 
-    failures = []
+    failures, path = [], folder / name
+    algorithm = source.checksums[name].partition(":")[0]
     for mirror in source.mirrors:
-        downloader = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)
+        download = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)
         try:
-            return Path(
-                pooch.retrieve(
-                    mirror + name, source.checksums[name], name, folder, downloader=downloader
-                )
-            )
+            folder.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as file:
+                download(mirror + name, file, None)
+                file.seek(0)
+                if _digest(algorithm, file.read()) != source.checksums[name]:
+                    raise WrongCheckSum
         except OSError as error:  # errors of requests have no strerror; their names say enough
             failures.append(f"{mirror}: {error.strerror or type(error).__name__}")
-        except ValueError:
+        except WrongCheckSum:
             failures.append(f"{mirror}: wrong check-sum")
+        else:
+            return path
     raise DatasetError(
         f"{name} of {source.name} cannot be downloaded ({'; '.join(failures)}): "
         f"check the connection, or put the file into {folder}"

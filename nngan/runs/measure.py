@@ -17,7 +17,7 @@ class Measure:
     Every ``settings.measure_every`` epochs, and at the last, it scores 2,000 samples of one fixed
     noise and prints a line. The scores go into ``run.measured``, which the run saves in its
     checkpoint: pass this callback to `fit` before the run itself. The scores of 2,000 real images
-    go into ``run.settings.real_scores``.
+    go into ``run.settings.real_scores``, and the judge's fingerprint into ``run.settings.judges``.
 
     Parameters
     ----------
@@ -42,7 +42,18 @@ class Measure:
         order = get_backend("numpy").permutation(Key(0).fold_in(Stream.DATA), len(train))
         drawn = train[array_module(train).asarray(order[:SAMPLES])]
         self.real = {name: score.value for name, score in quick_scores(drawn, test, judge).items()}
-        run.change(real_scores=self.real)
+        judges = dict(run.settings.judges or {})
+        before = list(judges.values())[-1:]
+        if before != [judge.fingerprint]:
+            since = int(run.measured[-1]["epoch"]) + 1 if run.measured else 1
+            judges = {epoch: j for epoch, j in judges.items() if int(epoch) < since}
+            judges[str(since)] = judge.fingerprint
+            if since > 1:
+                say(
+                    f"Judge {judge.fingerprint} measures from epoch {since} on, and before it "
+                    f"{' '.join(['judge', *before])} did: their scores differ a little."
+                )
+        run.change(real_scores=self.real, judges=judges)
 
     def __call__(self, gan: GAN) -> None:
         """Measure, if it is the turn of this epoch."""

@@ -32,7 +32,9 @@ def _optional(check: Check) -> Check:
 def _shape(name: str, value: Sequence[int]) -> tuple[int, ...]:
     """Return (height, width) or (height, width, 3), which is a list in JSON."""
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{name} must be (height, width) or (height, width, 3), got {value}")
+        raise ValueError(
+            f"{name} must be (height, width) or (height, width, 3), got {shortened(value)}"
+        )
     return image_shape(value)
 
 
@@ -46,6 +48,12 @@ def _texts(name: str, value: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(t, str) for t in value.values()):
         raise ValueError(f"{name} must be texts by their names, got {shortened(value)}")
     return value
+
+
+def _judges(name: str, value: Mapping[str, str]) -> dict[str, str]:
+    if not all(epoch.isdecimal() and epoch.isascii() for epoch in _texts(name, value)):
+        raise ValueError(f"{name} must be by epochs, got {shortened(value)}")
+    return dict(value)
 
 
 def _size(name: str, value: Any) -> Any:
@@ -98,6 +106,9 @@ class RunSettings:
         `Measure` measures every this many epochs and at the last; None: not at all.
     real_scores : dict of str to float, or None
         Scores of real images by the same measures; `Measure` sets them.
+    judges : dict of str to str, or None
+        The fingerprint of the judge that measured, by the epoch from which on it did: scores of
+        different judges differ a little. `Measure` sets it.
     made_with : dict of str to str, or None
         Backend, threads and versions of the process that last began or went on with the run, which
         decide its last bits; `RunFolder` sets them.
@@ -121,6 +132,7 @@ class RunSettings:
     sample_every: int = _setting(positive_int, 1)
     measure_every: int | None = _setting(_optional(positive_int), None)
     real_scores: dict[str, float] | None = _setting(_optional(_scores), None)  # noqa: RUF009
+    judges: dict[str, str] | None = _setting(_optional(_judges), None)  # noqa: RUF009
     made_with: dict[str, str] | None = _setting(_optional(_texts), None)  # noqa: RUF009
 
     def __post_init__(self) -> None:

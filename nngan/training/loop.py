@@ -19,6 +19,7 @@ from ..checks import positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
 from ..game.inputs import one_hot
+from ..views import check_views
 from .data import data_labels, data_samples, steps_per_epoch
 from .progress import Progress, read_log
 
@@ -79,7 +80,7 @@ def fit(
     callbacks = _callables(callbacks)
     rules = game.rules
     for network in (game.G, game.D, *([game.G_ema] if game.G_ema is not None else [])):
-        network.check_views()
+        check_views(network)
     data = data_samples(game, x)
     labels = data_labels(rules, game.backend, labels, len(data))
     steps = steps_per_epoch(game, len(data), batch_size)
