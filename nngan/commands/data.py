@@ -13,6 +13,7 @@ from ..backend import Array, Backend
 from ..command_line import say
 from ..datasets import DatasetError
 from ..metrics import Judge
+from ..metrics.cache import is_intact
 from ..runs import RunSettings
 
 NAMES = ("auto", "mnist", "fashion", "digits")
@@ -127,6 +128,6 @@ def mnist_and_judge(backend: Backend, data_dir: str | None) -> tuple[Any, Any, J
     train, test = (
         backend.asarray(datasets.mnist(split, data_dir)[0]) for split in ("train", "test")
     )
-    if not metrics.judge_path().exists():
+    if not is_intact(metrics.judge_path()):
         say("Training the judge, a classifier; only this once: about half a minute ...")
     return train, test, metrics.load_judge(data_dir)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from .. import metrics
 from ..backend import BackendUnavailable, Key, Stream, get_backend
 from ..command_line import OneSentenceParser, between, say
 from ..datasets import DatasetError
-from ..files import atomic_write
+from ..files import atomic_write, check_writable
 from ..gan import GAN
 from ..metrics import Estimate, Judge, JudgeError
 from ..metrics.estimate import mean_of
@@ -84,8 +83,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
     options = command.parse_args(arguments)
     path = options.run / "metrics.json"
     try:
-        if options.run.is_dir() and not os.access(options.run, os.W_OK):
-            command.error(f"{options.run} cannot be written: change its permissions")
+        if options.run.is_dir():
+            check_writable(path)  # before the work
         scores = measure(options)
         with atomic_write(path) as file:
             file.write((json.dumps(report(scores, options), indent=2) + "\n").encode())

@@ -14,7 +14,7 @@ import numpy as np
 from ..backend import Array, Key, Stream, array_module, get_backend
 from ..checks import is_number
 from ..stored import DamagedFile, entry, read_json
-from .cache import check_cache, write_cache
+from .cache import is_intact, write_cache
 from .classes import class_kl, confident_share, histogram
 from .distances import check_samples
 from .energy import energy_distance
@@ -181,7 +181,8 @@ def reference_scores(
 
 def _stored_scores(path: Path) -> dict[str, Estimate]:
     """Return the scores in a file of the cache."""
-    check_cache(path)
+    if not is_intact(path):
+        raise DamagedFile("it is missing, or its check-sum is wrong")
     stored = read_json(path)
     scores = {}
     for title in TITLES:
