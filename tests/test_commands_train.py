@@ -552,7 +552,10 @@ def files_of(folder):
             "--data digits --batch-size 5000",
             "the data set has 1797 samples, and one step takes 5000: lower --batch-size 5000",
         ),
-        ("--data digits --batch-size 900 --k 2", "one step takes 1800: lower --batch-size 900 or --k 2"),
+        (
+            "--data digits --batch-size 900 --k 2",
+            "takes 1800: lower --batch-size 900 or --k 2",
+        ),
         (
             "--data digits --batch-size 256 --pack 3",
             "--batch-size must be a multiple of --pack 3, got 256",
