@@ -1,0 +1,1 @@
+"""Campaigns that try to break the library; each module is a program. See `attack.campaign`."""

@@ -1,0 +1,69 @@
+"""What all campaigns share: options, the budget, the line of the result, the exit status.
+
+A campaign is a function that yields one text for each try: "" if it was harmless, else what went
+wrong, " | ", and how to do it again. The first part is its kind: findings of one kind are counted,
+and only the first is printed in full.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# The matrices are small: threads would wait for each other, and do not survive a fork.
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+SHOWN = 10  # kinds of findings that are printed
+Campaign = Callable[[random.Random, Path, str | None], Iterator[str]]
+
+
+def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
+    """Run a campaign from the command line and exit: with status 1 if a try was harmful."""
+    parser = argparse.ArgumentParser(f"python -m attack.{name}")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=sys.maxsize, help="tries; default: no limit")
+    parser.add_argument("--seconds", type=float, default=60.0, help="default: 60")
+    if kinds:
+        parser.add_argument("--only", choices=kinds, help="one kind of tries; default: all in turn")
+    options = parser.parse_args()
+    if not hasattr(os, "fork"):
+        print(f"{name}: not tried, because it needs a system that can fork")
+        sys.exit(0)
+    folder = Path(tempfile.mkdtemp(prefix=f"attack-{name}-"))
+    try:
+        status = run(name, campaign, folder, options)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(status)
+
+
+def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace) -> int:
+    """Count the tries and what they found, print both; return the exit status."""
+    tried, harmful, found = 0, 0, {}
+    began = time.monotonic()
+    tries = campaign(random.Random(options.seed), folder, getattr(options, "only", None))
+    for result in tries:
+        tried += 1
+        if result:
+            harmful += 1
+            said, _, how = " ".join(result.split()).partition(" | ")
+            kind = re.sub(r"[0-9a-f]{8}|\d+", "N", said)
+            times, first = found.get(kind, (0, how))
+            found[kind] = times + 1, first
+        if tried >= options.count or time.monotonic() - began > options.seconds:
+            break
+    tries.close()
+    rate = tried / (time.monotonic() - began)
+    print(f"{name}: tried {tried:,}, harmful {harmful:,} ({rate:,.1f} tries per second)")
+    for kind, (times, how) in list(found.items())[:SHOWN]:
+        print(f"  {times:,} x {kind} | {how}")
+    if len(found) > SHOWN:
+        print(f"  and {len(found) - SHOWN} kinds more")
+    return 1 if harmful else 0

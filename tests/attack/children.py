@@ -1,0 +1,75 @@
+"""Processes that are there at once, because they are forks of one that has imported everything."""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+LONGEST = 60  # seconds of one process
+
+
+class Child:
+    """A fork that runs `target` and exits with its status; its output goes to a file."""
+
+    def __init__(self, target: Callable[[], object], output: Path):
+        self.path = output
+        sys.stdout.flush()
+        # A signal waits until `target` runs: what arrives sooner would be an error of this file.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self.pid = os.fork()
+        if self.pid == 0:
+            _be(target, output)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+    def send(self, number: int) -> None:
+        """Send a signal; nothing happens if the process has ended."""
+        os.kill(self.pid, number)  # it is not reaped before `wait`: no other process has its id
+
+    def wait(self, seconds: float = LONGEST) -> int:
+        """Return the exit status, or minus the signal that ended it; TimeoutError: it was hung."""
+        end = time.monotonic() + seconds
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            if time.monotonic() > end:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                raise TimeoutError(f"still there after {seconds:g} s: {self.output()[-300:]}")
+            time.sleep(0.001)
+
+    def output(self) -> str:
+        """Return what it has printed, both streams."""
+        return self.path.read_text(errors="replace") if self.path.exists() else ""
+
+
+def _be(target: Callable[[], object], output: Path) -> None:
+    status = 99
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            status = target() or 0
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else stop.code is not None
+    except BaseException as error:
+        innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+        if isinstance(error, KeyboardInterrupt) and innermost == __file__:
+            status = 130  # it came before or after `target`
+        else:
+            traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(int(status))

@@ -1,0 +1,227 @@
+"""Runs of `nngan train` on tiny games: all kinds of games, all backends that need no GPU."""
+
+import contextlib
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import campaign  # noqa: F401  # sets the number of threads before the libraries are loaded
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the stand-ins of the tests
+
+import fake_cublas
+import philox
+import strict_cupy
+
+import nngan as nn
+import nngan.backend.mkl
+import nngan.commands.train
+import nngan.estimator
+import nngan.latent
+import nngan.metrics
+import nngan.plotting
+import nngan.recipes
+import nngan.runs.folder
+from nngan.backend import BackendUnavailable, cublas, get_backend
+from nngan.command_line import run_main
+
+from .children import Child
+
+strict_cupy.RawKernel.twins["philox4x64"] = philox.kernel
+
+TINY = nn.recipes.Recipe(
+    summary="a game for the attack",
+    latent_dim=6,
+    generator=lambda z, x: (
+        nn.Linear(z, 8), nn.BatchNorm(8), nn.ReLU(), nn.Linear(8, x), nn.Sigmoid()
+    ),
+    discriminator=lambda x: (
+        nn.Linear(x, 12), nn.LeakyReLU(0.2), nn.Linear(12, 6), nn.Tanh(), nn.Linear(6, 1)
+    ),
+    optimizer={"type": "Adam", "lr": 1e-3, "beta1": 0.5},
+    batch_size=16,
+    epochs=4,
+)  # fmt: skip
+SGD = {"type": "SGD", "lr": 0.1, "momentum": (0.5, 0.7, 20), "schedule": ("exponential", 0.99)}
+RECIPES = {
+    "tiny": TINY,
+    "tiny_classes": TINY.with_game(classes=3),
+    "tiny_masks": nn.recipes.replace(
+        TINY,
+        discriminator=lambda x: (
+            nn.Linear(x, 12), nn.Maxout(6, 2), nn.Dropout(0.3), nn.Linear(6, 1)
+        ),
+        optimizer=SGD,
+    ),
+}  # fmt: skip
+
+# Each kind of game, as options of `nngan train`.
+KINDS = {
+    "default": "--recipe tiny",
+    "classes": "--recipe tiny_classes",
+    "packs": "--recipe tiny --pack 2",
+    "classes in packs": "--recipe tiny_classes --pack 2 --ema 0.9",
+    "penalties every 3 steps": "--recipe tiny --r1 0.1 --r2 0.1 --penalty-every 3",
+    "simultaneous": "--recipe tiny --update simultaneous",
+    "wasserstein": "--recipe tiny --loss wasserstein --gradient-penalty 1",
+    "average": "--recipe tiny --ema 0.95 --loss hinge",
+    "k=2": "--recipe tiny --k 2 --label-smoothing 0.1",
+    "dropout": "--recipe tiny_masks",
+    "categories": "--recipe tiny --categories 3 --loss relativistic",
+}
+EPOCHS = 4
+PRODUCTS: dict[Any, Any] = {}  # of MKL, made before the forks
+
+
+
+
+def backends() -> list[str]:
+    """Return the backends that run here; "strict" is CuPy's code on the stand-in."""
+    found = ["strict"]
+    for name in ("numpy", "numba", "mkl"):
+        try:
+            get_backend(name)
+            found.append(name)
+        except BackendUnavailable as error:
+            print(f"{name} is not tried: {error}", file=sys.stderr)
+    return sorted(found)
+
+
+def prepare(folder: Path) -> Path:
+    """Write the images that the games learn from, and add their recipes; return the file."""
+    nn.recipes.RECIPES.update(RECIPES)
+    random = np.random.default_rng(0)
+    path = folder / "images.npz"
+    images = random.integers(0, 256, (72, 16), dtype=np.uint8)
+    np.savez(path, x=images, y=np.arange(72) % 3)
+    return path
+
+
+def warm(folder: Path, chosen: Iterable[str]) -> None:
+    """Play each kind of game once on each compiled backend: the forks have the code then."""
+    data, out = prepare(folder), folder / "warm"
+    if "mkl" in chosen:
+        # Numba's parallel loops refuse to run after a fork. One thread is enough for these games.
+        nn.MklBackend.parallel = False
+        PRODUCTS.update(nngan.backend.mkl.products())
+    for backend in {"numba", "mkl"}.intersection(chosen):
+        for kind in KINDS:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                status = nn.commands.train.main(arguments(kind, backend, data, out, 1))
+            if status:
+                raise RuntimeError(f"{kind} on {backend} ended with status {status}")
+            shutil.rmtree(out)
+
+
+def arguments(kind: str, backend: str, data: Path, out: Path, epochs: int = EPOCHS) -> list[str]:
+    """Return the command line of a new run."""
+    name = "cupy" if backend == "strict" else backend
+    words = f"{KINDS[kind]} --backend {name} --epochs {epochs}".split()
+    return [*words, "--data", str(data), "--out", str(out)]
+
+
+def resumed(out: Path, backend: str | None) -> list[str]:
+    """Return the command line that goes on with a run; the backend None is that of the run."""
+    words = ["--out", str(out), "--resume"]
+    name = "cupy" if backend == "strict" else backend
+    return words if name is None else [*words, "--backend", name]
+
+
+def begin_or_resume(
+    kind: str, backend: str, data: Path, out: Path, named: bool = True, epochs: int = EPOCHS
+) -> list[str]:
+    """Return the command line that goes on with what a process left in `out`, or begins anew."""
+    if (out / "checkpoint.npz").exists():
+        return resumed(out, backend if named else None)
+    return arguments(kind, backend, data, out, epochs)
+
+
+def train(
+    words: Sequence[str],
+    backend: str,
+    output: Path,
+    pictures: bool = False,
+    before: Callable[[], object] = lambda: None,
+    after: Callable[[], object] = lambda: None,
+) -> Child:
+    """Start ``nngan train`` in a fork, which calls `before` first and `after` last.
+
+    Every epoch is saved. Without `pictures`, drawing writes numbers: it would take most of the
+    time, and most kills would fall into it.
+    """
+
+    def target() -> None:
+        _quick(pictures)
+        if backend == "strict":
+            sys.modules["cupy"] = strict_cupy
+            cublas.load_library = fake_cublas.FakeCublas
+        if PRODUCTS:
+            nngan.backend.mkl.products = lambda: PRODUCTS
+        before()
+        try:
+            run_main(partial(nn.commands.train.main, words))
+        finally:
+            after()
+
+    return Child(target, output)
+
+
+def _quick(pictures: bool) -> None:
+    nn.runs.folder.SAVE_EVERY = 0
+    if not pictures:
+        nn.plotting.plot_losses = lambda history, file, **_: file.write(repr(history).encode())
+        nn.plotting.save_sheet = lambda file, images, *_: file.write(images.tobytes())
+        nn.plotting.save_gif = lambda file, sheets, *_: file.write(repr(len(sheets)).encode())
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return the names and bytes of all files in a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def difference(folder: Path, whole: dict[str, bytes]) -> str:
+    """Return in words how the files in a folder differ from those of a whole run."""
+    found = content(folder)
+    said = [f"{name} is left over" for name in found.keys() - whole.keys()]
+    said += [f"{name} is missing" for name in whole.keys() - found.keys()]
+    both = found.keys() & whole.keys()
+    said += [f"{name} has other bytes" for name in both if found[name] != whole[name]]
+    return ", ".join(sorted(said))
+
+
+class Runs:
+    """The whole runs to compare with, each made when it is first asked for."""
+
+    def __init__(self, folder: Path, chosen: Iterable[str] = ("numpy",)):
+        self.folder, self.made = folder, {}
+        self.output = folder / "output"
+        warm(folder, chosen)
+        self.data = folder / "images.npz"
+
+    def whole(self, kind: str, backend: str, pictures: bool = False, epochs: int = EPOCHS) -> dict:
+        """Return the files of the run that nothing disturbed."""
+        key = kind, backend, pictures, epochs
+        if key not in self.made:
+            out = self.folder / "whole"
+            words = arguments(kind, backend, self.data, out, epochs)
+            child = train(words, backend, self.output, pictures)
+            if status := child.wait(300):
+                raise RuntimeError(f"{words} ended with status {status}: {child.output()}")
+            self.made[key] = content(out)
+            shutil.rmtree(out)
+        return self.made[key]
+
+
+if not hasattr(os, "fork"):
+    raise SystemExit("this campaign needs a system that can fork")
