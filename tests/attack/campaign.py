@@ -36,7 +36,9 @@ def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
     if not hasattr(os, "fork"):
         print(f"{name}: not tried, because it needs a system that can fork")
         sys.exit(0)
-    folder = Path(tempfile.mkdtemp(prefix=f"attack-{name}-"))
+    memory = "/dev/shm"  # of Linux: many small files, and no disk has to turn
+    where = memory if os.access(memory, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix=f"attack-{name}-", dir=where))
     try:
         status = run(name, campaign, folder, options)
     finally:

@@ -15,7 +15,7 @@ class Child:
     """A fork that runs `target` and exits with its status; its output goes to a file."""
 
     def __init__(self, target: Callable[[], object], output: Path):
-        self.path = output
+        self.path, self.alive = output, True
         sys.stdout.flush()
         # A signal waits until `target` runs: what arrives sooner would be an error of this file.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -34,10 +34,12 @@ class Child:
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
+                self.alive = False
                 return os.waitstatus_to_exitcode(status)
             if time.monotonic() > end:
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
+                self.alive = False
                 raise TimeoutError(f"still there after {seconds:g} s: {self.output()[-300:]}")
             time.sleep(0.001)
 

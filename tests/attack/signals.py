@@ -1,0 +1,86 @@
+"""Ctrl-C once, twice, forty times, SIGTERM, SIGHUP at random instants, then the rest of the run.
+
+Every twelfth try is a real process that is started anew, and is stopped while it imports.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from . import tiny
+from .campaign import main
+
+SIGNALS = ((signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 40), (signal.SIGTERM, 1),
+           (signal.SIGHUP, 1))  # fmt: skip
+
+
+def stop_while_it_starts(rng: random.Random, folder: Path) -> str:
+    """Stop a process that has just been started; return what is wrong."""
+    wait, times = rng.uniform(0.05, 2), rng.choice((1, 1, 2))
+    words = [sys.executable, "-m", "nngan", "train", "--data", str(folder / "images.npz")]
+    words += ["--epochs", "3", "--batch-size", "8", "--out", str(folder / "real")]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    time.sleep(wait)
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    shutil.rmtree(folder / "real", ignore_errors=True)
+    how = f"{' '.join(words)}, {times} x SIGINT after {wait:.3f} s: {output[-500:]}"
+    if "Traceback" in output:
+        return f"a traceback of a process that starts | {how}"
+    # Before Python has its handler, the signal ends the process: nobody can catch it.
+    if process.returncode not in (0, 130, -signal.SIGINT):
+        return f"status {process.returncode} | {how}"
+    return ""
+
+
+def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+    """Send signals to a run, once or twice, finish it, compare."""
+    runs, out = tiny.Runs(folder), folder / "run"
+    kinds, seconds = list(tiny.KINDS), 0.5
+    for i in count():
+        if i % 12 == 11 or only == "starts":
+            yield stop_while_it_starts(rng, folder)
+            continue
+        kind, (number, times) = rng.choice(kinds), SIGNALS[i % len(SIGNALS)]
+        whole, said, wrong = runs.whole(kind, "numpy"), [], ""
+        for _ in range(rng.randint(1, 2)):
+            words = tiny.begin_or_resume(kind, "numpy", runs.data, out)
+            began = time.monotonic()
+            child = tiny.train(words, "numpy", runs.output)
+            time.sleep(wait := rng.uniform(0, seconds))
+            for _ in range(times):
+                child.send(number)
+                time.sleep(0.001 if times > 2 else rng.uniform(0, 0.05))
+            status = child.wait()
+            said.append(f"{' '.join(words)}: {times} x {number.name} after {wait:.4f} s")
+            if status == 0:
+                seconds = 0.9 * seconds + 0.1 * (time.monotonic() - began)
+            wanted = (0, 130) if number == signal.SIGINT else (0, -number)
+            if status not in wanted or "Traceback" in child.output():
+                wrong = f"{number.name}: status {status}, {'Traceback' in child.output()=}"
+                said.append(child.output()[-700:])
+                break
+        words = tiny.begin_or_resume(kind, "numpy", runs.data, out)
+        child = tiny.train(words, "numpy", runs.output)
+        if status := child.wait():
+            wrong = wrong or f"then status {status}"
+            said.append(child.output()[-300:])
+        wrong = wrong or tiny.difference(out, whole)
+        yield f"{wrong} | {kind}: {'; '.join(said)}" if wrong else ""
+        shutil.rmtree(out, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("NNGAN_DATA", os.devnull)
+    main("signals", tries, ("starts",))
