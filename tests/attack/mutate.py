@@ -1,5 +1,6 @@
 """Damage to bytes, to JSON and to NumPy's files, all of it drawn from one random generator."""
 
+import copy
 import io
 import json
 import random
@@ -58,7 +59,7 @@ def damaged_json(rng: random.Random, value: Any) -> Any:
         holder, key, node = rng.choice(places)
         kind = rng.randrange(8)
         if kind <= 3:
-            new = rng.choice(VALUES)
+            new = copy.deepcopy(rng.choice(VALUES))
             if kind == 3 and isinstance(node, int | float):
                 new = rng.choice((-node, node * 1000, node + 0.5, str(node), [node], node + 1))
         elif kind == 4 and holder is not None:
@@ -171,3 +172,19 @@ def unzipped(data: bytes) -> dict[str, bytes]:
     """Return the members of a zip file."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+def text_in(data: bytes) -> str:
+    """Return the text in an .npy file: one long word, or bytes."""
+    array = np.load(io.BytesIO(data))
+    return str(array) if array.dtype.kind == "U" else array.tobytes().decode()
+
+
+def text_like(data: bytes, text: str) -> bytes:
+    """Return an .npy file with another text, in the form of `data`."""
+    array = np.load(io.BytesIO(data))
+    if array.dtype.kind == "U":
+        return npy(np.array(text))
+    if array.dtype.kind == "S":
+        return npy(np.array(text.encode()))
+    return npy(np.frombuffer(text.encode(), array.dtype))
