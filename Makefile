@@ -6,7 +6,7 @@ TRY = cd build/try && rm -rf run course && bin/nngan --version && bin/nngan note
 	bin/nngan train --data digits --recipe small --epochs 1 --out run && \
 	bin/python -m nngan.gradcheck ../../docs/assignment/solution.py
 
-.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs lint clean
+.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -30,6 +30,9 @@ test-mkl: .venv/mkl.stamp  ## the tests of the backend that multiplies with MKL 
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
+
+attack: .venv/test.stamp  ## try to break it, for five minutes in each of ten ways
+	PYTHONPATH=tests $(BIN)/python -W error -m attack
 
 test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its outputs must be true
 	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py

@@ -20,7 +20,6 @@ from pathlib import Path
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-SHOWN = 10  # kinds of findings that are printed
 Campaign = Callable[[random.Random, Path, str | None], Iterator[str]]
 
 
@@ -30,6 +29,7 @@ def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=sys.maxsize, help="tries; default: no limit")
     parser.add_argument("--seconds", type=float, default=60.0, help="default: 60")
+    parser.add_argument("--show", type=int, default=10, help="kinds of findings to print")
     if kinds:
         parser.add_argument("--only", choices=kinds, help="one kind of tries; default: all in turn")
     options = parser.parse_args()
@@ -64,8 +64,8 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
     tries.close()
     rate = tried / (time.monotonic() - began)
     print(f"{name}: tried {tried:,}, harmful {harmful:,} ({rate:,.1f} tries per second)")
-    for kind, (times, how) in list(found.items())[:SHOWN]:
+    for kind, (times, how) in list(found.items())[: options.show]:
         print(f"  {times:,} x {kind} | {how}")
-    if len(found) > SHOWN:
-        print(f"  and {len(found) - SHOWN} kinds more")
+    if len(found) > options.show:
+        print(f"  and {len(found) - options.show} kinds more")
     return 1 if harmful else 0

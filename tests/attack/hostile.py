@@ -74,7 +74,9 @@ class Cases:
         read = nn.datasets.read_idx if "idx" in ending else nn.datasets.load
         self.found[name] = path, read, DatasetError
 
-    def changed(self, name: str, members: dict[str, bytes | None], compressed: bool = False) -> None:
+    def changed(
+        self, name: str, members: dict[str, bytes | None], compressed: bool = False
+    ) -> None:
         """Add a checkpoint with other members; None takes one away."""
         new = {k: v for k, v in {**self.members, **members}.items() if v is not None}
         self.add(name, mutate.zipped(new, compressed))
@@ -107,7 +109,9 @@ class Cases:
             self.changed(f"{name} is empty", {name: b""})
             for shape in ((2**40,), (2**20, 2**20, 2**20), (-1,), (0, 2**62), (2**31,) * 2):
                 self.changed(f"{name} claims {shape}", {name: header(shape)})
-        self.changed("a member nobody reads is large", {"x.npy": mutate.npy(np.zeros(2**28, "u1"))}, True)
+        self.changed(
+            "a member nobody reads is large", {"x.npy": mutate.npy(np.zeros(2**28, "u1"))}, True
+        )
         self.changed("config is large", {"config.npy": mutate.npy(np.zeros(2**28, "u1"))}, True)
         self.changed("log is large", {"log.npy": mutate.npy(np.zeros((2**26, 4), "f4"))}, True)
         self.changed("history is large", {"history.npy": mutate.npy(np.zeros((4, 2**25)))}, True)
@@ -123,7 +127,14 @@ class Cases:
                 self.changed(f"{name} is {value}", {f"{name}.npy": mutate.npy(np.array([value]))})
 
     def archives(self) -> None:
-        for name in ("../../mark", "/tmp/attack-mark", "..\\mark", "a/../../mark", "C:\\mark", "a" * 5000):
+        for name in (
+            "../../mark",
+            "/tmp/attack-mark",
+            "..\\mark",
+            "a/../../mark",
+            "C:\\mark",
+            "a" * 5000,
+        ):
             self.changed(f"a member named {name[:20]}", {name: self.members["log.npy"]})
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as archive:
@@ -163,7 +174,9 @@ class Cases:
             self.described(f"Maxout({n})", gan(D=network({"type": "Maxout", "n": n, "pieces": n})))
             for option in ("classes", "pack", "k", "penalty_every", "categories", "seed"):
                 self.described(f"{option}={n}", gan(**{option: n}))
-        self.described("a layer 20,000 wide", gan(G=network({**DENSE, "n_in": 20_000, "n_out": 20_000})))
+        self.described(
+            "a layer 20,000 wide", gan(G=network({**DENSE, "n_in": 20_000, "n_out": 20_000}))
+        )
         self.described("300,000 layers", gan(G=network(*[{"type": "Tanh"}] * 300_000)))
         self.described("300,000 dense layers", gan(G=network(*[DENSE] * 300_000)))
         nested: Any = {"type": "Tanh"}
@@ -221,7 +234,11 @@ class Cases:
         self.add_data("a table of zeros", bytes(1_000_000), "csv")
         self.add_data("a table in quotes", b'"' * 1_000_001, "csv")
         self.add_data("a table.gz of 512 MiB", gzip.compress(b"1," * 2**28, 9), "csv.gz")
-        for name, size in (("ppm", (60_000, 60_000)), ("png", (30_000, 30_000)), ("bmp", (13_000, 13_000))):
+        for name, size in (
+            ("ppm", (60_000, 60_000)),
+            ("png", (30_000, 30_000)),
+            ("bmp", (13_000, 13_000)),
+        ):
             folder = self.folder / f"pictures-{name}"
             folder.mkdir()
             (folder / f"one.{name}").write_bytes(bomb_picture(name, size))

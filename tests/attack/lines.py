@@ -107,7 +107,9 @@ def wrong_line(rng: random.Random) -> tuple[list[str], bool]:
             words.append(action.option_strings[0][:-2])  # abbreviated
             certain = True
     elif how == 4:
-        name = rng.choice(("", "x", name[:-1], name.upper(), f" {name}", "--x", "-h=1", f"--{name}"))
+        name = rng.choice(
+            ("", "x", name[:-1], name.upper(), f" {name}", "--x", "-h=1", f"--{name}")
+        )
         certain = True
     if "--list-recipes" in words or "--version" in words:
         certain = False

@@ -43,7 +43,7 @@ def damaged(rng: random.Random, data: bytes) -> bytes:
         elif kind == 7:
             del result[at:]
         else:  # another number in a text, such as a header of NumPy
-            found = list(re.finditer(rb"\d+", bytes(result[: 20_000])))
+            found = list(re.finditer(rb"\d+", bytes(result[:20_000])))
             if found:
                 one = rng.choice(found)
                 new = rng.choice((b"-1", b"0", b"1e9", b"nan", b"%d" % rng.choice(NUMBERS)))
@@ -134,7 +134,9 @@ def array_file(rng: random.Random, array: np.ndarray) -> bytes:
         "shape": f"({', '.join(sizes)}{',' * (len(sizes) == 1)})",
     }
     if kind == 4:
-        header[rng.choice(tuple(header))] = rng.choice(("", "(", "None", "-1", "()", "1e5", "[" * 300))
+        header[rng.choice(tuple(header))] = rng.choice(
+            ("", "(", "None", "-1", "()", "1e5", "[" * 300)
+        )
     text = (
         f"{{'descr': {header['descr']!r}, 'fortran_order': {header['fortran_order']!r}, "
         f"'shape': {header['shape']}, }}"

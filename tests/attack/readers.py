@@ -239,7 +239,22 @@ class Readers:
         return self.data_file("images.npz", mutate.damaged(rng, data) if kind == 3 else data)
 
     def table_of_numbers(self, rng: random.Random) -> str:
-        cells = ("0", "1", "255", "-1", "0.5", "1e400", "nan", "inf", "x", "", '"', "1_0", " 7 ", "é")
+        cells = (
+            "0",
+            "1",
+            "255",
+            "-1",
+            "0.5",
+            "1e400",
+            "nan",
+            "inf",
+            "x",
+            "",
+            '"',
+            "1_0",
+            " 7 ",
+            "é",
+        )
         sign = rng.choice((",", ",", ";", "\t", " "))
         rows = [[str(rng.randrange(256)) for _ in range(9)] for _ in range(4)]
         if rng.random() < 0.4:
@@ -252,7 +267,9 @@ class Readers:
             if rng.random() < 0.2:
                 row.pop()
         data = "\n".join(sign.join(row) for row in rows).encode()
-        return self.data_file("images.csv", mutate.damaged(rng, data) if rng.random() < 0.5 else data)
+        return self.data_file(
+            "images.csv", mutate.damaged(rng, data) if rng.random() < 0.5 else data
+        )
 
     def picture(self, rng: random.Random) -> str:
         folder = self.folder / "pictures"

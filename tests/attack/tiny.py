@@ -80,8 +80,6 @@ EPOCHS = 4
 PRODUCTS: dict[Any, Any] = {}  # of MKL, made before the forks
 
 
-
-
 def backends() -> list[str]:
     """Return the backends that run here; "strict" is CuPy's code on the stand-in."""
     found = ["strict"]
@@ -113,7 +111,10 @@ def warm(folder: Path, chosen: Iterable[str]) -> None:
         PRODUCTS.update(nngan.backend.mkl.products())
     for backend in {"numba", "mkl"}.intersection(chosen):
         for kind in KINDS:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
                 status = nn.commands.train.main(arguments(kind, backend, data, out, 1))
             if status:
                 raise RuntimeError(f"{kind} on {backend} ended with status {status}")

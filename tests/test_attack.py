@@ -1,0 +1,109 @@
+"""The campaigns of tests/attack in short, each as the program that it is; `make attack` is the rest.
+
+That a campaign finds what it looks for is shown with faults that are planted.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that can fork")
+
+TESTS = Path(__file__).parent
+SHORT = {
+    "kills": "--count 15 --only numpy",
+    "ends": "--count 25",
+    "disks": "--count 25",
+    "signals": "--count 13",
+    "folders": "--count 8",
+    "readers": "--count 3000",
+    "hostile": "--count 60",
+    "lines": "--count 2000",
+    "threads": "--count 12 --only fit",
+}
+LONGER = {
+    "kills numba": "--count 30 --only numba",
+    "kills mkl": "--count 30 --only mkl",
+    "kills strict": "--count 30 --only strict",
+    "hostile": "",
+    "readers": "--seed 1 --count 20000",
+    "lines": "--seed 1 --count 10000",
+}
+
+
+def campaign(name, *options, before=""):
+    """Run a campaign after some lines of Python; return its exit status and what it printed."""
+    program = f"{before}\nimport runpy\nrunpy.run_module('attack.{name}', run_name='__main__')"
+    paths = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, "--seconds", "300", *options],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NNGAN_DATA": os.devnull},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_campaign_finds_nothing(name):
+    status, said = campaign(name, *SHORT[name].split())
+    assert status == 0, said
+    assert f"{name}: tried " in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONGER)
+def test_a_longer_campaign_finds_nothing(name):
+    if name == "kills mkl":
+        pytest.importorskip("mkl", reason="MKL is not installed")
+    if name in ("kills mkl", "kills numba"):
+        pytest.importorskip("numba", reason="Numba is not installed")
+    status, said = campaign(name.split()[0], *LONGER[name].split())
+    assert status == 0, said
+
+
+# A file that is opened for writing at once: half of it is there when the process ends.
+HASTY = """
+import contextlib, nngan.checkpoint, nngan.runs.folder
+@contextlib.contextmanager
+def write(path):
+    with open(path, "wb") as file:
+        yield file
+nngan.checkpoint.atomic_write = nngan.runs.folder.atomic_write = write
+"""
+# A run that does not go on from where it was.
+FORGETFUL = """
+import nngan.checkpoint
+load = nngan.checkpoint.load
+def forget(path, make):
+    gan, extra = load(path, make)
+    gan.d_optimizer.state["m"][...] = 0
+    return gan, extra
+nngan.checkpoint.load = forget
+"""
+CARELESS = """
+import nngan.datasets
+nngan.datasets.read_idx = lambda path: path.read_bytes()[20]
+"""
+SILENT = """
+import nngan.commands.train
+nngan.commands.train.between = lambda low, high: int
+nngan.commands.train.positive = lambda kind: kind
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "planted", "options", "found"),
+    [
+        ("ends", HASTY, "--count 12", "status 2"),
+        ("kills", FORGETFUL, "--count 15 --only numpy", "checkpoint.npz has other bytes"),
+        ("readers", CARELESS, "--count 50 --only idx", "IndexError"),
+        ("lines", SILENT, "--count 1500", "nngan train"),
+    ],
+)
+def test_a_planted_fault_is_found(name, planted, options, found):
+    status, said = campaign(name, *options.split(), before=planted)
+    assert status == 1, said
+    assert found in said
