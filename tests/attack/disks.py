@@ -1,4 +1,4 @@
-"""Full and broken disks at every file operation: one sentence, the last checkpoint, the same end."""
+"""Full and broken disks at every file operation: one sentence, and nothing is lost."""
 
 import random
 import resource

@@ -89,7 +89,7 @@ def command(main: Callable[[list[str]], int], words: list[str]) -> tuple[object,
 
 
 def place(error: BaseException) -> str:
-    """Return the last function of the library, and the last of all, that an exception went through."""
+    """Return the last function of the library, and the last of all, that an error went through."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f"{os.sep}nngan{os.sep}" in f.filename]
     names = [

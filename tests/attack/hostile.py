@@ -34,6 +34,14 @@ HUGE = (2**31, 10**8, 10**12, 2**63 - 1, 10**40)
 DENSE = {"type": "Linear", "n_in": 3, "n_out": 3, "weight_init": "glorot"}
 
 
+# The content of a file, or what makes it.
+Data = bytes | Callable[[], bytes]
+
+
+def _made(data: Data) -> bytes:
+    return data() if callable(data) else data
+
+
 class Trap:
     """What a pickle would do: it leaves a mark."""
 
@@ -57,34 +65,43 @@ class Cases:
         self.members = mutate.unzipped((folder / "whole.npz").read_bytes())
         self.config = json.loads(mutate.text_in(self.members["config.npy"]))
         self.found: dict[str, tuple[Path, Callable[[Path], object], type[Exception]]] = {}
+        self.data: dict[Path, Data] = {}
         self.checkpoints()
         self.archives()
         self.descriptions()
-        self.data()
+        self.data_files()
 
-    def add(self, name: str, data: bytes) -> None:
+    def add(self, name: str, data: Data) -> None:
         """Add a checkpoint."""
         path = self.folder / f"{len(self.found)}.npz"
-        path.write_bytes(data)
         self.found[name] = path, nn.GAN.load, CheckpointError
+        self.data[path] = data
 
-    def add_data(self, name: str, data: bytes, ending: str) -> None:
+    def add_data(self, name: str, data: Data, ending: str) -> None:
+        """Add a file of data."""
         path = self.folder / f"{len(self.found)}.{ending}"
-        path.write_bytes(data)
+        self.data[path] = data
         read = nn.datasets.read_idx if "idx" in ending else nn.datasets.load
         self.found[name] = path, read, DatasetError
 
-    def changed(
-        self, name: str, members: dict[str, bytes | None], compressed: bool = False
-    ) -> None:
+    def changed(self, name: str, members: dict[str, Data | None], compressed: bool = False) -> None:
         """Add a checkpoint with other members; None takes one away."""
-        new = {k: v for k, v in {**self.members, **members}.items() if v is not None}
-        self.add(name, mutate.zipped(new, compressed))
+
+        def make() -> bytes:
+            new = {k: _made(v) for k, v in {**self.members, **members}.items() if v is not None}
+            return mutate.zipped(new, compressed)
+
+        self.add(name, make)
 
     def described(self, name: str, config: Any) -> None:
-        """Add a checkpoint with another description."""
-        text = config if isinstance(config, str) else mutate.as_text(config)
-        self.changed(name, {"config.npy": mutate.text_like(self.members["config.npy"], text)})
+        """Add a checkpoint with another description; what is large is made when it is needed."""
+
+        def make() -> bytes:
+            value = config() if callable(config) else config
+            text = value if isinstance(value, str) else mutate.as_text(value)
+            return mutate.text_like(self.members["config.npy"], text)
+
+        self.changed(name, {"config.npy": make})
 
     def checkpoints(self) -> None:
         trap = Trap(self.mark)
@@ -109,12 +126,14 @@ class Cases:
             self.changed(f"{name} is empty", {name: b""})
             for shape in ((2**40,), (2**20, 2**20, 2**20), (-1,), (0, 2**62), (2**31,) * 2):
                 self.changed(f"{name} claims {shape}", {name: header(shape)})
+        self.changed("a member nobody reads is large", {"x.npy": large}, True)
+        self.changed("config is large", {"config.npy": large}, True)
         self.changed(
-            "a member nobody reads is large", {"x.npy": mutate.npy(np.zeros(2**28, "u1"))}, True
+            "log is large", {"log.npy": lambda: mutate.npy(np.zeros((2**26, 4), "f4"))}, True
         )
-        self.changed("config is large", {"config.npy": mutate.npy(np.zeros(2**28, "u1"))}, True)
-        self.changed("log is large", {"log.npy": mutate.npy(np.zeros((2**26, 4), "f4"))}, True)
-        self.changed("history is large", {"history.npy": mutate.npy(np.zeros((4, 2**25)))}, True)
+        self.changed(
+            "history is large", {"history.npy": lambda: mutate.npy(np.zeros((4, 2**25)))}, True
+        )
         for kind in ("c16", "U3", "M8[s]", "f2", "V8"):
             self.changed(f"G.params of {kind}", {"G.params.npy": header((31,), kind, 31 * 64)})
         for value in (np.nan, np.inf):
@@ -136,14 +155,9 @@ class Cases:
             "a" * 5000,
         ):
             self.changed(f"a member named {name[:20]}", {name: self.members["log.npy"]})
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            for i in range(60_000):
-                archive.writestr(f"{i}.npy", b"")
-        self.add("60,000 members", file.getvalue())
-        bomb = zlib.compress(bytes(2**28), 9)
-        whole = mutate.zipped({**self.members, "x.npy": bomb})
-        self.add("a bomb in a member", whole)
+        many = {f"{i}.npy": b"" for i in range(60_000)}
+        self.add("60,000 members", lambda: mutate.zipped(many))
+        whole = mutate.zipped(self.members)
         self.add("a zip file in a zip file", mutate.zipped({"a.npz": whole}))
         data = bytearray(mutate.zipped(self.members, True))
         at = data.rindex(b"PK\x01\x02")
@@ -177,8 +191,9 @@ class Cases:
         self.described(
             "a layer 20,000 wide", gan(G=network({**DENSE, "n_in": 20_000, "n_out": 20_000}))
         )
-        self.described("300,000 layers", gan(G=network(*[{"type": "Tanh"}] * 300_000)))
-        self.described("300,000 dense layers", gan(G=network(*[DENSE] * 300_000)))
+        tanh = {"type": "Tanh"}
+        self.described("300,000 layers", lambda: gan(G=network(*[tanh] * 300_000)))
+        self.described("300,000 dense layers", lambda: gan(G=network(*[DENSE] * 300_000)))
         nested: Any = {"type": "Tanh"}
         for _ in range(200):
             nested = network(nested)
@@ -211,29 +226,34 @@ class Cases:
             self.described(f"a game with {argument}", gan(**{argument: "x"}))
             self.described(f"a layer with {argument}", gan(G=network({**DENSE, argument: "x"})))
 
-    def data(self) -> None:
-        zeros = gzip.compress(bytes(2**29), 9)
+    def data_files(self) -> None:
         self.add_data("gzip of 512 MiB of zeros", zeros, "idx.gz")
-        self.add_data("gzip of 512 MiB, twice", gzip.compress(zeros, 9), "idx.gz")
+        self.add_data("gzip of 512 MiB, twice", lambda: gzip.compress(zeros(), 9), "idx.gz")
         for sizes in ((2**32 - 1,) * 3, (2**31,), (0,), (1,) * 30 + (2**32 - 1,) * 2):
             head = struct.pack(f">HBB{len(sizes)}I", 0, 8, len(sizes), *sizes)
             self.add_data(f"IDX that claims {sizes[:3]}", head, "idx")
             self.add_data(f"IDX.gz that claims {sizes[:3]}", gzip.compress(head), "idx.gz")
-            big = gzip.compress(head + bytes(2**29), 9)
-            self.add_data(f"a long IDX.gz that claims {sizes[:3]}", big, "idx.gz")
+            self.add_data(
+                f"a long IDX.gz that claims {sizes[:3]}",
+                lambda head=head: gzip.compress(head) + zeros(), "idx.gz",
+            )  # fmt: skip
         objects = mutate.npy(np.array([Trap(self.mark)], object))
         self.add_data(".npy of objects", objects, "npy")
         self.add_data(".npz of objects", mutate.zipped({"x.npy": objects}), "npz")
         self.add_data(".npy that is a pickle", pickle.dumps(Trap(self.mark)), "npy")
         self.add_data(".npy that claims much", header((2**40,)), "npy")
-        big = mutate.npy(np.zeros(2**28, "u1"))
-        self.add_data(".npz that unpacks to 256 MiB", mutate.zipped({"x.npy": big}, True), "npz")
-        self.add_data(".npy.gz that unpacks to 256 MiB", gzip.compress(big), "npy.gz")
+        self.add_data(
+            ".npz that unpacks to 256 MiB", lambda: mutate.zipped({"x.npy": large()}, True), "npz"
+        )
+        self.add_data(
+            ".npy.gz that unpacks to 256 MiB", lambda: gzip.compress(large(), 1), "npy.gz"
+        )
         self.add_data("a table of one endless line", b"1," * 3_000_000, "csv")
         self.add_data("a table of 3,000,000 lines", b"1\n" * 3_000_000 + b"x", "csv")
         self.add_data("a table of zeros", bytes(1_000_000), "csv")
         self.add_data("a table in quotes", b'"' * 1_000_001, "csv")
-        self.add_data("a table.gz of 512 MiB", gzip.compress(b"1," * 2**28, 9), "csv.gz")
+        ones = gzip.compress(b"1," * 2**24)
+        self.add_data("a table.gz of 512 MiB", ones * 16, "csv.gz")
         for name, size in (
             ("ppm", (60_000, 60_000)),
             ("png", (30_000, 30_000)),
@@ -256,6 +276,16 @@ class Cases:
         loop.mkdir()
         (loop / "again").symlink_to(loop)
         self.found["a folder that holds itself"] = loop, nn.datasets.load, DatasetError
+
+
+def large() -> bytes:
+    """Return an .npy file of 256 MiB."""
+    return mutate.npy(np.zeros(2**28, "u1"))
+
+
+def zeros() -> bytes:
+    """Return 512 MiB of zeros, in four members of a gzip file."""
+    return gzip.compress(bytes(2**27), 9) * 4
 
 
 def header(shape: tuple[int, ...], dtype: str = "<f4", size: int = 100) -> bytes:
@@ -282,18 +312,17 @@ def bomb_picture(kind: str, size: tuple[int, int]) -> bytes:
 
 def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
     """Read each hostile file once, in a random order."""
-    cases = Cases(folder)
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    cases, said = Cases(folder), folder / "said"
     found = list(cases.found.items())
     rng.shuffle(found)
+    before = {*folder.rglob("*"), said}
     for name, (path, read, allowed) in found:
-        said = folder / "said"
+        if path in cases.data:
+            path.write_bytes(_made(cases.data[path]))
 
-        def target() -> int:
+        def target() -> None:
             sys.stdin.close()
-            result = Watched().call(lambda: read(path), (allowed,), str(path))  # noqa: B023
-            print(result)
-            return 0
+            print(Watched().call(lambda: read(path), (allowed,), str(path)))  # noqa: B023
 
         child = Child(target, said)
         try:
@@ -301,12 +330,13 @@ def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
             wrong = f"status {status}: {child.output()[-200:]}" if status else child.output()
         except TimeoutError as error:
             wrong = str(error)
+        if path in cases.data:
+            path.unlink()
         if cases.mark.exists() or Path("/tmp/attack-mark").exists():
-            wrong = "code from the file was run, or a file written elsewhere"
-            cases.mark.rmdir()
-        new = {p for p in folder.rglob("*") if p not in before} - {said}
-        if new:
+            raise RuntimeError(f"{name}: code of the file was run, or wrote elsewhere")
+        if new := set(folder.rglob("*")) - before:
             wrong = f"left behind: {new}"
+            before |= new
         yield f"{wrong.strip()} | {name} ({path.name})" if wrong.strip() else ""
 
 

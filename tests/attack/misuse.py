@@ -10,6 +10,7 @@ import inspect
 import os
 import random
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,7 +111,7 @@ OTHERS = values(5, "x", OBJECT, [], {}, 1.5, len, int)
 
 
 def net(*sizes: int, last: Any = None) -> Any:
-    layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     return nn.Sequential(*layers, *([last] if last else []))
 
 

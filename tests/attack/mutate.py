@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-NUMBERS = (0, 1, 2, 3, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63)
+NUMBERS = (
+    0, 1, 2, 3, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63,
+)  # fmt: skip
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 3, 7, 0.5, -0.5, 1e-300, 1e308, 1e6, 10**6, 10**9, 10**18, -(10**18),
-    10**40, float("nan"), float("inf"), -float("inf"), "", "x", "numpy", "Linear", "Sequential",
-    "Adam", "../../x", "\u0000", "é" * 50, "9" * 5000, [], {}, [[]], [0], [1, 2, 3], [None], [-1, 1],
-    ["linear", 0], ["x", "y"], {"type": "Linear"}, {"x": 1}, {"type": "Tanh"}, [1] * 3000,
+    None, True, False, 0, 1, -1, 2, 3, 7, 0.5, -0.5, 1e-300, 1e308, 1e6, 10**6, 10**9, 10**18,
+    -(10**18), 10**40, float("nan"), float("inf"), -float("inf"), "", "x", "numpy", "Linear",
+    "Sequential", "Adam", "../../x", "\u0000", "é" * 50, "9" * 5000, [], {}, [[]], [0], [1, 2, 3],
+    [None], [-1, 1], ["linear", 0], ["x", "y"], {"type": "Linear"}, {"x": 1}, {"type": "Tanh"},
+    [1] * 3000,
 )  # fmt: skip
 
 
