@@ -33,11 +33,9 @@ def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
     if kinds:
         parser.add_argument("--only", choices=kinds, help="one kind of tries; default: all in turn")
     options = parser.parse_args()
-    if not hasattr(os, "fork"):
-        print(f"{name}: not tried, because it needs a system that can fork")
-        sys.exit(0)
-    memory = "/dev/shm"  # of Linux: many small files, and no disk has to turn
-    where = memory if os.access(memory, os.W_OK) else None
+    memory = "/dev/shm"  # of Linux: many small files, and no disk is kept busy
+    has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    where = memory if has_room else None
     folder = Path(tempfile.mkdtemp(prefix=f"attack-{name}-", dir=where))
     try:
         status = run(name, campaign, folder, options)

@@ -1,5 +1,6 @@
 """Processes that are there at once, because they are forks of one that has imported everything."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -70,8 +71,6 @@ def _be(target: Callable[[], object], output: Path) -> None:
             traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-            except (OSError, ValueError):
-                pass
         os._exit(int(status))

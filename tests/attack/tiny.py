@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -222,7 +221,3 @@ class Runs:
             self.made[key] = content(out)
             shutil.rmtree(out)
         return self.made[key]
-
-
-if not hasattr(os, "fork"):
-    raise SystemExit("this campaign needs a system that can fork")
