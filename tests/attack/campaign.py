@@ -7,7 +7,6 @@ and only the first is printed in full.
 
 import argparse
 import os
-import random
 import re
 import shutil
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-Campaign = Callable[[random.Random, Path, str | None], Iterator[str]]
+Campaign = Callable[[int, Path, str | None], Iterator[str]]
 
 
 def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
@@ -48,7 +47,7 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
     """Count the tries and what they found, print both; return the exit status."""
     tried, harmful, found = 0, 0, {}
     began = time.monotonic()
-    tries = campaign(random.Random(options.seed), folder, getattr(options, "only", None))
+    tries = campaign(options.seed, folder, getattr(options, "only", None))
     for result in tries:
         tried += 1
         if result:

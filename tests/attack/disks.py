@@ -36,8 +36,9 @@ def judge(out: Path, child: tiny.Child, whole: dict[str, bytes]) -> str:
     return ""
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Let a run fail at each operation; go on; every tenth time the system limits its files."""
+    rng = random.Random(seed)
     runs, out = tiny.Runs(folder), folder / "run"
     for kind in rng.sample(list(tiny.KINDS), len(tiny.KINDS)):
         begun = tiny.arguments(kind, "numpy", runs.data, out, EPOCHS)

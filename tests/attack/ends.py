@@ -28,8 +28,9 @@ def operations(runs: tiny.Runs, kind: str, out: Path, words: list[str]) -> list[
     return log.read_text().splitlines()
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """End a run at each operation; every fourth time also the run that goes on, anywhere."""
+    rng = random.Random(seed)
     runs, out = tiny.Runs(folder), folder / "run"
     for kind in rng.sample(list(tiny.KINDS), len(tiny.KINDS)):
         begun = tiny.arguments(kind, "numpy", runs.data, out, EPOCHS)

@@ -118,8 +118,9 @@ KINDS: dict[str, Callable[[tiny.Runs, random.Random, str, int], str]] = {
 }  # fmt: skip
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Play the kinds in turn, with two to ten processes."""
+    rng = random.Random(seed)
     runs = tiny.Runs(folder)
     names = [only] if only else list(KINDS)
     for i in count():

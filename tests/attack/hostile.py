@@ -310,8 +310,9 @@ def bomb_picture(kind: str, size: tuple[int, int]) -> bytes:
     return bytes(data)
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Read each hostile file once, in a random order."""
+    rng = random.Random(seed)
     cases, said = Cases(folder), folder / "said"
     found = list(cases.found.items())
     rng.shuffle(found)

@@ -12,8 +12,9 @@ from . import tiny
 from .campaign import main
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Kill runs up to three times each, finish them, compare; one try is one kill."""
+    rng = random.Random(seed)
     backends = [only] if only else tiny.backends()
     runs, out = tiny.Runs(folder, backends), folder / "run"
     pairs = [(kind, backend) for kind in tiny.KINDS for backend in backends]

@@ -116,8 +116,9 @@ def wrong_line(rng: random.Random) -> tuple[list[str], bool]:
     return [name, *HARMLESS.get(name, []), *words], certain
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Call wrong lines, in this process."""
+    rng = random.Random(seed)
     tiny.prepare(folder)
     nn.GAN.fit = accept  # type: ignore[method-assign]
     nn.runs.RunFolder.create = accept  # type: ignore[method-assign]
@@ -127,8 +128,7 @@ def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
     os.chdir(work)
     watched = Watched()
     for _ in count():
-        seed = rng.getrandbits(48)
-        words, certain = wrong_line(random.Random(seed))
+        words, certain = wrong_line(rng)
         if not certain and words[0] not in TRAINS:
             continue
         results: list[tuple[object, str]] = []

@@ -5,8 +5,10 @@ or TypeError. Whatever is raised comes from a `raise` of the library, and names 
 value that is only odd may be accepted.
 """
 
+import contextlib
 import dis
 import inspect
+import io
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -272,7 +274,8 @@ def group(name: str) -> str:
 
 def _estimator(X: "Array", epochs: "int", batch_size: "int") -> None:  # noqa: F821
     """Fit an estimator: scikit-learn's are checked in `fit`, not when they are made."""
-    nn.estimator.MLPGAN(epochs=epochs, batch_size=batch_size).fit(X)
+    with contextlib.redirect_stdout(io.StringIO()):
+        nn.estimator.MLPGAN(epochs=epochs, batch_size=batch_size).fit(X)
 
 
 def _network(*layers: "Layer", seed: "int | None" = 0, dtype: "Any" = "float32") -> Any:  # noqa: F821
@@ -347,8 +350,9 @@ def wrong_values(annotation: object, default: object) -> list[Value]:
     return chosen
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Try every wrong value for every argument once, in a random order."""
+    rng = random.Random(seed)
     os.chdir(folder)
     watched, todo = Watched(), []
     for name, make in calls(folder).items():

@@ -364,7 +364,7 @@ KINDS = {
 SLOW = ("resume", "beside", "table")  # whole commands: one in twenty
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Damage files of all kinds in turn, or of one kind."""
     sys.setrecursionlimit(1000)
     nn.commands.table.play = _would_train
@@ -374,11 +374,12 @@ def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
     readers.watched = Watched()
     names = [only] if only else [name for name in KINDS if name not in SLOW] * 6 + list(SLOW)
     for i in count():
-        name, seed = names[i % len(names)], rng.getrandbits(48)
+        name = names[i % len(names)]
         said = KINDS[name](readers, random.Random(seed))
         kind, _, message = said.partition(" | ")
-        how = f"--only {name}, random.Random({seed}) {message}"
+        how = f"--only {name} --seed {seed} --count 1: {message}"
         yield f"{name}: {kind} | {how}" if said else ""
+        seed = random.Random(seed).getrandbits(48)
 
 
 def _would_train(run: Path, *_: object) -> None:

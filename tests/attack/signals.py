@@ -44,8 +44,9 @@ def stop_while_it_starts(rng: random.Random, folder: Path) -> str:
     return ""
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Send signals to a run, once or twice, finish it, compare."""
+    rng = random.Random(seed)
     runs, out = tiny.Runs(folder), folder / "run"
     kinds, seconds = list(tiny.KINDS), 0.5
     for i in count():

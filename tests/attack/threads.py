@@ -84,11 +84,12 @@ def disturb(rng: random.Random, gan: nn.GAN, folder: Path) -> tuple[list[Path], 
     return saved, wrong + [f"fit: {type(error).__name__}: {error}" for error in failed]
 
 
-def tries(rng: random.Random, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Disturb games of all kinds in turn; one try is a run, and each file that was saved in it.
 
     The kind "fit" looks at the runs alone, the kind "save" at the files alone.
     """
+    rng = random.Random(seed)
     whole = {}
     for name, options in OPTIONS.items():
         gan = game(options)
