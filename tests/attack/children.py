@@ -66,7 +66,7 @@ def _be(target: Callable[[], object], output: Path) -> None:
         status = stop.code if isinstance(stop.code, int) else stop.code is not None
     except BaseException as error:
         innermost = traceback.extract_tb(error.__traceback__)[-1].filename
-        if isinstance(error, KeyboardInterrupt) and innermost == __file__:
+        if isinstance(error, KeyboardInterrupt) and Path(innermost).parent == Path(__file__).parent:
             status = 130  # it came before or after `target`
         else:
             traceback.print_exc()

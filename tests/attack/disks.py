@@ -51,7 +51,7 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
             faults = Faults(out, at, phase)
             before, said = faults.install, f"{phase} at operation {at} ({names[at]})"
             if i % 10 == 9:
-                size = int(2 ** rng.uniform(4, 16))
+                size = int(2 ** rng.uniform(11, 16))
                 before, said = lambda: limited(size), f"no file may have over {size} bytes"  # noqa: B023
             child = tiny.train(begun, "numpy", runs.output, before=before)
             how = f"{' '.join(begun)}: {said}"
