@@ -18,7 +18,7 @@ SHORT = {
     "kills": "--count 15 --only numpy",
     "ends": "--count 25",
     "disks": "--count 25",
-    "signals": "--count 13",
+    "signals": "--count 12 --only running",
     "folders": "--count 8",
     "readers": "--count 1500",
     "hostile": "--count 40",
