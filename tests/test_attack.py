@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system 
 
 TESTS = Path(__file__).parent
 SHORT = {
-    "kills": "--count 15 --only numpy",
+    "kills": "--count 10 --only numpy",
     "ends": "--count 25",
     "disks": "--count 25",
     "signals": "--count 12 --only running",
@@ -99,7 +99,7 @@ nngan.command_line.OneSentenceParser.error = argparse.ArgumentParser.error
     ("name", "planted", "options", "found"),
     [
         ("ends", HASTY, "--count 12", "is no .npz file, or the end of it is missing"),
-        ("kills", FORGETFUL, "--count 12 --only numpy", "checkpoint.npz has other bytes"),
+        ("kills", FORGETFUL, "--count 10 --only numpy", "checkpoint.npz has other bytes"),
         ("readers", CARELESS, "--count 50 --only idx", "IndexError"),
         ("lines", TALKATIVE, "--count 100", "no sentence of"),
     ],
