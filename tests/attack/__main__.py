@@ -19,7 +19,8 @@ def main() -> int:
     statuses = []
     for name in CAMPAIGNS:
         words = ["--seed", str(options.seed), "--seconds", str(60 * options.minutes)]
-        statuses.append(subprocess.run([sys.executable, "-m", f"attack.{name}", *words]).returncode)
+        program = [sys.executable, "-W", "error", "-m", f"attack.{name}", *words]
+        statuses.append(subprocess.run(program).returncode)
     return 1 if any(statuses) else 0
 
 

@@ -274,8 +274,7 @@ def group(name: str) -> str:
 
 def _estimator(X: "Array", epochs: "int", batch_size: "int") -> None:  # noqa: F821
     """Fit an estimator: scikit-learn's are checked in `fit`, not when they are made."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        nn.estimator.MLPGAN(epochs=epochs, batch_size=batch_size).fit(X)
+    nn.estimator.MLPGAN(epochs=epochs, batch_size=batch_size).fit(X)
 
 
 def _network(*layers: "Layer", seed: "int | None" = 0, dtype: "Any" = "float32") -> Any:  # noqa: F821
@@ -312,10 +311,11 @@ def judged(watched: Watched, make: Callable[[], Any], name: str, value: Value) -
 
     def call() -> None:
         try:
-            if name.startswith("*"):
-                function(wrong, **arguments)
-            else:
-                function(**{**arguments, name: wrong})
+            with contextlib.redirect_stdout(io.StringIO()):  # what `fit` prints
+                if name.startswith("*"):
+                    function(wrong, **arguments)
+                else:
+                    function(**{**arguments, name: wrong})
         except TooSlow:
             raise
         except BaseException as error:
@@ -359,7 +359,9 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
         if only not in (None, group(name)):
             continue
         function, arguments, *fixed = make()
-        function(**arguments, **(fixed[0] if fixed else {})) if name not in REFUSED else None
+        with contextlib.redirect_stdout(io.StringIO()):
+            if name not in REFUSED:
+                function(**arguments, **(fixed[0] if fixed else {}))
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind == parameter.VAR_POSITIONAL:
                 wrong = wrong_values(parameter.annotation, "")
