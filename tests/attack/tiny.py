@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -28,7 +29,7 @@ import nngan.metrics
 import nngan.plotting
 import nngan.recipes
 import nngan.runs.folder
-from nngan.backend import BackendUnavailable, cublas, get_backend
+from nngan.backend import cublas
 from nngan.command_line import run_main
 
 from .children import Child
@@ -76,18 +77,18 @@ KINDS = {
     "categories": "--recipe tiny --categories 3 --loss relativistic",
 }
 EPOCHS = 4
-PRODUCTS: dict[Any, Any] = {}  # of MKL, made before the forks
 
 
 def backends() -> list[str]:
     """Return the backends that run here; "strict" is CuPy's code on the stand-in."""
     found = ["strict"]
     for name in ("numpy", "numba", "mkl"):
-        try:
-            get_backend(name)
+        check = f"import nngan; nngan.backend.get_backend({name!r})"  # it loads libraries
+        done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+        if done.returncode == 0:
             found.append(name)
-        except BackendUnavailable as error:
-            print(f"{name} is not tried: {error}", file=sys.stderr)
+        else:
+            print(f"{name} is not tried: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
     return sorted(found)
 
 
@@ -101,13 +102,19 @@ def prepare(folder: Path) -> Path:
     return path
 
 
+def _product(a: Any, b: Any, out: Any, accumulate: bool) -> None:
+    """Stand in for MKL's product while the loops around it are compiled."""
+    out[...] = a @ b + (out if accumulate else 0)
+
+
 def warm(folder: Path, chosen: Iterable[str]) -> None:
     """Play each kind of game once on each compiled backend: the forks have the code then."""
     data, out = prepare(folder), folder / "warm"
-    if "mkl" in chosen:
-        # Numba's parallel loops refuse to run after a fork. One thread is enough for these games.
-        nn.MklBackend.parallel = False
-        PRODUCTS.update(nngan.backend.mkl.products())
+    products = nngan.backend.mkl.products
+    # MKL itself is loaded after the fork, which its threads would not survive; Numba's parallel
+    # loops would not either, and on one thread they are the others.
+    nn.MklBackend.parallel = False
+    nngan.backend.mkl.products = lambda: {np.dtype("float32"): _product}
     for backend in {"numba", "mkl"}.intersection(chosen):
         for kind in KINDS:
             with (
@@ -118,6 +125,7 @@ def warm(folder: Path, chosen: Iterable[str]) -> None:
             if status:
                 raise RuntimeError(f"{kind} on {backend} ended with status {status}")
             shutil.rmtree(out)
+    nngan.backend.mkl.products = products
 
 
 def arguments(kind: str, backend: str, data: Path, out: Path, epochs: int = EPOCHS) -> list[str]:
@@ -162,8 +170,6 @@ def train(
         if backend == "strict":
             sys.modules["cupy"] = strict_cupy
             cublas.load_library = fake_cublas.FakeCublas
-        if PRODUCTS:
-            nngan.backend.mkl.products = lambda: PRODUCTS
         before()
         try:
             run_main(partial(nn.commands.train.main, words))
