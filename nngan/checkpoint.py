@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
+from .checks import shortened
 from .files import atomic_write
 from .game import METRICS, Game
 from .game.game import AnyGame
@@ -28,7 +29,7 @@ from .game.state import RULE_NAMES
 from .layers import BatchNorm, Layer, Linear
 from .network import Sequential
 from .optim import Optimizer, optimizer_from_config
-from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_npz, shortened
+from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_npz
 from .views import check_views
 
 FORMAT = "nngan checkpoint 3"

@@ -20,6 +20,9 @@ from typing import Any, NoReturn
 PARENT = "NNGAN_STOPS_WITH_STDIN"
 
 
+LONGEST = 600  # letters of a message: a hostile value is not repeated whole
+
+
 class OneSentenceParser(argparse.ArgumentParser):
     """An argument parser whose errors are one sentence and whose options are never abbreviated.
 
@@ -30,11 +33,20 @@ class OneSentenceParser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(prog, allow_abbrev=False, **options)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the words of a command line; ``--option=--`` has no value (Python drops it)."""
+        words = sys.argv[1:] if args is None else list(args)
+        if empty := next((w for w in words if re.fullmatch(r"--[\w-]+=--", w)), None):
+            self.error(f"argument {empty[:-3]}: expected one argument")
+        return super().parse_known_args(words, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Print `message` alone, without the usage, and exit with status 2.
 
         An option that does not exist gets the most similar one that does, if any.
         """
+        message = " ".join(message.split())
+        message = message if len(message) < LONGEST else f"{message[:LONGEST]} ..."
         if wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
             known = [name for action in self._actions for name in action.option_strings]
             if similar := difflib.get_close_matches(wrong[1], known, n=1):
@@ -80,7 +92,8 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+        with contextlib.suppress(KeyboardInterrupt):  # often pressed twice
+            print("\nStopped.", file=sys.stderr)
         status = 130
     except OSError as error:
         if error.filename is not None:

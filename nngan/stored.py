@@ -20,12 +20,16 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import shortened
+
 LIMIT = 2**30  # bytes that one file may fill in memory, unless NNGAN_MEMORY says otherwise
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 PIECE = 2**20  # bytes that are read at a time
 DEEPEST = 100  # of lists and dicts in each other
 # Deflate packs 1,032 bytes into one at best.
 PACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
+
+NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # which Windows does not have
 
 
 class DamagedFile(ValueError):
@@ -74,7 +78,8 @@ def open_plain(path: Path) -> Iterator[tuple[IO[bytes], int]]:
 
     A device or a pipe may have no end.
     """
-    with path.open("rb") as file:
+    # Without this flag a pipe that nobody writes into would be waited for.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | NONBLOCK)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise DamagedFile("it is a device or a pipe, and must be a file")
@@ -268,12 +273,6 @@ def entry(value: Mapping[str, Any], name: str, *kinds: type) -> Any:
     if not isinstance(found, kinds) or (isinstance(found, bool) and bool not in kinds):
         raise DamagedFile(f"its entry {name!r} must be {_names(kinds)}, got {shortened(found)}")
     return found
-
-
-def shortened(value: object, length: int = 60) -> str:
-    """Return a value as text, not longer than a line."""
-    text = json.dumps(value) if isinstance(value, dict | list) else repr(value)
-    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _names(kinds: tuple[type, ...]) -> str:

@@ -144,3 +144,4 @@ def test_adding_in_place_keeps_the_parts():
     gan = a_game()
     gan.G.layers[0].W += 1
     fit(gan, epochs=1)
+    assert np.shares_memory(gan.G.layers[0].W, gan.G.params)

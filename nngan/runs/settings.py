@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..checkpoint import CheckpointError, as_json
-from ..checks import boolean, image_shape, is_number, positive_int, text, uint64
+from ..checks import boolean, image_shape, is_number, positive_int, shortened, text, uint64
 from ..gan import GAN
-from ..stored import DamagedFile, entry, read_json, shortened
+from ..stored import DamagedFile, entry, read_json
 
 MNIST_SAMPLES = 60_000  # the recipes count their epochs in this size
 Check = Callable[[str, Any], Any]

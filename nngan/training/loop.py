@@ -121,7 +121,8 @@ def fit(
             bar.end_epoch()
             for callback in callbacks:
                 callback(game)
-            done = resume_epoch(game, steps)
+            if game.epoch < total:  # else the game stays as it was saved
+                done = resume_epoch(game, steps)
     if interrupted:  # in the last step of all, which was finished like any other
         raise KeyboardInterrupt
     return game.history

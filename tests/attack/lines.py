@@ -98,7 +98,7 @@ def wrong_line(rng: random.Random) -> tuple[list[str], bool]:
             certain = True
     elif how == 2 and name not in ("table",):
         words.append("one-word-too-many")
-        certain = not any(a.nargs in ("*", "+") for a in known)
+        certain = all(a.option_strings for a in known)  # else it may be a word that was missing
     elif how == 3 and flags:
         action = rng.choice(flags)
         if len(action.option_strings[0]) > 5 and action.option_strings[0][:-2] not in {
