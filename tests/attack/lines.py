@@ -98,7 +98,8 @@ def wrong_line(rng: random.Random) -> tuple[list[str], bool]:
             certain = True
     elif how == 2 and name not in ("table",):
         words.append("one-word-too-many")
-        certain = all(a.option_strings for a in known)  # else it may be a word that was missing
+        # Else it may be a word that was missing.
+        certain = bool(known) and all(a.option_strings for a in known)
     elif how == 3 and flags:
         action = rng.choice(flags)
         if len(action.option_strings[0]) > 5 and action.option_strings[0][:-2] not in {
