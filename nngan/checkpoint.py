@@ -33,6 +33,7 @@ from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_n
 from .views import check_views
 
 FORMAT = "nngan checkpoint 3"
+LONGEST = 300  # letters of a message that a file can cause
 PARTS = ("G", "D", "g_optimizer", "d_optimizer")
 MOST_LAYERS = 10_000  # of a game in a file
 EXTRA = "extra."  # before the names of the arrays in `extra`
@@ -125,7 +126,7 @@ def load(
             game = make(config["gan"])
         except Exception as error:  # the constructors of users' classes may raise anything
             raise CheckpointError(
-                f"no game can be made from the description in {path}: {error}"
+                f"no game can be made from the description in {path}: {str(error)[:LONGEST]}"
             ) from error
         _read_state(game, file)
         return game, _read_extra(file, config)

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import layers as _layers
 from .backend import Array, Backend, Key, Stream, array_module, get_backend
-from .checks import uint64
+from .checks import shortened, uint64
 from .description import type_name
 from .layers import Layer
 
@@ -298,7 +298,9 @@ class Sequential(Layer):
             module, _, name = full_name.rpartition(".")
             kind = own.get(name) if module else _library().get(name, own.get(name))
             if kind is None:
-                raise ValueError(f"unknown layer {full_name!r}: pass its class in layers=[...]")
+                raise ValueError(
+                    f"unknown layer {shortened(full_name, 200)}: pass its class in layers=[...]"
+                )
             return kind
 
         parts: list[Layer] = []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, each, loop_of
-from .checks import fraction, is_number, nonnegative, positive
+from .checks import fraction, is_number, nonnegative, positive, shortened
 from .description import constructor_arguments, type_name
 from .network import Sequential
 from .views import check_views
@@ -285,7 +285,9 @@ def optimizer_from_config(
     module, _, name = full_name.rpartition(".")
     kinds = {kind.__name__: kind for kind in optimizers} if module else OPTIMIZERS
     if name not in kinds:
-        raise ValueError(f"unknown optimizer {full_name!r}: pass its class in optimizers=[...]")
+        raise ValueError(
+            f"unknown optimizer {shortened(full_name, 200)}: pass its class in optimizers=[...]"
+        )
     return kinds[name](**arguments)
 
 

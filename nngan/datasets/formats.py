@@ -20,6 +20,7 @@ from .idx import DatasetError, open_data, read_all, read_bytes, read_idx
 # Names of arrays in an .npz file and of columns in a table, in the order of preference.
 IMAGE_KEYS = ("x_train", "train_images", "images", "x", "data", "pixels", "arr_0")
 LABEL_KEYS = ("y_train", "train_labels", "labels", "label", "y", "target", "class", "arr_1")
+WIDEST = 2**18  # columns of a table: an image of 512x512 pixels
 ROW_KEYS = ("id", "index", "unnamed: 0", "")  # columns that number the rows
 
 
@@ -96,7 +97,11 @@ def read_table(path: Path) -> tuple[Array, Any]:
     text = content.decode("utf-8-sig", errors="replace")
     lines = [line for line in text.splitlines() if line.strip()]
     delimiter = next((d for d in (",", ";", "\t") if lines and d in lines[0]), None)
+    if lines and len(lines[0]) > 16 * WIDEST:
+        raise DatasetError(f"{path} has a line of {len(lines[0]):,} letters: it must be one image")
     first, second = ([*_cells(lines[i : i + 1], delimiter)] for i in (0, 1))
+    if len(first) > WIDEST:
+        raise DatasetError(f"{path} has {len(first):,} columns: each line must be one image")
     words = [i for i, cell in enumerate(second or first) if not is_number(cell)]
     has_head = _is_head(first, second)
     names = [_word(name) for name in first] if has_head else []

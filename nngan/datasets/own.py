@@ -201,11 +201,13 @@ def _colours(rows: Array, height: int, width: int) -> Array:
     """
     n = len(rows)
     together = rows.reshape(n, height, width, 3)
+    if width == 1:
+        return together
     apart = np.moveaxis(rows.reshape(n, 3, height, width), 1, 3)
     roughness = [
         np.abs(np.diff(x[:200].astype(np.float32), axis=2)).mean() for x in (together, apart)
     ]
-    return apart if width > 1 and roughness[1] < 0.8 * roughness[0] else together
+    return apart if roughness[1] < 0.8 * roughness[0] else together
 
 
 def _labels(labels: Any, n: int, path: Path) -> Array:

@@ -24,7 +24,7 @@ from .guard import Watched, command
 TEXTS = (
     "", "x", "-1", "0", "1", "2", "-0", "1.5", "1e400", "nan", "inf", "-inf", "9" * 30, "1,2,3,4",
     "0,0", "-5,3", "Ünïcode", "a b", "\n", "\0x", "../..", "/dev/null", "/", "no/such/folder", "%s",
-    "{x}", "'", '"', "--", "=", "1_000", "0x10", "٣", "True", "None", "digits", "x" * 300, "\ud800",
+    "{x}", "'", '"', "--", "=", "1_0", "0x10", "٣", "True", "None", "digits", "x" * 300, "\ud800",
 )  # fmt: skip
 # What a run without this would need: real images, or minutes.
 HARMLESS = {"train": ["--data", "digits"], "evaluate": [], "latent": [], "recipes": [], "grade": []}
