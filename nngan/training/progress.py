@@ -136,22 +136,24 @@ class Progress:
 def _bar(total: int, initial: int, enabled: bool, is_narrow: bool) -> Any:
     """Return a bar for a terminal or a notebook; one that shows nothing if output is a file."""
     in_notebook = "ipykernel" in sys.modules
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a notebook without widgets has a bar of text
-        from tqdm.auto import tqdm  # here, so that ``import nngan`` stays light
     shown = "{desc} {percentage:3.0f}%|{bar}| {remaining}"
     if not is_narrow:
         shown = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}  {rate_fmt} {postfix}"
-    return tqdm(
-        total=total,
-        initial=initial,
-        unit="",
-        unit_scale=True,
-        **_width(),
-        bar_format=shown,
-        # None: no bar if the output is a file.
-        disable=(False if in_notebook else None) if enabled and sys.stderr else True,
-    )
+    with warnings.catch_warnings():
+        # A notebook without widgets has a bar of text; in a browser tqdm cannot start its thread.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm  # here, so that ``import nngan`` stays light
+
+        return tqdm(
+            total=total,
+            initial=initial,
+            unit="",
+            unit_scale=True,
+            **_width(),
+            bar_format=shown,
+            # None: no bar if the output is a file.
+            disable=(False if in_notebook else None) if enabled and sys.stderr else True,
+        )
 
 
 def _width() -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""The library in Pyodide, the Python of browsers: files of the suite run there, under node.
+
+``make test-wasm`` finds a release of Pyodide; NNGAN_PYODIDE names the folder of another.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import in_pyodide
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NODE, PYODIDE = shutil.which("node"), os.environ.get("NNGAN_PYODIDE")
+# What the tests import and Pyodide does not bring; all of it is plain Python.
+PACKAGES = ["pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "tqdm"]
+FILES = ["in_pyodide", "test_layers", "test_losses", "test_objectives", "test_training"]
+# Not there: backends, threads, and tests that mean int64 by NumPy's default integer (int32 there).
+ELSEWHERE = [
+    "numba",
+    "mkl",
+    "cupy",
+    "captured",
+    "main_thread",
+    "whole_numbers",
+    "one_clear_sentence",
+]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(NODE is None, reason="node is not installed: nothing here runs Pyodide"),
+    pytest.mark.skipif(not PYODIDE, reason="Pyodide is not here: make test-wasm fetches it"),
+]
+
+
+def folder(package):
+    path = Path(importlib.util.find_spec(package).origin)
+    return str(path.parent if path.name == "__init__.py" else path)
+
+
+def test_part_of_the_suite_passes_in_pyodide():
+    done = subprocess.run(
+        [
+            NODE, ROOT / "tests/wasm.mjs", Path(PYODIDE).resolve(), ROOT,
+            json.dumps([folder(package) for package in PACKAGES]),
+            "-q", "-p", "no:cacheprovider", "--capture=sys", "-k",
+            " and ".join(f"not {word}" for word in ELSEWHERE),
+            *(f"tests/{name}.py" for name in FILES),
+        ],
+        env={**os.environ, "LOSSES": json.dumps(in_pyodide.ring_losses())},
+        capture_output=True, text=True, timeout=1200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 300, done.stdout
+    assert "skipped" not in done.stdout, done.stdout
