@@ -10,7 +10,7 @@ TRY = cd build/try && rm -rf run course && bin/nngan --version && bin/nngan note
 # good for tests, not for users to depend on.
 PYODIDE ?= build/pyodide
 
-.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm lint clean
+.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -62,8 +62,15 @@ test-wasm: .venv/test.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tes
 docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated
 	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/python docs/playground/build.py docs/_build/html $(if $(filter file,$(origin PYODIDE)),,$(PYODIDE))
 	$(BIN)/python -m pytest --doctest-modules nngan docs/notebooks/figures
 	$(BIN)/python -m pytest -m docs tests/test_docs.py
+
+playground: .venv/train.stamp  ## put the playground into the site with the Pyodide of PYODIDE=DIR
+	$(BIN)/python docs/playground/build.py docs/_build/html $(PYODIDE)
+
+test-browser: .venv/test.stamp $(PYODIDE)/pyodide-lock.json  ## press the buttons of the playground in Chromium
+	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_playground.py
 
 lint: .venv/dev.stamp  ## check style and types
 	$(BIN)/ruff check .

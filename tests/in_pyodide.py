@@ -1,4 +1,4 @@
-"""What test_wasm.py runs in Pyodide beside files of the suite; it is no test of the suite itself."""
+"""What test_wasm.py runs in Pyodide beside files of the suite."""
 
 import json
 import os

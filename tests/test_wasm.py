@@ -19,16 +19,10 @@ NODE, PYODIDE = shutil.which("node"), os.environ.get("NNGAN_PYODIDE")
 # What the tests import and Pyodide does not bring; all of it is plain Python.
 PACKAGES = ["pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "tqdm"]
 FILES = ["in_pyodide", "test_layers", "test_losses", "test_objectives", "test_training"]
-# Not there: backends, threads, and tests that mean int64 by NumPy's default integer (int32 there).
+# Not there: backends, threads, and tests that mean int64 by NumPy's default integer.
 ELSEWHERE = [
-    "numba",
-    "mkl",
-    "cupy",
-    "captured",
-    "main_thread",
-    "whole_numbers",
-    "one_clear_sentence",
-]
+    "numba", "mkl", "cupy", "captured", "main_thread", "whole_numbers", "one_clear_sentence",
+]  # fmt: skip
 
 pytestmark = [
     pytest.mark.slow,
