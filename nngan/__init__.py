@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         gradcheck,
         latent,
         metrics,
+        mistakes,
         plotting,
         recipes,
         runs,
@@ -66,7 +67,7 @@ LAZY = {
         name: name
         for name in (
             "command_line", "commands", "datasets", "estimator", "gradcheck", "latent", "metrics",
-            "plotting", "recipes", "runs",
+            "mistakes", "plotting", "recipes", "runs",
         )
     },
 }  # fmt: skip

@@ -286,6 +286,16 @@ def test_a_link_leads_to_the_same_state_and_keys_play(page):
 
 
 @in_browser
+def test_a_layer_in_a_link_waits_for_its_reader(page):
+    page.open_ready("#source=class+MyLinear(nn.Linear):+pass")
+    assert "This link brings a layer" in text(page, "#message")
+    assert "MyLinear" in page.evaluate("document.querySelector('#source').value")
+    assert page.evaluate("document.querySelector('#without').hidden")
+    page.click("#train")
+    page.wait("!document.querySelector('#without').hidden", PATIENCE)
+
+
+@in_browser
 def test_slow_motion_and_digits(page):
     page.choose("[name=data]", "digits")
     page.click("#slow")

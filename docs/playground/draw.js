@@ -124,28 +124,25 @@ function arrows(pen, { fakes, pushes }, x, y, scale) {
   pen.globalAlpha = 1;
 }
 
-// Three sheets of digits: data, fakes, and how D would have each pixel of a fake changed.
+// Three sheets of digits: data, fakes, and how G's loss would have each pixel of a fake changed.
 export function sheets(canvas, { start, frame }) {
-  const [pen, width, height] = cleared(canvas);
-  const count = 3, gap = 12, label = 20;
-  const wide = width >= height;
-  const side = wide
-    ? Math.min((width - gap * (count - 1)) / count, height - label)
-    : Math.min(width, (height - gap * (count - 1)) / count - label);
-  const parts = [["data", start.data, grey], ["fakes", frame.fakes, grey], ["gradients at fakes", frame.pushes, null]];
-  parts.forEach(([title, images, paint], i) => {
-    const left = wide ? i * (side + gap) : (width - side) / 2;
-    const top = label + (wide ? 0 : i * (side + gap + label));
+  const [pen, width] = cleared(canvas);
+  const [gap, label] = [14, 20];
+  const side = (width - gap) / 2 - label;
+  const parts = [["data", start.data], ["fakes", frame.fakes], ["gradients at the fakes", frame.pushes]];
+  parts.forEach(([title, images], i) => {
+    const left = i === 1 ? width / 2 + gap / 2 : 0;
+    const top = label + (i === 2 ? side + label + gap : 0);
     pen.fillStyle = colour("text");
     pen.font = "13px system-ui, sans-serif";
     pen.fillText(title, left, top - 6);
-    const picture = paint ? bitmap(tiled(images), 54, 54, paint) : signed(tiled(images), 54, 54);
+    const picture = i === 2 ? signed(tiled(images), 54, 54) : bitmap(tiled(images), 54, 54, grey);
     pen.imageSmoothingEnabled = false;
     pen.drawImage(picture, left, top, side, side);
   });
 }
 
-const grey = (v) => [255 - 255 * Math.min(1, Math.max(0, v)), 255 - 255 * Math.min(1, Math.max(0, v)), 255 - 255 * Math.min(1, Math.max(0, v))];
+const grey = (v) => Array(3).fill(255 - 255 * Math.min(1, Math.max(0, v)));
 
 // 36 images of 8x8 pixels in 6 rows, with a line of zeros between them.
 function tiled(images) {

@@ -14,6 +14,7 @@ const worker = new Worker("worker.js", { type: "module" });
 let texts = {};
 let curve = CURVE;
 let source = ""; // of the layer that the game uses
+let brought = ""; // that of a link
 let start, frame, until = 0;
 let playing = false, ready = false, drawing = false;
 let rows = [], every = 1, seen = 0; // the losses, each row (D, G, D(x), D(G(z)))
@@ -51,7 +52,9 @@ function read() {
   const numbers = (told.get("curve") ?? "").split("_").map(Number);
   if (numbers.length >= 4 && numbers.length % 2 === 0 && numbers.every(Number.isFinite))
     curve = Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i] / 100, numbers[2 * i + 1] / 100]);
-  source = told.get("source") ?? "";
+  // Somebody else's Python is not run before the reader asks for it.
+  source = "";
+  brought = told.get("source") ?? "";
   until = Math.min(1e6, Math.max(0, Math.round(Number(told.get("steps"))) || 0));
 }
 
@@ -68,10 +71,9 @@ const actions = {
   ready(message) {
     texts = message.texts;
     for (const name of Object.keys(texts)) $("texts").append(new Option(name));
-    $("source").value = source || texts[$("texts").value];
-    $("workshop").open ||= Boolean(source);
+    $("source").value = texts[$("texts").value];
     ready = true;
-    reset(until);
+    begin();
   },
   start(message) {
     start = message;
@@ -81,7 +83,7 @@ const actions = {
     $("layers").hidden = !start.plane;
     $("caption").innerHTML = start.plane
       ? '<span class="data">Data</span>, <span class="fake">fakes</span>. Colour: D(x), from <span class="fake">fake</span> to <span class="data">data</span>. Arrows: how each fake should move.'
-      : 'Red: D would have the pixel brighter numbers (more ink), blue: less.';
+      : 'Gradients: red pixels should get more ink for D to believe the fake, blue ones less.';
     if (options().data === "curve") $("caption").append(" Draw your own curve here.");
   },
   frame(message) {
@@ -136,6 +138,7 @@ function paint() {
   const told = [`step ${frame.step}`];
   if (now) told.push(`D ${now[0].toFixed(2)}`, `G ${now[1].toFixed(2)}`, `D(x) ${now[2].toFixed(2)}`, `D(G(z)) ${now[3].toFixed(2)}`);
   if (start.modes) told.push(`modes found: ${frame.found} of ${start.modes}`, `${Math.round(100 * frame.quality)} % of the fakes lie in a mode`);
+  if (frame.outside) told.push(`${frame.outside} of ${frame.fakes.length / 2} fakes lie outside the picture`);
   $("score").textContent = told.slice(1).join(", ");
   $("status").textContent = told[0];
   for (const id of ["plane", "losses", "means"]) $(id).setAttribute("aria-label", told.join(", "));
@@ -192,6 +195,15 @@ function reset(steps = 0) {
   address(steps);
 }
 
+// Begins the game of the address.
+function begin() {
+  reset(brought ? 0 : until);
+  if (!brought) return;
+  $("source").value = brought;
+  $("workshop").open = true;
+  say("This link brings a layer. Read it below, then press Train with it.");
+}
+
 $("play").onclick = () => {
   send(playing ? "pause" : "play");
   set(!playing);
@@ -244,7 +256,7 @@ addEventListener("keydown", (event) => {
 });
 addEventListener("hashchange", () => {
   read();
-  reset(until);
+  if (ready) begin();
 });
 new ResizeObserver(paint).observe($("plane"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);

@@ -204,6 +204,7 @@ class Playground:
             "pushes": flat(self.pushes(shown)),
         }
         if self.is_plane:
+            frame["outside"] = int((np.abs(fakes).max(axis=1) > VIEW).sum())
             side = np.linspace(-VIEW, VIEW, HEAT, dtype=np.float32)
             plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
             frame["heat"] = flat(sigmoid(gan.D(plane)))
@@ -327,9 +328,14 @@ def slow_lines(gan):
 
 
 def picture(name, array):
-    """Return an array as it is shown: its shape, its range and its first rows and columns."""
+    """Return an array as it is shown: its shape, its range and its first rows and columns.
+
+    Rows of a few numbers are drawn as columns, which takes less room.
+    """
     array = np.asarray(array)
     matrix = array.reshape(1, -1) if array.ndim < 2 else array
+    if matrix.shape[1] <= 4:
+        matrix = matrix.T
     part = matrix[: SHOWN[0], : SHOWN[1]]
     return {
         "name": name,
