@@ -296,6 +296,17 @@ def test_a_layer_in_a_link_waits_for_its_reader(page):
 
 
 @in_browser
+def test_a_layer_that_never_ends_is_stopped(page):
+    endless = playground.LINEAR.replace("x = cache", "x = cache\n        while True: pass")
+    page.choose("#source", endless)
+    page.click("#check")
+    page.wait("document.querySelector('#message').textContent.includes('did not answer')", PATIENCE)
+    page.wait("!document.querySelector('#play').disabled", PATIENCE)
+    page.click("#step")
+    page.wait("document.querySelector('#status').textContent == 'step 1'", PATIENCE)
+
+
+@in_browser
 def test_slow_motion_and_digits(page):
     page.choose("[name=data]", "digits")
     page.click("#slow")

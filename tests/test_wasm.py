@@ -18,10 +18,18 @@ ROOT = Path(__file__).parents[1]
 NODE, PYODIDE = shutil.which("node"), os.environ.get("NNGAN_PYODIDE")
 # What the tests import and Pyodide does not bring; all of it is plain Python.
 PACKAGES = ["pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "tqdm"]
-FILES = ["in_pyodide", "test_layers", "test_losses", "test_objectives", "test_training"]
-# Not there: backends, threads, and tests that mean int64 by NumPy's default integer.
+FILES = ["in_pyodide"] + [
+    f"test_{name}"
+    for name in (
+        "layers", "losses", "objectives", "training", "network", "maxout", "batchnorm", "optim",
+        "ema", "schedule", "conditional", "checkpoint", "mistakes",
+    )
+]  # fmt: skip
+# Not there: backends, threads, and the processor's word that a number became too small. And tests
+# that mean int64 by NumPy's default integer, or rely on a NumPy newer than Pyodide's.
 ELSEWHERE = [
-    "numba", "mkl", "cupy", "captured", "main_thread", "whole_numbers", "one_clear_sentence",
+    "numba", "mkl", "cupy", "captured", "main_thread", "moments_without",
+    "whole_numbers", "one_clear_sentence",
 ]  # fmt: skip
 
 pytestmark = [
@@ -49,5 +57,5 @@ def test_part_of_the_suite_passes_in_pyodide():
         capture_output=True, text=True, timeout=1200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 300, done.stdout
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 600, done.stdout
     assert "skipped" not in done.stdout, done.stdout

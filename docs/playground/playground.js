@@ -7,10 +7,14 @@ const DEFAULTS = {
   d_lr: 0.001, g_lr: 0.001, k: 1, r1: 0.1, label_smoothing: 0, mistake: "",
 };
 const CURVE = Array.from({ length: 30 }, (_, i) => [-1.1 + (2.2 * i) / 29, 0.7 * Math.sin((4.5 * i) / 29 - 2.2)]);
+const PATIENCE = 20000; // milliseconds without a word from Python, after which it is taken to hang
 const TALE = 4000; // steps of the curves that are kept whole; longer ones are thinned
 
 const form = $("options");
-const worker = new Worker("worker.js", { type: "module" });
+let worker, alarm; // the alarm rings if Python hangs: in a layer of the reader's, say
+let notice = ""; // what is said once the game has begun
+let pending = 0; // requests that Python has not answered
+let lines = []; // of the slow motion
 let texts = {};
 let curve = CURVE;
 let source = ""; // of the layer that the game uses
@@ -70,8 +74,10 @@ const actions = {
   },
   ready(message) {
     texts = message.texts;
-    for (const name of Object.keys(texts)) $("texts").append(new Option(name));
-    $("source").value = texts[$("texts").value];
+    if (!$("source").value) {
+      $("texts").replaceChildren(...Object.keys(texts).map((name) => new Option(name)));
+      $("source").value = texts[$("texts").value];
+    }
     ready = true;
     begin();
   },
@@ -96,12 +102,16 @@ const actions = {
     }
     requestAnimationFrame(paint);
   },
+  done() {
+    pending--;
+  },
   stopped({ error }) {
     set(false);
     if (error) say(error);
     address(frame?.step);
   },
-  slow({ lines }) {
+  slow(message) {
+    lines = message.lines;
     $("motion").open = true;
     $("lines").replaceChildren(...lines.map(item));
   },
@@ -114,7 +124,27 @@ const actions = {
   },
 };
 
-worker.onmessage = ({ data }) => actions[data.type](data);
+function hire() {
+  pending = 0;
+  worker = new Worker("worker.js", { type: "module" });
+  worker.onmessage = ({ data }) => {
+    actions[data.type](data);
+    clearTimeout(alarm);
+    if (pending || playing) watch();
+  };
+}
+
+function watch() {
+  clearTimeout(alarm);
+  alarm = setTimeout(() => {
+    worker.terminate();
+    [ready, source, until, brought] = [false, "", 0, ""];
+    set(false);
+    notice = `Python was stopped, because it did not answer for ${PATIENCE / 1000} seconds.`;
+    say(notice);
+    hire();
+  }, PATIENCE);
+}
 
 function say(text) {
   $("message").hidden = !text;
@@ -183,12 +213,15 @@ function busy(value) {
 
 function send(action, more = {}) {
   say("");
+  pending++;
   worker.postMessage({ action, ...more });
+  watch();
 }
 
 function reset(steps = 0) {
   if (!ready || !form.reportValidity()) return;
   $("without").hidden = !source;
+  lines = [];
   $("lines").replaceChildren();
   send("reset", { options: options(), until: steps });
   set(steps > 0);
@@ -198,10 +231,13 @@ function reset(steps = 0) {
 // Begins the game of the address.
 function begin() {
   reset(brought ? 0 : until);
-  if (!brought) return;
-  $("source").value = brought;
-  $("workshop").open = true;
-  say("This link brings a layer. Read it below, then press Train with it.");
+  if (brought) {
+    $("source").value = brought;
+    $("workshop").open = true;
+    notice = "This link brings a layer. Read it below, then press Train with it.";
+  }
+  say(notice);
+  notice = "";
 }
 
 $("play").onclick = () => {
@@ -234,10 +270,8 @@ $("texts").onchange = () => {
   $("source").value = texts[$("texts").value];
 };
 $("check").onclick = () => {
-  busy(true);
   set(false);
   busy(true);
-  send("pause");
   send("check", { source: $("source").value });
 };
 $("train").onclick = () => {
@@ -259,7 +293,10 @@ addEventListener("hashchange", () => {
   if (ready) begin();
 });
 new ResizeObserver(paint).observe($("plane"));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  paint();
+  $("lines").replaceChildren(...lines.map(item));
+});
 
 // A curve drawn with a mouse, a pen or a finger.
 const pad = $("plane");
@@ -291,3 +328,4 @@ pad.onpointerup = pad.onpointercancel = () => {
 
 read();
 set(false);
+hire();

@@ -78,6 +78,7 @@ const actions = {
     frame();
   },
   check({ source }) {
+    playing = false;
     const proxy = playground.check(source);
     postMessage({ type: "checked", ...plain(proxy) });
     proxy.destroy();
@@ -95,4 +96,5 @@ onmessage = async ({ data }) => {
     const type = data.action === "check" ? "checked" : "stopped";
     postMessage({ type, ok: false, text: last(error), error: last(error) });
   }
+  postMessage({ type: "done" });
 };

@@ -156,9 +156,9 @@ class Backend:
         return mask.reshape(shape)
 
     def permutation(self, key: Key, n: int) -> Array:
-        """Return a random order of ``range(n)``, int64 of shape (n,): the sorting of n words."""
+        """Return a random order of ``range(n)``, intp of shape (n,): the sorting of n words."""
         order: Array = self.xp.argsort(self.bits(key, n), kind="stable")
-        return order.astype(np.int64)
+        return order
 
     # -- execution -----------------------------------------------------------------------------
 
