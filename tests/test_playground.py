@@ -302,6 +302,7 @@ def test_a_layer_that_never_ends_is_stopped(page):
     page.click("#check")
     page.wait("document.querySelector('#message').textContent.includes('did not answer')", PATIENCE)
     page.wait("!document.querySelector('#play').disabled", PATIENCE)
+    assert "did not answer for 20 seconds" in text(page, "#message")
     page.click("#step")
     page.wait("document.querySelector('#status').textContent == 'step 1'", PATIENCE)
 
