@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +25,17 @@ QUIET = [
     "--disable-sync", "--disable-background-networking", "--disable-component-update",
     "--disable-default-apps", "--disable-extensions", "--mute-audio", "--remote-debugging-pipe",
 ]  # fmt: skip
+
+
+# Gives two pipes the numbers that Chromium expects, whatever numbers they have now.
+LAUNCH = """
+import os, sys
+from fcntl import F_DUPFD, fcntl
+a, b = (fcntl(int(n), F_DUPFD, 10) for n in sys.argv[1:3])
+os.dup2(a, 3)
+os.dup2(b, 4)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Browser:
@@ -68,7 +80,10 @@ class Browser:
         while b"\0" not in self.buffer:
             if not select.select([self.reader], [], [], seconds)[0]:
                 return None
-            self.buffer += os.read(self.reader, 1 << 20)
+            part = os.read(self.reader, 1 << 20)
+            if not part:
+                raise ConnectionError("the browser has ended")
+            self.buffer += part
         line, self.buffer = self.buffer.split(b"\0", 1)
         message = json.loads(line)
         self._keep(message.get("method"), message.get("params", {}))
@@ -151,10 +166,11 @@ def browser():
     """Start a headless Chromium and end it."""
     to_browser, from_browser = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The shell gives the two pipes the numbers that Chromium expects.
-        command = f'exec "$@" 3<&{to_browser[0]} 4>&{from_browser[1]}'
         process = subprocess.Popen(
-            ["sh", "-c", command, "sh", CHROMIUM, *QUIET, f"--user-data-dir={profile}"],
+            [
+                sys.executable, "-c", LAUNCH, str(to_browser[0]), str(from_browser[1]), CHROMIUM,
+                *QUIET, f"--user-data-dir={profile}",
+            ],
             pass_fds=(to_browser[0], from_browser[1]),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

@@ -221,6 +221,16 @@ def test_all_eight_modes_are_found(page):
 
 
 @in_browser
+def test_a_site_without_pyodide_says_so(chromium, tmp_path):
+    build.main(tmp_path)
+    with served(tmp_path) as url:
+        chromium.open(f"{url}/playground/index.html")
+        chromium.wait("!document.querySelector('#message').hidden", PATIENCE)
+        assert "make playground PYODIDE=DIR" in text(chromium, "#message")
+    chromium.console.clear()  # it has the file that is missing
+
+
+@in_browser
 def test_a_second_sigmoid_is_visible(page):
     page.choose("[name=mistake]", "sigmoid")
     page.wait("document.querySelector('#shows').textContent.includes('0.73')", PATIENCE)

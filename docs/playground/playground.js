@@ -70,7 +70,7 @@ const actions = {
   },
   missing() {
     $("status").textContent = "";
-    say("This copy of the site was built without Python. Build it with: make playground PYODIDE=DIR");
+    say("Python could not be loaded. Reload the page; if this copy of the site was built without it, run make playground PYODIDE=DIR.");
   },
   ready(message) {
     texts = message.texts;

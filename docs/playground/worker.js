@@ -1,6 +1,4 @@
 // Runs Python: Pyodide, NumPy, nngan and playground.py. It computes what the page draws.
-import { loadPyodide } from "./pyodide/pyodide.mjs";
-
 const FRAME = 0.12; // seconds of training between two frames
 let python, playground, game;
 let playing = false;
@@ -10,6 +8,7 @@ const last = (error) => error.message.trim().split("\n").at(-1).replace(/^\w+(\.
 
 async function begin() {
   postMessage({ type: "status", text: "Loading Python (6 MB) …" });
+  const { loadPyodide } = await import("./pyodide/pyodide.mjs");
   python = await loadPyodide({ stdout: () => {}, stderr: () => {} });
   postMessage({ type: "status", text: "Loading NumPy (4 MB) …" });
   await python.loadPackage(["numpy", "pillow"], { messageCallback: () => {} });
