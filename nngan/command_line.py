@@ -45,8 +45,9 @@ class OneSentenceParser(argparse.ArgumentParser):
 
         An option that does not exist gets the most similar one that does, if any.
         """
-        message = " ".join(message.split())
-        message = message if len(message) < LONGEST else f"{message[:LONGEST]} ..."
+        if message.startswith(("unrecognized arguments", "argument ", "there is no command")):
+            message = " ".join(message.split())  # of words that somebody typed
+            message = message if len(message) < LONGEST else f"{message[:LONGEST]} ..."
         if wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
             known = [name for action in self._actions for name in action.option_strings]
             if similar := difflib.get_close_matches(wrong[1], known, n=1):

@@ -377,7 +377,7 @@ def test_a_folder_that_cannot_be_searched(world, tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     put(tmp_path, world.mnist)
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", denied)
     with pytest.raises(DatasetError) as error:
         datasets.mnist(data_dir=tmp_path)
     one_sentence(error, tmp_path, "Permission denied", "NNGAN_DATA")
