@@ -21,7 +21,7 @@ REASONS = {
     "written": "backward writes {label}, which was compared with nothing: keep {others} as an "
     "array of float64 in the object.",
     "many": "The object holds more than {most} objects, and the search for parameters ended "
-    "there: keep the parameters and nothing else in it.",
+    "there: keep only the parameters in it.",
 }
 
 
