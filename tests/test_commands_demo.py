@@ -6,14 +6,14 @@ from PIL import Image
 
 import nngan as nn
 from nngan import commands
-from nngan.commands import train
+from nngan.commands import begin
 
 
 @pytest.fixture
 def demo(monkeypatch, tmp_path):
     """Run the command in an empty folder, for 6 epochs; return its exit status."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "repeats_of", lambda images: 1)
+    monkeypatch.setattr(begin, "repeats_of", lambda images: 1)
 
     def run(*arguments):
         try:

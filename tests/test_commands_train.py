@@ -24,6 +24,7 @@ import nngan.plotting
 import nngan.recipes
 import nngan.training
 from nngan.backend import Key, Stream, get_backend
+from nngan.commands import begin
 from nngan.commands import train as command
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "train_mnist.py"
@@ -239,7 +240,7 @@ def test_resume_takes_the_backend_of_the_run(train, tmp_path, monkeypatch, capsy
 
 
 def test_runs_of_one_second_have_folders_of_their_own(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(command.time, "strftime", lambda _: "now")
+    monkeypatch.setattr(begin.time, "strftime", lambda _: "now")
     for seed in range(3):
         assert train(*SMALL, "--epochs", 1, "--images", 256, "--seed", seed) == 0
     names = [f"digits-default-now{end}" for end in ("", "-2", "-3")]
