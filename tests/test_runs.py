@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 from games import float32_game
+from PIL import Image
 
 import nngan as nn
 import nngan.runs.folder
@@ -395,3 +396,17 @@ def test_draw_saves_a_run_that_stopped_early(tmp_path):
     gan.fit(x, 3, 8, callbacks=[run], progress=False)
     run.draw(gan)
     assert load_run(run.path)[0].epoch == 3
+
+
+def test_an_animation_has_frames_from_all_of_a_long_run(tmp_path):
+    run, gan = RunFolder(tmp_path / "run", RunSettings(epochs=400, batch_size=8)), game()
+    run.create(gan)
+    (run.path / "samples").mkdir()
+    for epoch in range(1, 401):
+        nn.plotting.save_sheet(run.path / f"samples/epoch_{epoch:04}.png", gan.sample(4))
+    run.draw(gan)
+    with Image.open(run.path / "progress.gif") as animation:
+        assert animation.n_frames <= nngan.runs.folder.FRAMES
+    chosen = nngan.runs.folder.spread(list(range(400)), 150)
+    assert (len(chosen), chosen[0], chosen[-1]) == (150, 0, 399)
+    assert set(np.diff(chosen)) == {2, 3}

@@ -19,7 +19,7 @@ from ..command_line import OneSentenceParser, say
 from . import train
 from .options import new_folder, seed
 
-SETTINGS = ("--data", "digits", "--recipe", "small", "--sample-every", "4")
+SETTINGS = ("--data", "digits", "--recipe", "small", "--sample-every", "8")
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "nngan demo") -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from .. import checks
 from ..backend import Array
-from .gif import write_gif
 from .saving import PathLike, Target, save
 
 GREY = 0.3  # brightness of the lines between the images of a sheet
@@ -144,34 +143,27 @@ def save_gif(
         raise ValueError(f"duration must be >= 20 milliseconds, got {duration}")
     if captions is not None and len(captions) != len(frames):
         raise ValueError(f"captions must be {len(frames)}, one per frame, got {len(captions)}")
-    (size, add), last = _captioned(sizes[0], captions), len(frames) - 1
+    add, last = _captioned(sizes[0], captions), len(frames) - 1
     levels = [round(v / 17) * 17 for v in range(256)]
 
-    def images() -> Iterator[tuple[Any, int]]:
-        for i, frame in enumerate(frames):
-            image = add(_frame(frame), i)
-            grey = image.point(levels) if image.mode == "L" else image
-            yield grey, duration + (2000 if i == last else 0)
+    def image(i: int) -> Any:
+        picture = add(_frame(frames[i]), i)
+        return picture.point(levels) if picture.mode == "L" else picture
 
-    def write(target: Target, format: str) -> None:
-        if isinstance(target, str | os.PathLike):
-            with open(target, "wb") as file:
-                write_gif(file, size, images())
-        else:
-            write_gif(target, size, images())
-
-    save(path, ("gif",), write)
+    save(
+        path, ("gif",), image(0).save, save_all=True,
+        append_images=(image(i) for i in range(1, len(frames))),  # opened one after the other
+        duration=[duration] * last + [duration + 2000], loop=0,
+    )  # fmt: skip
 
 
-def _captioned(
-    size: tuple[int, int], captions: Sequence[str] | None
-) -> tuple[tuple[int, int], Callable[[Any, int], Any]]:
-    """Return the size of frames with captions, and the function that adds the i-th to an image."""
+def _captioned(size: tuple[int, int], captions: Sequence[str] | None) -> Callable[[Any, int], Any]:
+    """Return the function that adds the i-th caption to an image of this size."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
     if captions is None:
-        return size, lambda image, i: image
+        return lambda image, i: image
     font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
     ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
     boxes = [ruler.multiline_textbbox((0, 0), text, font) for text in captions]
@@ -186,7 +178,7 @@ def _captioned(
         draw.multiline_text((margin, height + margin), captions[i], "white", font)
         return full
 
-    return (full_width, full_height), add
+    return add
 
 
 def _as_images(images: Array, shape: Sequence[int] | None) -> Array:

@@ -24,6 +24,7 @@ from .surroundings import changes, surroundings
 from .tables import GrowingTable
 
 SHEET = 64  # samples on a sheet
+FRAMES = 150  # of the animation at most: half a minute
 SAVE_EVERY = 10  # seconds between two checkpoints, and two drawings of the curves
 # A folder that holds one of these holds a run. `nngan evaluate` writes metrics.json.
 FILES = (
@@ -212,7 +213,7 @@ class RunFolder:
             with atomic_write(self.path / "metrics.png") as file:
                 plotting.plot_quality(self.measured, file, self.settings.real_scores)
         found = {epoch_of(path): path for path in (self.path / "samples").glob("epoch_*.png")}
-        if sheets := [found[epoch] for epoch in sorted(found) if epoch]:
+        if sheets := spread([found[epoch] for epoch in sorted(found) if epoch], FRAMES):
             captions = [f"epoch {epoch_of(sheet)}" for sheet in sheets]
             with atomic_write(self.path / "progress.gif") as file:
                 plotting.save_gif(file, sheets, captions)
@@ -248,6 +249,13 @@ def epoch_of(sheet: Path) -> int:
     """Return the epoch in the name of a sheet; 0 if there is none."""
     number = sheet.stem.removeprefix("epoch_")
     return int(number) if number.isdecimal() and number.isascii() else 0
+
+
+def spread(items: list[Path], most: int) -> list[Path]:
+    """Return at most so many of the items, evenly spread, with the first and the last."""
+    if len(items) <= most:
+        return items
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
 def sheet_labels(classes: int) -> tuple[Array | None, int]:
