@@ -15,7 +15,8 @@ import numpy as np
 
 from nngan.gradcheck import Report, check_gradients
 from nngan.gradcheck.process.remote import with_notes
-from nngan.gradcheck.styles.make import Settings, Unrecognised, make
+from nngan.gradcheck.styles.made import Settings, Unrecognised
+from nngan.gradcheck.styles.make import make
 from nngan.gradcheck.styles.source import checkable, load
 
 

@@ -12,7 +12,7 @@ from nngan.gradcheck.check import check_subject
 from nngan.gradcheck.process.remote import check_file
 from nngan.gradcheck.report import Finding
 from nngan.gradcheck.styles.guesses import other_arguments
-from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.made import Settings
 from nngan.gradcheck.subject import Ended
 from nngan.gradcheck.targets import LossSubject, make_subject
 

@@ -22,7 +22,7 @@ import nngan as nn
 from nngan.gradcheck import assert_gradients, check_gradients
 from nngan.gradcheck.copies import deepcopy
 from nngan.gradcheck.process.remote import check_file
-from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.made import Settings
 from nngan.losses import OBJECTIVES
 
 RNG = np.random.default_rng(3)

@@ -12,7 +12,7 @@ from nngan.gradcheck import check_gradients, places
 from nngan.gradcheck.owners import is_foreign
 from nngan.gradcheck.process.remote import check_file
 from nngan.gradcheck.process.wire import label
-from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.made import Settings
 from nngan.gradcheck.texts import other_texts
 
 W = np.random.default_rng(0).standard_normal((4, 3))

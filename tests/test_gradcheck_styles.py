@@ -14,7 +14,7 @@ import nngan as nn
 from nngan.gradcheck.__main__ import main, read_argument, read_shape
 from nngan.gradcheck.sayings import is_said, say
 from nngan.gradcheck.styles.guesses import VALUES, call_text
-from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.made import Settings
 from nngan.gradcheck.styles.source import code_cells
 
 PAGE = Path(__file__).parents[1] / "docs" / "gradcheck.md"

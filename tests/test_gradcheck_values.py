@@ -6,7 +6,7 @@ import pytest
 import nngan as nn
 from nngan.gradcheck.process.remote import outputs
 from nngan.gradcheck.process.values import NoSuchArray, output_at
-from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.made import Settings
 from nngan.gradcheck.subject import Broken
 
 X, W = np.random.default_rng(0).standard_normal((5, 4)), np.arange(12.0).reshape(4, 3)

@@ -21,7 +21,7 @@ from nngan.gradcheck.process import wire
 from nngan.gradcheck.process.process import Process
 from nngan.gradcheck.process.remote import check_file, outputs
 from nngan.gradcheck.report import Finding
-from nngan.gradcheck.styles.make import Settings
+from nngan.gradcheck.styles.made import Settings
 
 LINEAR = f"import os, sys\n{SOURCE}"
 OUT = "return x @ self.W + self.b, x"

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..command_line import OneSentenceParser, between
 from .process.remote import Unusable, check_each, with_parts
-from .styles.make import Settings
+from .styles.made import Settings
 
 
 def parser() -> OneSentenceParser:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from .leaves import is_number
 from .owners import is_foreign
-from .places import MOST, is_number, places
+from .places import MOST, places
 
 # Modules of Python whose objects belong to the process: a copy of one does not work.
 SHARED = {"_asyncio", "_contextvars", "_queue", "_socket", "_thread", "asyncio", "concurrent",

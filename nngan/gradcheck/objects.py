@@ -13,6 +13,7 @@ import numpy as np
 from ..backend import Array, Backend
 from ..layers import Layer
 from .copies import copied
+from .leaves import is_number
 from .numerical import ComplexStep
 from .parameters import (
     Parameter,
@@ -21,7 +22,7 @@ from .parameters import (
     is_loose,
     set_dtype,
 )
-from .places import Place, is_number, places
+from .places import Place, places
 from .report import gradient_name
 from .sayings import say
 from .subject import Broken, Gradients, Left, Subject, doubled

@@ -7,7 +7,6 @@ moves, an array is `Unseen`, and a plain scalar is a constant.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,9 @@ import numpy as np
 
 from ..backend import Array, Key, Stream
 from .copies import copied
-from .places import Place, is_cut, is_leaf, is_number, layers_in, places
+from .leaves import is_leaf, is_number
+from .partners import GRADIENTS, lower, partner_names, plain
+from .places import Place, is_cut, layers_in, places
 from .sayings import say
 from .texts import other_texts, texts
 from .unseen import Unseen
@@ -24,14 +25,6 @@ from .writing import as_array, keep, put
 
 Trial = Callable[[Any, int], "Array | None"]
 Alone = tuple[Place, ...]  # all places of one array
-GRADIENTS = ("grads", "gradients", "grad", "gradient", "d", "deltas", "diffs")
-WHOLE: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("params", "parameters", "param", "weights", "theta", "trainable", "variables"), GRADIENTS
-)
-WHOLE |= dict.fromkeys(
-    ("data", "value", "val", "values", "array", "w"), ("grad", "gradient", "diff")
-)
-WHOLE["p"] = (*GRADIENTS, "g")
 
 
 @dataclass(frozen=True)
@@ -148,7 +141,7 @@ class _Search:
         self.all = dict(places(self.twin))
         self.index: dict[tuple[Any, ...], list[Place]] = {}
         for place in self.all:
-            self.index.setdefault(_lower(_plain(place.tokens)), []).append(place)
+            self.index.setdefault(lower(plain(place.tokens)), []).append(place)
         self.prefixes = {path[:i] for path in self.index for i in range(len(path) + 1)}
         self.groups = self._groups()
         self.parameters: list[Parameter] = []
@@ -220,10 +213,10 @@ class _Search:
         mine = set(group)
         found: dict[Place, bool] = {}
         for place in group:
-            for tokens in self._partner_tokens(_plain(place.tokens)):
-                for other in self.index.get(_lower(tokens), ()):
+            for tokens in self._partner_tokens(plain(place.tokens)):
+                for other in self.index.get(lower(tokens), ()):
                     if other not in mine and self._may_be_gradient(other):
-                        found[other] = _plain(other.tokens) == tokens or found.get(other, False)
+                        found[other] = plain(other.tokens) == tokens or found.get(other, False)
         # W and w may both be parameters, with dW and dw.
         exact = [p for p, is_exact in found.items() if is_exact]
         return exact or list(found)
@@ -235,11 +228,11 @@ class _Search:
             names = [token]
             if isinstance(token, str) and i >= len(tokens) - 3:
                 names += partner_names(token)
-            paths = [(*p, n) for p in paths for n in names if _lower((*p, n)) in self.prefixes]
+            paths = [(*p, n) for p in paths for n in names if lower((*p, n)) in self.prefixes]
         yield from (p for p in paths if p != tokens)
         if tokens and isinstance(tokens[-1], str):
             for whole in GRADIENTS:
-                if _lower((*tokens[:-1], whole)) in self.prefixes:
+                if lower((*tokens[:-1], whole)) in self.prefixes:
                     yield (*tokens[:-1], whole, tokens[-1])
                     yield (*tokens[:-1], whole, "d" + tokens[-1])
 
@@ -483,25 +476,3 @@ def _equal(a: Any, b: Any) -> bool:
 
 def _differ(a: Array | None, b: Array | None) -> bool:
     return a is not None and b is not None and not _equal(a, b)
-
-
-def _plain(tokens: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the names without the underscores of a private name."""
-    return tuple(
-        re.sub(r"^_([A-Za-z0-9]+_)?_|^_+|_+$", "", t) if isinstance(t, str) else t for t in tokens
-    )
-
-
-def _lower(tokens: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(t.lower() if isinstance(t, str) else t for t in tokens)
-
-
-def partner_names(p: str) -> list[str]:
-    """Return the names that the gradient of p may have, next to it."""
-    names = [f"d{p}", f"{p}_grad", f"grad_{p}", f"d_{p}", f"{p}grad", f"grad{p}", f"{p}_gradient",
-             f"gradient_{p}", f"g_{p}", f"{p}_g", f"delta_{p}", f"nabla_{p}", f"dl_d{p}",
-             f"dld{p}", f"{p}_d", f"{p}_delta"]  # fmt: skip
-    head, underscore, tail = p.rpartition("_")
-    if underscore:
-        names.append(f"{head}_d{tail}")
-    return [*names, *WHOLE.get(p.lower(), ())]

@@ -7,10 +7,7 @@ functions. An immutable container on the way is rebuilt.
 
 from __future__ import annotations
 
-import array
 import contextlib
-import ctypes
-import dis
 import functools
 import hashlib
 import sys
@@ -19,20 +16,18 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Set
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..backend import Array
 from ..layers import Layer
 from ..network import Sequential
+from .code_names import names_in
+from .leaves import is_leaf, is_number, odd_numbers
 from .owners import is_foreign, is_library
 
 MOST = 20_000  # objects that are looked at; the search for numbers ends there
 LONGEST = 60  # characters of one name or key in a label; a label has at most three times as many
-CONTAINERS = (str, bytes, bool, MutableSequence, tuple, type, Mapping, Set, Layer,
-              types.ModuleType, types.FunctionType, types.MethodType)  # fmt: skip
-Number = int | float | complex | np.number
 
 
 class Wrapper:
@@ -247,54 +242,6 @@ CUT = object()
 ARRAYS_AND_CODE = (np.ndarray, type, types.FunctionType, types.ModuleType)
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value is one number, but not a truth value."""
-    return isinstance(value, Number) and not isinstance(value, bool)
-
-
-def is_leaf(value: Any) -> bool:
-    """Whether a value is an array, or a list or tuple (of lists) of numbers."""
-    if isinstance(value, np.ndarray) and value.dtype.names:
-        return False  # its fields are
-    if isinstance(value, np.ndarray | array.array):
-        return not (isinstance(value, np.ndarray) and value.dtype == object and _objects(value))
-    if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "get"):  # on a GPU
-        return not isinstance(value, type)
-    return isinstance(value, list | tuple) and numbers_in(value) is not None
-
-
-def odd_numbers(value: Any) -> Array | None:
-    """Return the numbers in a Fraction, a poly1d, an array of ctypes, ...; None if it has none."""
-    kind = type(value)
-    if isinstance(value, CONTAINERS) or is_number(value) or is_leaf(value) or value is None:
-        return None
-    if not is_foreign(kind) and not isinstance(value, ctypes.Array):
-        return None
-    try:
-        return np.array(value, np.float64)
-    except Exception:
-        return None
-
-
-def _objects(value: Array) -> bool:
-    """Whether an array of objects holds arrays or layers, and is a container."""
-    return any(not is_number(v) for v in value.flat)
-
-
-def numbers_in(value: Any) -> Array | None:
-    """Return a regular nested list or tuple of numbers as an array, or None if it is not one."""
-    if not value or not isinstance(value, list | tuple):
-        return None
-    if all(map(is_number, value)):
-        return np.array(value)
-    if isinstance(value[0], list | tuple):
-        rows = [numbers_in(row) for row in value]
-        first = rows[0]
-        if first is not None and all(r is not None and r.shape == first.shape for r in rows):
-            return np.array(rows)
-    return None
-
-
 def _children(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
     """Yield what one object holds."""
     if isinstance(value, Mapping):
@@ -425,34 +372,6 @@ def _of_module(
         value = vars(module)[name]
         if is_own or isinstance(value, ARRAYS_AND_CODE):  # not np.pi, os.environ
             yield Place((*place.steps, ("attr", name)), True), value
-
-
-class Names(NamedTuple):
-    """The names in a function's code: globals, imports, and whatever may be an attribute."""
-
-    read: frozenset[str]
-    imported: frozenset[str]
-    mentioned: frozenset[str]
-
-
-@functools.cache
-def names_in(code: types.CodeType) -> Names:
-    """Return the names in a function's code, and in the code inside it."""
-    read: set[str] = set()
-    imported: set[str] = set()
-    mentioned = {*code.co_names, *(c for c in code.co_consts if isinstance(c, str))}
-    for i in dis.get_instructions(code):
-        if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            read.add(i.argval)
-        elif i.opname == "IMPORT_NAME":
-            imported.add(i.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            inner = names_in(constant)
-            read |= inner.read
-            imported |= inner.imported
-            mentioned |= inner.mentioned
-    return Names(frozenset(read), frozenset(imported), frozenset(mentioned))
 
 
 def _tried(pairs: Any) -> Iterator[tuple[Place, Any]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .places import Place, is_leaf, walk
+from .leaves import is_leaf
+from .places import Place, walk
 
 DECIMAL = re.compile(r"\d+\.\d+")
 # Hexadecimal, or base64.

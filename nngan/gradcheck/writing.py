@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .places import Place, is_number
+from .leaves import is_number
+from .places import Place
 
 
 def as_array(value: Any) -> Array:

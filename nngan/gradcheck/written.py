@@ -15,8 +15,10 @@ import numpy as np
 
 from ..backend import Array
 from .copies import copied
-from .parameters import GRADIENTS, host, partner_names
-from .places import Place, odd_numbers, places
+from .leaves import odd_numbers
+from .parameters import host
+from .partners import GRADIENTS, partner_names
+from .places import Place, places
 from .unseen import Unseen
 from .writing import as_array, keep
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...gradcheck.styles.make import Settings
+from ...gradcheck.styles.made import Settings
 
 # The scheme of docs/assignment, the default of the command.
 BUILT_IN = Path(__file__).parent / "prelu.json"

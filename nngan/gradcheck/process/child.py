@@ -11,7 +11,6 @@ import faulthandler
 import hashlib
 import os
 import random
-import signal
 import socket
 import sys
 import threading
@@ -28,11 +27,13 @@ from ..objects import ObjectSubject
 from ..report import Finding
 from ..sayings import say
 from ..styles.guesses import other_arguments
-from ..styles.make import Made, Settings, Unrecognised, make
+from ..styles.made import Made, Settings, Unrecognised
+from ..styles.make import make
 from ..styles.source import Checkable, checkable, load, not_recognised
 from ..subject import Broken, Subject
 from ..targets import make_subject
 from . import wire
+from .life import end, end_with, limit_memory, take_over
 from .values import NoSuchArray, output_at, rehearse
 from .watch import watch
 
@@ -42,41 +43,10 @@ Answer = tuple[wire.Header, Sequence[Any]]
 
 def main() -> None:
     """Serve until the checker closes the connection, or is gone."""
-    connection, life, last_words = _take_over()
+    connection, life, last_words = take_over()
     faulthandler.enable(last_words)  # a crash leaves its line too
-    threading.Thread(target=_end_with, args=(life, os.read, _end), daemon=True).start()
+    threading.Thread(target=end_with, args=(life, os.read, end), daemon=True).start()
     serve(connection, last_words)
-
-
-def _take_over() -> tuple[socket.socket, int, int]:
-    """Take the connection and the private files; leave nothing of the checker's in 0, 1 and 2."""
-    if sys.platform == "win32":
-        connection = wire.from_share(0)
-    else:
-        connection = socket.socket(fileno=int(sys.argv[1]))
-        connection.set_inheritable(False)
-    # Copies of a descriptor are not inherited by the programs that the student's code starts.
-    life, last_words = os.dup(0), os.dup(2)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    return connection, life, last_words
-
-
-def _end_with(life: int, read: Callable[[int, int], bytes], end: Callable[[], None]) -> None:
-    """End this process when the checker's does: its end of the pipe closes then."""
-    read(life, 1)
-    end()
-
-
-def _end(
-    leave: Callable[[int], None] = os._exit,
-    send_signal: Callable[[int, int], None] = os.kill,
-) -> None:
-    """End this process and, except on Windows, those that it started."""
-    if sys.platform != "win32":
-        send_signal(0, signal.SIGKILL)  # to the group
-    leave(1)
 
 
 def serve(connection: socket.socket, last_words: int) -> None:
@@ -88,7 +58,7 @@ def serve(connection: socket.socket, last_words: int) -> None:
         try:
             question, arrays = receive(connection)
         except wire.Closed:
-            _end()
+            end()
         n = question.pop("n")
         try:
             fields, values = server.answer(question, arrays)
@@ -167,7 +137,7 @@ class _Server:
         # It needs no lock of the interpreter, so it ends a call that never returns, too.
         faulthandler.dump_traceback_later(timeout, exit=True, file=self.last_words)
         if memory is not None:
-            _limit_memory(memory)
+            limit_memory(memory)
         self.file = Path(file)
         sys.argv = [file]
         random.seed(seed)
@@ -399,14 +369,3 @@ def _place(stack: traceback.StackSummary, file: Path) -> str:
             name = Path(frame.filename).name
             return f"at {name}, line {frame.lineno}, in {frame.name}: {frame.line}"
     return f"outside {file.name}"
-
-
-def _limit_memory(megabytes: int) -> None:
-    """Let the process take so much memory more than Python and NumPy have taken (Linux)."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limit = taken + megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

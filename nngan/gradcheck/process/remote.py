@@ -22,7 +22,7 @@ from ..check import check_subject, out_of_time
 from ..report import Finding, Report, gradient_name
 from ..sayings import NOTES
 from ..shapes import explain_broken
-from ..styles.make import STYLES, Settings
+from ..styles.made import STYLES, Settings
 from ..subject import Broken, Ended
 from . import wire
 from .process import Process

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ..places import Place, is_leaf, places
+from ..leaves import is_leaf
+from ..places import Place, places
 from ..styles.adapters import argument_names
 from ..subject import Broken, describe, line_of
 from ..writing import as_array, put
