@@ -154,7 +154,8 @@ def measure_pixels(gan: GAN, settings: RunSettings, options: argparse.Namespace)
     note = (
         f"Compared with {half:,} training images; the column of real images is of {half:,} others."
     )
-    return Scores(gan, metrics.PIXEL_TITLES, rows, real, half, None, [reading, note])
+    titles = {**metrics.PIXEL_TITLES, "nearest": metrics.TITLES["nearest"]}
+    return Scores(gan, titles, rows, real, half, None, [reading, note])
 
 
 def report(scores: Scores, options: argparse.Namespace) -> dict[str, object]:

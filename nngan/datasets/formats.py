@@ -102,7 +102,7 @@ def read_table(path: Path) -> tuple[Array, Any]:
     first, second = ([*_cells(lines[i : i + 1], delimiter)] for i in (0, 1))
     if len(first) > WIDEST:
         raise DatasetError(f"{path} has {len(first):,} columns: each line must be one image")
-    words = [i for i, cell in enumerate(second or first) if not is_number(cell)]
+    words = [i for i, cell in enumerate(second or first) if not is_numeric(cell)]
     has_head = _is_head(first, second)
     names = [_word(name) for name in first] if has_head else []
     ignored = [i for i, name in enumerate(names) if name in ROW_KEYS]
@@ -143,8 +143,8 @@ def _cells(lines: Sequence[str], delimiter: str | None) -> Sequence[str]:
 
 def _is_head(first: Sequence[str], second: Sequence[str]) -> bool:
     """Return whether a line has names: words over numbers, or 0, 1, 2, ..., as pandas writes."""
-    words = [i for i, cell in enumerate(first) if not is_number(cell)]
-    if any(i >= len(second) or is_number(second[i]) for i in words):
+    words = [i for i, cell in enumerate(first) if not is_numeric(cell)]
+    if any(i >= len(second) or is_numeric(second[i]) for i in words):
         return True
     counted = [str(i) for i in range(len(first))]
     return len(first) > 2 and (list(first) == counted or list(first[1:]) == counted[:-1])
@@ -190,7 +190,7 @@ def side_of(pixels: int) -> int | None:
     return side if side * side == pixels and side > 0 else None
 
 
-def is_number(text: Any) -> bool:
+def is_numeric(text: Any) -> bool:
     """Return whether a cell of a table is a number."""
     try:
         float(text)

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array
-from ..checks import image_shape, positive_int, to_unit
-from ..checks import is_number as is_real
+from ..checks import image_shape, is_number, positive_int, to_unit
 from .folders import PICTURES, read_folder, reduced
-from .formats import is_number, read_idx_pair, read_numpy, read_table, side_of
+from .formats import is_numeric, read_idx_pair, read_numpy, read_table, side_of
 from .idx import DatasetError
 
 LEVELS = 16  # whole numbers up to this are levels of grey, of which the greatest is white
@@ -221,7 +220,7 @@ def _labels(labels: Any, n: int, path: Path) -> Array:
         raise DatasetError(
             f"{path} has {n} images and labels of shape {labels.shape}: there must be one for each"
         )
-    if labels.dtype.kind in "US" and all(is_number(label) for label in labels):
+    if labels.dtype.kind in "US" and all(is_numeric(label) for label in labels):
         as_numbers = labels.astype(float)
         if len(np.unique(as_numbers)) == len(np.unique(labels)):  # not so for "1" and "01"
             labels = as_numbers
@@ -234,7 +233,7 @@ def _labels(labels: Any, n: int, path: Path) -> Array:
 def _size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    numbers: tuple[Any, ...] = (size, size) if is_real(size) else tuple(size)  # type: ignore[arg-type]
+    numbers: tuple[Any, ...] = (size, size) if is_number(size) else tuple(size)  # type: ignore[arg-type]
     if len(numbers) != 2:
         raise ValueError(f"size must be a whole number or (height, width), got {size!r}")
     return positive_int("size", numbers[0]), positive_int("size", numbers[1])

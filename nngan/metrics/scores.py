@@ -47,7 +47,6 @@ TITLES: Mapping[str, str] = {
 PIXEL_TITLES: Mapping[str, str] = {
     "energy": "energy distance, pixels",
     **{name: title for name, title in TITLES.items() if name.startswith("pixel_")},
-    "nearest": TITLES["nearest"],
 }
 
 
@@ -67,7 +66,6 @@ def pixel_scores(samples: Array, images: Array) -> dict[str, Estimate]:
     check_samples(samples=samples, images=images)
     scores = {"energy": Estimate(energy_distance(samples, images), 0.0)}
     scores |= {f"pixel_{name}": value for name, value in prdc(images, samples)._asdict().items()}
-    scores["nearest"] = mean_of(nearest(samples[:NEAREST_SAMPLES], images)[1])
     return scores
 
 

@@ -10,7 +10,7 @@ import nngan as nn
 
 from . import tiny
 from .campaign import main
-from .ends import EPOCHS, operations
+from .ends import EPOCHS, undisturbed
 from .faults import Faults
 
 
@@ -40,11 +40,7 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Let a run fail at each operation; go on; every tenth time the system limits its files."""
     rng = random.Random(seed)
     runs, out = tiny.Runs(folder), folder / "run"
-    for kind in rng.sample(list(tiny.KINDS), len(tiny.KINDS)):
-        begun = tiny.arguments(kind, "numpy", runs.data, out, EPOCHS)
-        whole = runs.whole(kind, "numpy", epochs=EPOCHS)
-        names = operations(runs, kind, out, begun)
-        shutil.rmtree(out)
+    for kind, begun, whole, names in undisturbed(rng, runs, out):
         where = [(at, phase) for at in range(len(names)) for phase in Faults.ERRORS]
         rng.shuffle(where)
         for i, (at, phase) in enumerate(where):

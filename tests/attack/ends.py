@@ -28,15 +28,23 @@ def operations(runs: tiny.Runs, kind: str, out: Path, words: list[str]) -> list[
     return log.read_text().splitlines()
 
 
-def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
-    """End a run at each operation; every fourth time also the run that goes on, anywhere."""
-    rng = random.Random(seed)
-    runs, out = tiny.Runs(folder), folder / "run"
+def undisturbed(
+    rng: random.Random, runs: tiny.Runs, out: Path
+) -> Iterator[tuple[str, list[str], dict[str, bytes], list[str]]]:
+    """Yield each kind of game: its command, the files at its end, its file operations."""
     for kind in rng.sample(list(tiny.KINDS), len(tiny.KINDS)):
         begun = tiny.arguments(kind, "numpy", runs.data, out, EPOCHS)
         whole = runs.whole(kind, "numpy", epochs=EPOCHS)
         names = operations(runs, kind, out, begun)
         shutil.rmtree(out)
+        yield kind, begun, whole, names
+
+
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
+    """End a run at each operation; every fourth time also the run that goes on, anywhere."""
+    rng = random.Random(seed)
+    runs, out = tiny.Runs(folder), folder / "run"
+    for kind, _, whole, names in undisturbed(rng, runs, out):
         where = [
             (at, phase)
             for at, name in enumerate(names)
