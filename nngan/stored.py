@@ -171,9 +171,8 @@ def read_header(file: IO[bytes]) -> Header:
 def read_elements(file: IO[bytes], header: Header) -> NDArray[Any]:
     """Return the array whose elements follow in `file`, and with which it must end."""
     elements = np.empty(header.nbytes, np.uint8)
-    if read_into(file, elements) < len(elements) or file.read(
-        1
-    ):  # the end is where zipfile compares the check-sum
+    is_short = read_into(file, elements) < len(elements)
+    if is_short or file.read(1):  # at the end zipfile compares the check-sum
         raise DamagedFile("an array in it is not as long as its header says")
     order = "F" if header.is_fortran else "C"
     return elements.view(header.dtype).reshape(header.shape, order=order)  # type: ignore[call-overload, no-any-return]
