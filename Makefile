@@ -6,11 +6,14 @@ TRY = cd build/try && rm -rf run course && bin/nngan --version && bin/nngan note
 	bin/nngan train --data digits --recipe small --epochs 1 --out run && \
 	bin/python -m nngan.gradcheck ../../docs/assignment/solution.py
 
+# A command after it runs with the real CuPy on a GPU that is not there (tests/fake_gpu/README.md).
+FAKE_GPU := PATH="$(CURDIR)/build/cupy/bin:$$PATH" tests/fake_gpu/with-fake-gpu
+
 # A release of Pyodide, unpacked, with its wheels. The default is out of a package that contains one:
 # good for tests, not for users to depend on.
 PYODIDE ?= build/pyodide
 
-.PHONY: train test test-slow test-kernels test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
+.PHONY: train test test-slow test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -19,7 +22,11 @@ test: .venv/test.stamp  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GPU
-	$(BIN)/python -m pytest tests/test_kernels.py tests/test_strict_cupy.py
+	$(BIN)/python -m pytest tests/test_kernels.py
+
+test-cupy: build/fake_gpu/stamp  ## the tests of the GPU on the real CuPy, without a GPU (Linux on x86-64, g++)
+	$(FAKE_GPU) python -m pytest -m gpu -n 2 --dist worksteal
+	FAKE_GPU_LAZY=1 $(FAKE_GPU) python -m pytest -m gpu -n 2 --dist worksteal
 
 test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds each
 	$(BIN)/python -m pytest -m slow
@@ -102,6 +109,13 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/torch.stamp: .venv/test.stamp
 	$(BIN)/python -m pip install --quiet torch==2.13.0
+	touch $@
+
+# In an environment of its own: NVIDIA's libraries, which another CuPy needs, must not be in it.
+build/fake_gpu/stamp: pyproject.toml $(wildcard tests/fake_gpu/* tests/fake_gpu/*/*)
+	$(PYTHON) -m venv build/cupy
+	build/cupy/bin/python -m pip install --quiet --editable '.[fake-gpu]'
+	PYTHON=build/cupy/bin/python tests/fake_gpu/build.sh build/fake_gpu
 	touch $@
 
 build/pyodide/pyodide-lock.json: | .venv/bin/python

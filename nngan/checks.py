@@ -19,6 +19,11 @@ def shortened(value: object, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[:length]}..."
 
 
+def one_line(error: object) -> str:
+    """Return the message of an error without line breaks."""
+    return " ".join(str(error).split())
+
+
 def one_of(name: str, value: str, known: Iterable[str]) -> str:
     """Return `value`, one of the names in `known`."""
     if not isinstance(value, str) or value not in known:

@@ -1,62 +1,49 @@
-"""One test body for every backend: the fixtures `backend` and `strict`; and no network.
+"""One test body for every backend: the fixtures `backend` and `gpu`; and no network.
 
-`backend` is NumPy, NumPy with Numba's kernels, that with MKL's products, CuPy's code on the strict
-stand-in (tests/strict_cupy.py), and CuPy itself; Numba, MKL and CuPy are skipped, with the reason,
-where they cannot run. Tests hand it NumPy arrays through `backend.asarray` and compare what comes
-back from `backend.to_numpy`.
+`backend` is NumPy, NumPy with Numba's kernels, that with MKL's products, and CuPy; `gpu` is CuPy.
+All but NumPy are skipped, with the reason, where they cannot run: CuPy needs a GPU, or the one that
+is not there (tests/fake_gpu/README.md). Tests hand a backend NumPy arrays through `backend.asarray`
+and compare what comes back from `backend.to_numpy`.
 """
 
 import os
 import socket
-import sys
 
 # The matrices of the tests are small, and threads that wait for each other make them slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:  # alone, the threads of MKL and of the loops are tested
     os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-import philox
 import pytest
-import strict_cupy
-from fake_cublas import FakeCublas
 
-from nngan.backend import BackendUnavailable, CupyBackend, cublas, get_backend
-
-strict_cupy.RawKernel.twins["philox4x64"] = philox.kernel
+from nngan.backend import BackendUnavailable, get_backend
 
 
-class StrictBackend(CupyBackend):
-    """CuPy's backend on the stand-ins for CuPy and cuBLAS. All of its code runs."""
-
-    def __init__(self):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(sys.modules, "cupy", strict_cupy)
-            patch.setattr(cublas, "load_library", FakeCublas)
-            super().__init__()
-
-
-@pytest.fixture(scope="session")
-def strict():
-    return StrictBackend()
-
-
-@pytest.fixture(
-    scope="session",
-    params=["numpy", "numba", "mkl", "strict", pytest.param("cupy", marks=pytest.mark.gpu)],
-)
-def backend(request, strict):
-    if request.param == "strict":
-        return strict
+def backend_or_skip(name):
     try:
-        return get_backend(request.param)
+        return get_backend(name)
     except BackendUnavailable as error:
         pytest.skip(str(error))
 
 
-@pytest.fixture(autouse=True)
-def _no_kernel_is_loaded(monkeypatch):
-    """Each test starts as a fresh process does: what warms a step up is its own first calls."""
-    monkeypatch.setattr(strict_cupy, "loaded", set())
+@pytest.fixture(
+    scope="session",
+    params=["numpy", "numba", "mkl", pytest.param("cupy", marks=pytest.mark.gpu)],
+)
+def backend(request):
+    return backend_or_skip(request.param)
+
+
+@pytest.fixture(scope="session")
+def gpu():
+    return backend_or_skip("cupy")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "gpu" in item.fixturenames:
+            item.add_marker(pytest.mark.gpu)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -265,3 +265,11 @@ def interrupt_at(gan, step):
         original()
 
     gan.g_optimizer.step = spy
+
+
+def assert_captured(gpu, step, calls=6):
+    """Call a step until it is replayed from its graph. A fallback would warn: an error here."""
+    compiled = gpu.compile(step)
+    for _ in range(calls):
+        compiled()
+    gpu.synchronize()

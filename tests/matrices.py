@@ -1,7 +1,10 @@
-"""Matrices for tests of products: the same numbers in every layout that memory allows."""
+"""Matrices for tests of products, in every layout that memory allows, and Fortran's product."""
+
+import ctypes
 
 import numpy as np
 import pytest
+from scipy.linalg import cython_blas
 
 LAYOUTS = {
     "rows": lambda x: x.copy(order="C"),
@@ -19,3 +22,25 @@ each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def numbers(seed, shape, dtype="float64"):
     """Return small whole numbers, whose products are exact."""
     return np.random.default_rng(seed).integers(-9, 10, shape).astype(dtype)
+
+
+def fortran(name):
+    """Return a routine of BLAS that takes addresses, as Fortran's do."""
+    capsule = cython_blas.__pyx_capi__[name]
+    python = ctypes.pythonapi
+    python.PyCapsule_GetName.restype = ctypes.c_char_p
+    python.PyCapsule_GetName.argtypes = [ctypes.py_object]
+    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    address = python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(address)
+
+
+ROUTINES = {letter: fortran(f"{letter.lower()}gemm") for letter in "SD"}
+
+
+def call_fortran(letter, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+    """Call sgemm or dgemm. The address of 64 bits is, where bytes start low, one of 32 too."""
+    ta, tb = (ctypes.byref(ctypes.c_char(b"NT"[t : t + 1])) for t in (transa, transb))
+    m, n, k, lda, ldb, ldc = (ctypes.byref(ctypes.c_int64(i)) for i in (m, n, k, lda, ldb, ldc))
+    ROUTINES[letter](ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)

@@ -36,10 +36,3 @@ def philox4x64(c0, c1, c2, c3, key):
         k0 = (k0 + 0x9E3779B97F4A7C15) % 2**64
         k1 = (k1 + 0xBB67AE8584CAA73B) % 2**64
     return c0, c1, c2, c3
-
-
-def kernel(threads, words, n, step, seed, s0, s1, s2):
-    """Do what the CUDA kernel of `nngan.backend.kernels` does, with so many threads."""
-    block = np.arange(1, threads + 1, dtype=np.uint64)
-    c = philox4x64(block, step.view(np.uint64), s1, s2, (int(seed), int(s0)))
-    words[:n] = np.stack(c, axis=1).reshape(-1)[:n]

@@ -28,7 +28,6 @@ SHORT = {
 LONGER = {
     "kills numba": "--count 30 --only numba",
     "kills mkl": "--count 30 --only mkl",
-    "kills strict": "--count 30 --only strict",
     "hostile": "",
     "readers": "--seed 1 --count 20000",
     "lines": "--seed 1 --count 10000",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ["01_a_layer_by_hand", "09_gpu"]  # their figures; the stand-ins for a GPU
+NOTEBOOKS = ["01_a_layer_by_hand", "09_gpu"]  # they import their figures
 
 pytestmark = pytest.mark.slow
 

@@ -363,9 +363,9 @@ def test_a_kink_hides_no_mistake_next_to_it():
     assert report.arrays[0].kinks == 4
 
 
-def test_a_network_of_another_backend(strict):
-    net = nn.Sequential(nn.Linear(5, 4), nn.LeakyReLU(), nn.Linear(4, 1), backend=strict)
-    report = check_gradients(net, strict.asarray(X))
+def test_a_network_of_another_backend(gpu):
+    net = nn.Sequential(nn.Linear(5, 4), nn.LeakyReLU(), nn.Linear(4, 1), backend=gpu)
+    report = check_gradients(net, gpu.asarray(X))
     assert report.ok, str(report)
 
 

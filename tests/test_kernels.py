@@ -91,16 +91,3 @@ def test_the_kernel_may_have_more_threads_than_words(launch_philox):
     np.testing.assert_array_equal(
         launch_philox(7, 32, 10, Key(1, 2, 3)), NumpyBackend().bits(Key(1, 2, 3), 10)
     )
-
-
-@pytest.mark.parametrize("n", [1, 511, 512, 513])
-def test_the_backend_launches_threads_for_every_word(launch_philox, strict, monkeypatch, n):
-    def kernel(grid, block, arguments):
-        words, count, step, seed, s0, s1, s2 = arguments
-        assert (step.shape, step.dtype.kind) == ((1,), "u")
-        key = Key(int(seed), int(s0) | int(s1) << 64 | int(s2) << 128, int(step.get()[0]))
-        words[:] = strict.asarray(launch_philox(grid[0], block[0], int(count), key))
-
-    key = Key(3, 2**130 + 2**65 + 4, 5)
-    monkeypatch.setattr(strict, "_philox", kernel)
-    np.testing.assert_array_equal(strict.bits(key, n).get(), NumpyBackend().bits(key, n))

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from games import Still, batch, game, record_passes, record_steps, step_of
+from games import Still, assert_captured, batch, game, record_passes, record_steps, step_of
 from numerical import numerical_gradient, relative_error
-from strict_cupy import capturing
 
 import nngan as nn
 from nngan.losses import OBJECTIVES
@@ -86,13 +85,10 @@ def test_logits_of_any_size_stay_finite_and_keep_their_dtype(name, dtype, backen
 
 @pytest.mark.parametrize("name", NEW)
 @pytest.mark.parametrize("update", ["alternating", "simultaneous"])
-def test_a_step_can_be_captured(strict, name, update):
-    gan = game(strict, loss=name, update=update)
-    step = step_of(gan, 2, batch_size=4, compiled=False)
-    step()
-    with capturing():
-        step()
-    assert np.isfinite(strict.to_numpy(gan.log)).all()
+def test_a_step_can_be_captured(gpu, name, update):
+    gan = game(gpu, loss=name, update=update)
+    assert_captured(gpu, step_of(gan, 9, batch_size=4, compiled=False))
+    assert np.isfinite(gpu.to_numpy(gan.log)).all()
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

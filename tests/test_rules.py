@@ -84,10 +84,10 @@ def test_values_are_of_plain_types():
     assert (type(rules.k), type(rules.r1), rules.data_range) == (int, float, (-1.0, 1.0))
 
 
-def test_a_refused_game_leaves_the_networks_alone(strict):
+def test_a_refused_game_leaves_the_networks_alone(gpu):
     G, D = networks()
     with pytest.raises(ValueError, match="label_smoothing must be 0"):
-        nn.GAN(G, D, loss="hinge", label_smoothing=0.1, backend=strict)
+        nn.GAN(G, D, loss="hinge", label_smoothing=0.1, backend=gpu)
     assert type(G.backend) is type(D.backend) is nn.NumpyBackend
 
 

@@ -9,7 +9,7 @@ CuPy live side by side.
 """
 
 from ..checks import one_of
-from .base import Backend, BackendUnavailable, NumpyBackend, Step, array_module
+from .base import Backend, BackendUnavailable, NumpyBackend, Step, array_module, on_host
 from .cupy import CupyBackend
 from .keys import Array, Key, Stream
 from .loops import each, loop_of
@@ -32,6 +32,7 @@ __all__ = [
     "each",
     "get_backend",
     "loop_of",
+    "on_host",
 ]
 
 

@@ -36,6 +36,11 @@ def array_module(x: Array) -> Any:
     return module
 
 
+def on_host(x: Array) -> Array:
+    """Return an array of any backend as a NumPy array."""
+    return x if isinstance(x, np.ndarray) else x.get()  # type: ignore[unreachable]
+
+
 def negligible(dtype: Any) -> Any:
     """Return the number of `dtype` below which a moment may as well be zero: 1.2e-32 in float32.
 

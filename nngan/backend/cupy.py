@@ -6,11 +6,14 @@ from typing import cast
 
 import numpy as np
 
+from ..checks import one_line
 from .base import Backend, BackendUnavailable, Step
 from .cublas import Cublas
 from .graph import CudaGraph
 from .kernels import PHILOX
 from .keys import Array, Key
+
+INSTALL = "pip install 'cupy-cuda13x[ctk]<15'"
 
 
 class CupyBackend(Backend):
@@ -30,15 +33,15 @@ class CupyBackend(Backend):
             import cupy
         except ImportError as error:
             raise BackendUnavailable(
-                f"CuPy cannot be imported ({error}): pip install 'cupy-cuda13x[ctk]<15' (or "
-                f"cuda12x; nvidia-smi shows the CUDA version of your driver), {instead}"
+                f"CuPy cannot be imported ({one_line(error)}): {INSTALL} (or cuda12x; "
+                f"nvidia-smi shows the CUDA version of your driver), {instead}"
             ) from error
         if not cupy.is_available():
             try:
                 cupy.cuda.runtime.getDeviceCount()
                 reason = "no CUDA device"
             except Exception as error:  # CuPy's own error type lives below a module of CUDA
-                reason = str(error)
+                reason = one_line(error)
             raise BackendUnavailable(
                 f"CuPy finds no usable GPU ({reason}): check that nvidia-smi lists one and that "
                 f"its driver is recent enough for this CuPy, {instead}"
@@ -46,11 +49,15 @@ class CupyBackend(Backend):
         try:
             cupy.arange(2) + 1  # the first kernel: compiled here, where its failure has a name
             self._cublas = Cublas(cupy)
+        except MemoryError as error:  # cuBLAS's workspace is 32 MB
+            raise BackendUnavailable(
+                f"the GPU has too little free memory ({one_line(error)}): nvidia-smi shows which "
+                f"programs use it. End one, {instead}"
+            ) from error
         except Exception as error:  # CuPy has several types for it
             raise BackendUnavailable(
-                f"CuPy cannot compile a kernel or find cuBLAS ({error}): install CUDA's headers "
-                "and libraries with pip install 'cupy-cuda13x[ctk]<15' (or cuda12x, as your CuPy), "
-                f"{instead}"
+                f"CuPy cannot compile a kernel or find cuBLAS ({one_line(error)}): install CUDA's "
+                f"headers and libraries with {INSTALL} (or cuda12x, as your CuPy), {instead}"
             ) from error
         self._philox = cupy.RawKernel(PHILOX, "philox4x64")
         self.xp = cupy
@@ -84,7 +91,7 @@ class CupyBackend(Backend):
 
     def compile(self, step: Step) -> Step:
         """Return `step` as a CUDA graph; see `nngan.backend.graph`."""
-        return cast(Step, CudaGraph(self.xp.cuda, step))
+        return cast(Step, CudaGraph(self.xp, step))
 
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()

@@ -15,6 +15,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..checks import one_line
+
 # Kernels are compiled and loaded at their first launch, which must not be in a capture: the first
 # call makes them all or, where it makes the step's state, the second. The third is a reserve.
 WARM_UP_CALLS = 3
@@ -28,8 +30,7 @@ class CudaGraph:
 
     Parameters
     ----------
-    cuda : module
-        ``cupy.cuda``.
+    cupy : module
     step : callable
         Without arguments; see the contract above.
 
@@ -44,8 +45,8 @@ class CudaGraph:
     CUDA C++ Programming Guide, "CUDA Graphs"; cupy issue 9655, on steps that are not in place.
     """
 
-    def __init__(self, cuda: Any, step: Callable[[], object]) -> None:
-        self._cuda, self._step = cuda, step
+    def __init__(self, cupy: Any, step: Callable[[], object]) -> None:
+        self._cupy, self._step = cupy, step
         self._warm_up = WARM_UP_CALLS
         self._run: Callable[[], object] | None = None
 
@@ -57,25 +58,34 @@ class CudaGraph:
             return
         if self._run is None:
             self._run = self._step  # unless the capture succeeds
+            # Temporaries of the capture are freed in it, and the graph goes on writing to them.
+            # From the common pool other arrays would get this memory; a pool of its own never
+            # hands it out. What the warm-up left in the common pool is given back first: the step
+            # would take its memory twice.
+            self._cupy.cuda.get_current_stream().synchronize()
+            self._cupy.get_default_memory_pool().free_all_blocks()
+            pool = self._cupy.cuda.MemoryPool()
+            reason = None
             try:
-                self._run = self._capture().launch
+                self._run = self._capture(pool).launch
+                weakref.finalize(self, pool.free_all_blocks).atexit = False  # until then it is kept
             except Exception as error:  # CuPy and CUDA refuse with many types
+                reason = one_line(f"{type(error).__name__}: {error}")
+            if reason:  # the error is gone, and with it the arrays that its frames held
+                pool.free_all_blocks()
                 warnings.warn(
                     "the step cannot be captured as a CUDA graph and runs call by call, slower "
-                    f"but to the same result ({type(error).__name__}: {error})",
+                    f"but to the same result ({reason})",
                     RuntimeWarning,
                     stacklevel=2,
                 )
         self._run()
 
-    def _capture(self) -> Any:
+    def _capture(self, pool: Any) -> Any:
         """Return the recorded step, a ``cupy.cuda.Graph``. Nothing is computed."""
-        # Temporaries of the capture are freed in it, and the graph goes on writing to them. From
-        # the common pool other arrays would get this memory; a pool of its own never hands it out.
-        pool = self._cuda.MemoryPool()
-        weakref.finalize(self, pool.free_all_blocks).atexit = False  # until then it is kept
-        stream = self._cuda.Stream(non_blocking=True)  # the default stream cannot be captured
-        with _no_garbage_collection(), stream, self._cuda.using_allocator(pool.malloc):
+        cuda = self._cupy.cuda
+        stream = cuda.Stream(non_blocking=True)  # the default stream cannot be captured
+        with _no_garbage_collection(), stream, cuda.using_allocator(pool.malloc):
             stream.begin_capture()
             try:
                 self._step()

@@ -21,16 +21,13 @@ from ..command_line import OneSentenceParser, one_sentence
 from .options import new_folder
 
 PACKAGE = Path(__file__).parents[1]
-# What the notebook on GPUs imports in place of a GPU: files of the tests.
-STAND_INS = ("strict_cupy.py", "fake_cublas.py", "philox.py")
 ANNOUNCED = " Solutions are folded away below each."  # in the text of the first notebook
 
 
-def sources() -> tuple[Path, Path]:
-    """Return the folders of the notebooks and of the stand-ins: of the wheel, or of the clone."""
-    if (PACKAGE / "course").exists():  # see pyproject.toml
-        return PACKAGE / "course", PACKAGE / "course" / "stand_ins"
-    return PACKAGE.parent / "docs" / "notebooks", PACKAGE.parent / "tests"
+def source() -> Path:
+    """Return the folder of the notebooks: of the wheel, or of the clone."""
+    course = PACKAGE / "course"  # see pyproject.toml
+    return course if course.exists() else PACKAGE.parent / "docs" / "notebooks"
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "nngan notebooks") -> int:
@@ -55,12 +52,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan notebooks
 
 def copy(folder: Path, with_solutions: bool = True) -> int:
     """Write the notebooks and what they import into a folder; return how many they are."""
-    notebooks, stand_ins = sources()
+    notebooks = source()
     pycache = shutil.ignore_patterns("__pycache__")
     shutil.copytree(notebooks / "figures", folder / "figures", ignore=pycache)
-    (folder / "stand_ins").mkdir()
-    for name in STAND_INS:
-        shutil.copy(stand_ins / name, folder / "stand_ins" / name)
     paths = sorted(notebooks.glob("[0-9]*.ipynb"))
     for path in paths:
         notebook = as_written(json.loads(path.read_text(encoding="utf-8")), with_solutions)
@@ -73,8 +67,7 @@ def as_written(notebook: dict[str, Any], with_solutions: bool) -> dict[str, Any]
     """Return a notebook as if it had never been run, without links out of its folder."""
     cells = [cell for cell in notebook["cells"] if with_solutions or not is_solution(cell)]
     for cell in cells:
-        source = "".join(cell["source"]).replace('"../../tests"', '"stand_ins"')
-        source = source.replace("python examples/train_mnist.py", "nngan train")
+        source = "".join(cell["source"]).replace("python examples/train_mnist.py", "nngan train")
         if not with_solutions:
             source = source.replace(ANNOUNCED, "")
         source = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", source)  # pages of the clone

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, on_host
 from .distances import check_samples
 from .estimate import GROUPS, Estimate, jackknife
 
@@ -50,21 +48,21 @@ def frechet_distance(x: Array, y: Array) -> Estimate:
         raise ValueError(
             f"x has {len(x)} and y {len(y)} rows: pass at least {2 * GROUPS} and 2 samples"
         )
-    xp = array_module(x)
     y = y.astype(np.float64)
     origin = y.mean(axis=0)  # centred on it, the sums of squares lose the fewest digits
     x, y = x.astype(np.float64) - origin, y - origin
-    s_y = y.T @ y / (len(y) - 1)
+    # From here on the host: the matrices are small, and eigenvalues on a GPU need cuSOLVER.
+    s_y = on_host(y.T @ y / (len(y) - 1))
     root = _square_root(s_y)
 
     def distance(sums: Array) -> float:
         n, m_x = float(sums[0, 0]), sums[0, 1:] / sums[0, 0]
         s_x = (sums[1:, 1:] - n * m_x[:, None] * m_x) / (n - 1)
-        eigenvalues = xp.linalg.eigvalsh(root @ s_x @ root)
-        cross = xp.sqrt(xp.maximum(eigenvalues, 0.0)).sum()
+        eigenvalues = np.linalg.eigvalsh(root @ s_x @ root)
+        cross = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()
         return max(0.0, float(m_x @ m_x + s_x.trace() + s_y.trace() - 2 * cross))
 
-    return jackknife(distance, [_moment_sums(x[i::GROUPS]) for i in range(GROUPS)])
+    return jackknife(distance, [on_host(_moment_sums(x[i::GROUPS])) for i in range(GROUPS)])
 
 
 def _moment_sums(x: Array) -> Array:
@@ -77,7 +75,6 @@ def _moment_sums(x: Array) -> Array:
 
 def _square_root(s: Array) -> Array:
     """Return the symmetric square root of S = U diag(w) U^T, U diag(w)^1/2 U^T."""
-    xp: Any = array_module(s)
-    w, u = xp.linalg.eigh(s)
-    root: Array = (u * xp.sqrt(xp.maximum(w, 0.0))) @ u.T
+    w, u = np.linalg.eigh(s)
+    root: Array = (u * np.sqrt(np.maximum(w, 0.0))) @ u.T
     return root
