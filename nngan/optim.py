@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, Backend, each, loop_of
+from .backend import Array, Backend, array_module, each, fused, loop_of
 from .checks import fraction, is_number, nonnegative, positive, shortened
 from .description import constructor_arguments, type_name
 from .network import Sequential
@@ -220,15 +220,24 @@ class Adam(Optimizer):
 
     def step(self) -> None:
         network, beta1, beta2 = self.network, self.beta1, self.beta2
-        xp, dtype = network.backend.xp, network.params.dtype
-        t = self.state["t"]
-        rate = self.learning_rate(t)
-        t += 1
-        c1, c2 = (1 - beta1) / (1 - beta1**t), (1 - beta2) / (1 - beta2**t)
-        rate_c = (rate * c1 / xp.sqrt(c2)).astype(dtype)
-        eps_c = (self.eps / xp.sqrt(c2)).astype(dtype)
+        rate, eps = adam_rates(
+            self.state["t"], self.learning_rate(self.state["t"]),
+            beta1=beta1, beta2=beta2, eps=self.eps, dtype=network.params.dtype,
+        )  # fmt: skip
         arrays = network.params, network.grads, self.state["m"], self.state["v"]
-        network.backend.update_in_place(adam, arrays, rate_c, eps_c, beta1, beta2)
+        network.backend.update_in_place(adam, arrays, rate, eps, beta1, beta2)
+
+
+@fused
+def adam_rates(
+    t: Array, lr: Any, *, beta1: float, beta2: float, eps: float, dtype: Any
+) -> tuple[Array, Array]:
+    """Count the step t, (1,), in place; return lr * c1 / sqrt(c2) and eps / sqrt(c2) of `Adam`."""
+    xp = array_module(t)
+    t += 1
+    c1, c2 = ((1 - beta) / (1 - xp.power(beta, t)) for beta in (beta1, beta2))
+    root = xp.sqrt(c2)
+    return (lr * c1 / root).astype(dtype), (eps / root).astype(dtype)
 
 
 # fmt: off

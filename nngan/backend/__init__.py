@@ -9,8 +9,9 @@ CuPy live side by side.
 """
 
 from ..checks import one_of
-from .base import Backend, BackendUnavailable, NumpyBackend, Step, array_module, on_host
+from .base import Backend, BackendUnavailable, NumpyBackend, Step
 from .cupy import CupyBackend
+from .formulas import array_module, fused, on_host
 from .keys import Array, Key, Stream
 from .loops import each, loop_of
 from .mkl import MklBackend
@@ -30,6 +31,7 @@ __all__ = [
     "Stream",
     "array_module",
     "each",
+    "fused",
     "get_backend",
     "loop_of",
     "on_host",

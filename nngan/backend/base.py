@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
+from .formulas import array_module, fused
 from .keys import Array, Key
 from .memory import keep_freed_memory
 
 Step = TypeVar("Step", bound=Callable[..., Any])
-
-
-def array_module(x: Array) -> Any:
-    """Return the module that computes with `x`: ``numpy``, or ``cupy`` for a CuPy array.
-
-    Parameters
-    ----------
-    x : array
-        A NumPy array or scalar, or a CuPy array.
-
-    Raises
-    ------
-    TypeError
-        If `x` is not an array (a list, say).
-    """
-    if isinstance(x, np.ndarray | np.generic):
-        return np
-    module = sys.modules[type(x).__module__.partition(".")[0]]
-    if not hasattr(module, "ndarray"):
-        raise TypeError(f"expected an array, got {type(x).__name__}: pass numpy.asarray(...)")
-    return module
-
-
-def on_host(x: Array) -> Array:
-    """Return an array of any backend as a NumPy array."""
-    return x if isinstance(x, np.ndarray) else x.get()  # type: ignore[unreachable]
 
 
 def negligible(dtype: Any) -> Any:
@@ -124,10 +98,7 @@ class Backend:
         """Return uniform numbers in (0, 1], 32 random bits each."""
         n = math.prod(shape)
         words = self.bits(key, (n + 1) // 2).view(np.uint32)[:n]
-        u: Array = words.astype(dtype)
-        u += 0.5
-        u *= 2.0**-32
-        return u.reshape(shape)
+        return unit_interval(words, dtype=np.dtype(dtype)).reshape(shape)
 
     def normal(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
         """Return standard normal numbers, two from each random word.
@@ -139,14 +110,10 @@ class Backend:
         ----------
         Box and Muller, "A note on the generation of random normal deviates", 1958.
         """
-        xp = self.xp
         n = math.prod(shape)
-        pairs = self.uniform(key, ((n + 1) // 2, 2), dtype)
-        u1, u2 = pairs.T.copy()
-        radius = xp.sqrt(-2.0 * xp.log(u1))
-        angle = (2.0 * math.pi) * u2
-        pairs[:, 0] = radius * xp.cos(angle)
-        pairs[:, 1] = radius * xp.sin(angle)
+        pairs = self.xp.empty(((n + 1) // 2, 2), dtype)
+        words = self.bits(key, len(pairs)).view(np.uint32).reshape(-1, 2)
+        box_muller(words[:, 0], words[:, 1], pairs[:, 0], pairs[:, 1], dtype=pairs.dtype)
         normals: Array = pairs.reshape(-1)[:n].reshape(shape)
         return normals
 
@@ -207,6 +174,25 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until everything that was asked for has been computed."""
+
+
+@fused
+def unit_interval(words: Array, *, dtype: Any) -> Array:
+    """Return words w, uint32, as numbers (w + 1/2) / 2**32."""
+    u: Array = words.astype(dtype)
+    u += 0.5
+    u *= 2.0**-32
+    return u
+
+
+@fused
+def box_muller(w1: Array, w2: Array, x1: Array, x2: Array, *, dtype: Any) -> None:
+    """Write the pairs of normals of two rows of words into x1 and x2, all of shape (n,)."""
+    xp = array_module(w1)
+    radius = xp.sqrt(-2.0 * xp.log(unit_interval(w1, dtype=dtype)))
+    angle = (2.0 * math.pi) * unit_interval(w2, dtype=dtype)
+    x1[...] = radius * xp.cos(angle)
+    x2[...] = radius * xp.sin(angle)
 
 
 class NumpyBackend(Backend):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .base import array_module
+from .formulas import array_module
 from .keys import Array
 
 # NVIDIA's size for Hopper. Without a workspace of our own, cuBLAS would allocate in a capture.

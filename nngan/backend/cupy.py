@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..checks import one_line
 from .base import Backend, BackendUnavailable, Step
 from .cublas import Cublas
+from .formulas import kernel_of
 from .graph import CudaGraph
 from .kernels import PHILOX
 from .keys import Array, Key
@@ -73,6 +75,11 @@ class CupyBackend(Backend):
             out, accumulate = self.xp.empty((a.shape[0], b.shape[1]), a.dtype), False
         self._cublas.gemm(a, b, out, accumulate)
         return out
+
+    def update_in_place(
+        self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
+    ) -> None:
+        kernel_of(self.xp, formula, self)(*arrays, *numbers)
 
     def bits(self, key: Key, n: int) -> Array:
         """Return the same words as `Backend.bits`, computed where `key.step` lives."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..backend import Array, Key, Stream
+from ..backend import Array, Key, Stream, fused
 from ..checks import fraction
 from .base import Elementwise, check_like
 
@@ -38,8 +38,7 @@ class Dropout(Elementwise):
         if key is None:
             key = Key(0).fold_in(Stream.DROPOUT)
         m = self.backend.bernoulli(key, x.shape, 1 - self.rate)
-        scaled = m.astype(x.dtype) / (1 - self.rate)
-        return x * scaled, scaled
+        return masked(x, m, rate=self.rate)
 
     def backward(
         self, dy: Array, cache: Array | None, *, input_grad: bool = True, param_grads: bool = True
@@ -51,3 +50,10 @@ class Dropout(Elementwise):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.rate})"
+
+
+@fused
+def masked(x: Array, m: Array, *, rate: float) -> tuple[Array, Array]:
+    """Return x m / (1 - rate) and m / (1 - rate), elementwise."""
+    scaled = m.astype(x.dtype) / (1 - rate)
+    return x * scaled, scaled

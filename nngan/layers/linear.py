@@ -88,8 +88,10 @@ class Linear(Layer):
         if param_grads:
             weighted = dy if sample_weight is None else sample_weight * dy
             self.backend.matmul(x.T, weighted, out=self.dW, accumulate=accumulate)
-            db = weighted.sum(axis=0)
-            self.db[...] = self.db + db if accumulate else db
+            if accumulate:
+                self.db += weighted.sum(axis=0)
+            else:
+                weighted.sum(axis=0, out=self.db)
         return self.backend.matmul(dy, self.W.T) if input_grad else None
 
     def tangent(self, x_dot: Array, cache: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, fused
 from ..layers.activations import sigmoid
 
 
@@ -73,14 +73,21 @@ def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]
     [-0.125, -0.125, -0.125, -0.125]
     """
     target = _as_target(target, "logits", logits)
-    xp = array_module(logits)
-    # softplus(o) - t o with softplus(o) = max(o, 0) + ln(1 + exp(-|o|)). In this order max(o, 0)
-    # cancels against t o before the small logarithm is added.
-    cost = (xp.maximum(logits, 0) - target * logits) + xp.log1p(xp.exp(-xp.abs(logits)))
-    dlogits = (sigmoid(logits) - target) / logits.size
+    cost, dlogits = _bce_of_each(logits, target, logits.size)
     return cost.mean(), dlogits
 
 
+@fused
+def _bce_of_each(o: Array, t: Array | float, n: int) -> tuple[Array, Array]:
+    """Return softplus(o) - t o of each of n logits, and its derivative, divided by n."""
+    # softplus(o) = max(o, 0) + ln(1 + exp(-|o|)). In this order max(o, 0) cancels against t o
+    # before the small logarithm is added.
+    xp = array_module(o)
+    cost = (xp.maximum(o, 0) - t * o) + xp.log1p(xp.exp(-xp.abs(o)))
+    return cost, (sigmoid(o) - t) / n
+
+
+@fused
 def softplus(x: Array) -> Array:
     """Return ln(1 + exp(x)), elementwise, for any finite x without overflow."""
     # Naive: log(1 + exp(x)), where exp(x) overflows for x above 88.7 in float32.

@@ -14,7 +14,7 @@ from operator import is_
 
 import numpy as np
 
-from ..backend import Array, Key, Stream
+from ..backend import Array, Key, Stream, fused
 from ..checks import positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
@@ -168,18 +168,13 @@ def make_step(
     `penalise` says whether D's penalties are due in this step.
     """
     xp, dtype, rules = game.backend.xp, game.G.dtype, game.rules
-    low, high = rules.data_range
     rows = xp.arange(batch_size, dtype=np.int64)
+    whole, (low, high) = 255 if data.dtype == np.uint8 else 1, rules.data_range
 
     def minibatch(i: int) -> tuple[Array, Array | None]:
-        position = (game.clock - game.epoch_start) * rules.k + i
-        at = xp.take(order, (position * batch_size + rows).astype(np.intp, copy=False))
-        x: Array = xp.take(data, at, axis=0).astype(dtype, copy=False)
-        if data.dtype == np.uint8:
-            x /= 255
-        if (low, high) != (0, 1):
-            x *= high - low
-            x += low
+        next_rows = positions(game.clock, game.epoch_start, rows, k=rules.k, i=i, n=batch_size)
+        at = xp.take(order, next_rows.astype(np.intp, copy=False))
+        x = in_range(xp.take(data, at, axis=0), dtype=dtype, whole=whole, low=low, high=high)
         if labels is None:
             return x, None
         return x, one_hot(xp.take(labels, at), rules.classes, dtype)
@@ -203,6 +198,24 @@ def make_step(
         game.clock += 1
 
     return step
+
+
+@fused
+def positions(clock: Array, start: Array, rows: Array, *, k: int, i: int, n: int) -> Array:
+    """Return where the rows of the i-th minibatch of this step are in the epoch's order, (n,)."""
+    return ((clock - start) * k + i) * n + rows
+
+
+@fused
+def in_range(x: Array, *, dtype: Any, whole: float, low: float, high: float) -> Array:
+    """Return data in [0, whole] as numbers of `dtype` in [low, high]."""
+    x = x.astype(dtype)
+    if whole != 1:
+        x /= whole
+    if (low, high) != (0, 1):
+        x *= high - low
+        x += low
+    return x
 
 
 def resume_epoch(game: Game, steps: int) -> int:

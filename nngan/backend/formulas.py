@@ -1,0 +1,73 @@
+"""Formulas that are written once for NumPy's arrays and CuPy's: on a GPU each is one kernel."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .keys import Array
+
+Formula = TypeVar("Formula", bound=Callable[..., Any])
+
+
+def array_module(x: Array) -> Any:
+    """Return the module that computes with `x`: ``numpy``, or ``cupy`` for a CuPy array.
+
+    Parameters
+    ----------
+    x : array
+        A NumPy array or scalar, or a CuPy array.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not an array (a list, say).
+    """
+    if isinstance(x, np.ndarray | np.generic):
+        return np
+    module = sys.modules[type(x).__module__.partition(".")[0]]
+    if not hasattr(module, "ndarray"):
+        raise TypeError(f"expected an array, got {type(x).__name__}: pass numpy.asarray(...)")
+    return module
+
+
+def on_host(x: Array) -> Array:
+    """Return an array of any backend as a NumPy array."""
+    return x if isinstance(x, np.ndarray) else x.get()  # type: ignore[unreachable]
+
+
+def fused(formula: Formula) -> Formula:
+    """Make an elementwise formula one kernel where it is given CuPy's arrays.
+
+    Elsewhere it is called as it is. The first operand is an array. Numbers by keyword are constants
+    of the kernel, which is compiled anew for others; what changes in a run is an operand.
+    """
+
+    @functools.wraps(formula)
+    def call(*operands: Any, **constants: Any) -> Any:
+        xp = array_module(operands[0])
+        if xp is np:
+            return formula(*operands, **constants)
+        return kernel_of(xp, formula, **constants)(*operands)
+
+    return call  # type: ignore[return-value]
+
+
+@functools.cache
+def kernel_of(xp: Any, formula: Callable[..., Any], *first: Any, **constants: Any) -> Any:
+    """Return ``formula(*first, *operands, **constants)`` as one kernel, a function of `operands`.
+
+    References
+    ----------
+    CuPy's user guide, "Kernel fusion".
+    """
+
+    def one_kernel(*operands: Any) -> Any:
+        return formula(*first, *operands, **constants)
+
+    one_kernel.__name__ = formula.__name__
+    return xp.fuse(one_kernel)
