@@ -27,6 +27,7 @@ test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GP
 test-cupy: build/fake_gpu/stamp  ## the tests of the GPU on the real CuPy, without a GPU (Linux on x86-64, g++)
 	$(FAKE_GPU) python -m pytest -m gpu -n 2 --dist worksteal
 	FAKE_GPU_LAZY=1 $(FAKE_GPU) python -m pytest -m gpu -n 2 --dist worksteal
+	$(FAKE_GPU) python examples/benchmark/gpu_report.py --quick --out build/gpu_report.md
 
 test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds each
 	$(BIN)/python -m pytest -m slow
