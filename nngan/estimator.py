@@ -73,7 +73,7 @@ class MLPGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         Whether `fit` needs the classes `y`, and `sample` can be asked for one. False: `y` is
         ignored.
     backend : str
-        "numpy", "numba", "mkl" or "cupy". A pickle is loaded onto the same backend.
+        "numpy", "numba", "mkl", "cupy" or "cupy-tf32". A pickle is loaded onto the same backend.
     progress : bool
         Whether `fit` shows a progress bar and lines of losses.
     random_state : None, int or RandomState

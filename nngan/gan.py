@@ -82,7 +82,7 @@ class GAN(Game):
         Seed of everything random in the game: order of the data, noise, dropout. The networks have
         seeds of their own.
     backend : str or Backend
-        "numpy", "numba", "mkl" or "cupy"; the networks are moved there.
+        "numpy", "numba", "mkl", "cupy" or "cupy-tf32"; the networks are moved there.
 
     Attributes
     ----------

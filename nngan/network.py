@@ -37,7 +37,7 @@ class Sequential(Layer):
     dtype : str
         "float32" to train, "float64" to check gradients.
     backend : str or Backend
-        "numpy", "numba", "mkl" or "cupy".
+        "numpy", "numba", "mkl", "cupy" or "cupy-tf32".
 
     Attributes
     ----------

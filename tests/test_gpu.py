@@ -4,6 +4,11 @@ The bodies that every backend shares are in the other modules; here is what only
 """
 
 import gc
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +16,12 @@ from games import ALIKE, GAMES, play, state, step_of
 from matrices import LAYOUTS, SHAPES, each_dtype, numbers
 
 import nngan as nn
-from nngan.backend import Key, get_backend
+from nngan.backend import Key, cublas, get_backend
 from nngan.recipes import RECIPES
 
 pytestmark = pytest.mark.gpu
 STEPS = 50
+MOST_OPERATIONS = {"tf_basic": 77, "pytorch_mlp": 182}
 
 
 def assert_same(ours, theirs):
@@ -179,3 +185,40 @@ def test_there_is_one_cublas_in_the_process(gpu):
     gpu.xp.ones((2, 2)) @ gpu.xp.ones((2, 2))  # CuPy's own
     with open("/proc/self/maps") as maps:
         assert len({line.split()[-1] for line in maps if "libcublas.so" in line}) == 1
+
+
+def test_tf32_is_asked_for_by_name_alone(gpu, monkeypatch):
+    """What it changes only a GPU shows; here, that cuBLAS is told, and is not told else."""
+    calls = []
+    monkeypatch.setattr(cublas.Cublas, "_call", lambda self, *call: calls.append(call))
+    get_backend("cupy")
+    assert [name for name, *_ in calls] == ["cublasCreate_v2"]
+    get_backend("cupy-tf32")
+    name, _handle, mode = calls[-1]
+    assert (name, mode) == ("cublasSetMathMode", 3)
+
+
+# -- the number of operations ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("recipe", "most"), MOST_OPERATIONS.items())
+def test_a_step_has_few_operations(gpu, recipe, most):
+    """As the emulated GPU counts them: kernels, products and copies of one captured step."""
+    if "FAKE_GPU" not in os.environ:
+        pytest.skip("only the emulated GPU counts the operations of a graph")
+    program = f"""if True:
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from games import assert_captured, step_of
+        from nngan.recipes import RECIPES
+        recipe = RECIPES[{recipe!r}]
+        gan = recipe.build(784, backend="cupy", steps=9)
+        step = step_of(gan, 9, batch_size=recipe.batch_size, compiled=False)
+        assert_captured(gan.backend, step)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "FAKE_GPU_VERBOSE": "1"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    [operations] = re.findall(r"captured (\d+) operations", done.stderr)
+    assert int(operations) <= most

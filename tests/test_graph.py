@@ -144,7 +144,7 @@ def failing(step, fault, when):
 def test_a_step_that_cannot_be_captured_runs_call_by_call(step, fault, when, cp):
     compiled = CudaGraph(cp, failing(step, fault, when))
     calls(compiled, WARM_UP_CALLS)
-    with pytest.warns(RuntimeWarning, match=r"runs call by call.*\((\w*Runtime|NotImpl.*)Error: .*"):
+    with pytest.warns(RuntimeWarning, match=r"call by call.*\((\w*Runtime|NotImpl.*)Error: .*"):
         compiled()
     assert step.state() == after(CAPTURE)  # and the tests turn a second warning into an error
     calls(compiled, 3)

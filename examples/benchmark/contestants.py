@@ -38,7 +38,7 @@ class Case:
     width, depth : int or None
         If given, both networks have `depth` hidden layers of `width` instead of the recipe's.
     backend : str
-        "numpy", "numba", "mkl" or "cupy"; PyTorch runs on the same device.
+        One of `nngan.backend.BACKENDS`; PyTorch runs on the same device.
     threads : int
         Number of threads of the matrix products and of PyTorch.
     flush_denormals : bool
@@ -284,7 +284,7 @@ def _torch(case: Case) -> tuple[Any, str]:
 
     torch.set_flush_denormal(case.flush_denormals)  # first: threads inherit it
     torch.set_num_threads(case.threads)
-    return torch, "cuda" if case.backend == "cupy" else "cpu"
+    return torch, "cuda" if case.backend.startswith("cupy") else "cpu"
 
 
 def _to_torch(layers: list[Any], seed: int) -> Any:

@@ -121,7 +121,7 @@ def contestants(args: argparse.Namespace) -> list[str]:
     if args.sweep:
         for name in ("nngan, simultaneous", "torch eager, same fakes", "torch fused, same fakes"):
             names.remove(name)
-    if args.backend != "cupy":
+    if not args.backend.startswith("cupy"):
         names.remove("torch CUDA graph")
     if args.backend == "numpy" or args.sweep:
         names.remove("nngan, NumPy")
@@ -233,7 +233,7 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
 
 
 def _synchronizer(backend: str, name: str) -> Any:
-    if backend != "cupy" or "NumPy" in name:
+    if not backend.startswith("cupy") or "NumPy" in name:
         return lambda: None
     if "torch" in name:
         import torch
@@ -271,7 +271,7 @@ def print_table(result: dict[str, Any]) -> None:
 
 def machine_line(backend: str, flush_denormals: bool) -> str:
     """Return the machine and the versions that the figures belong to, in one line."""
-    if backend == "cupy":
+    if backend.startswith("cupy"):
         import cupy
 
         device = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
@@ -295,7 +295,8 @@ def machine_line(backend: str, flush_denormals: bool) -> str:
 
 def label(name: str, backend: str) -> str:
     """Return the name of a contestant in the report."""
-    libraries = {"numpy": "NumPy", "numba": "Numba", "mkl": "MKL", "cupy": "CuPy"}
+    libraries = {"numpy": "NumPy", "numba": "Numba", "mkl": "MKL", "cupy": "CuPy",
+                 "cupy-tf32": "CuPy, TF32"}  # fmt: skip
     return f"nngan, {libraries[backend]}" if name == "nngan" else name
 
 

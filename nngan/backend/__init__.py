@@ -10,7 +10,7 @@ CuPy live side by side.
 
 from ..checks import one_of
 from .base import Backend, BackendUnavailable, NumpyBackend, Step
-from .cupy import CupyBackend
+from .cupy import CupyBackend, Tf32Backend
 from .formulas import array_module, fused, on_host
 from .keys import Array, Key, Stream
 from .loops import each, loop_of
@@ -29,6 +29,7 @@ __all__ = [
     "NumpyBackend",
     "Step",
     "Stream",
+    "Tf32Backend",
     "array_module",
     "each",
     "fused",
@@ -38,7 +39,8 @@ __all__ = [
 ]
 
 
-BACKENDS = {kind.name: kind for kind in (NumpyBackend, NumbaBackend, MklBackend, CupyBackend)}
+KINDS = NumpyBackend, NumbaBackend, MklBackend, CupyBackend, Tf32Backend
+BACKENDS: dict[str, type[Backend]] = {kind.name: kind for kind in KINDS}
 
 
 def get_backend(backend: str | Backend) -> Backend:

@@ -19,6 +19,7 @@ from .keys import Array
 
 # NVIDIA's size for Hopper. Without a workspace of our own, cuBLAS would allocate in a capture.
 WORKSPACE = 32 << 20
+TF32 = 3  # CUBLAS_TF32_TENSOR_OP_MATH
 
 
 class Gemm(NamedTuple):
@@ -84,12 +85,17 @@ def _leading_dimension(x: Array) -> int | None:
 
 
 class Cublas:
-    """cuBLAS with a handle and a workspace, for one stream at a time (RuntimeError if it fails)."""
+    """cuBLAS with a handle and a workspace, for one stream at a time (RuntimeError if it fails).
 
-    def __init__(self, cupy: Any) -> None:
+    With `tf32`, products of float32 take 10 bits of each operand's fraction instead of 23.
+    """
+
+    def __init__(self, cupy: Any, tf32: bool = False) -> None:
         self._cuda, self._library, self._handle = cupy.cuda, load_library(), ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         weakref.finalize(self, self._library.cublasDestroy_v2, self._handle).atexit = False
+        if tf32:
+            self._call("cublasSetMathMode", self._handle, TF32)
         self._workspace = cupy.empty(WORKSPACE, dtype=np.uint8)
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:

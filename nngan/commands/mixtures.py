@@ -168,7 +168,7 @@ def parse(arguments: Sequence[str] | None, program: str) -> argparse.Namespace:
     except BackendUnavailable as error:
         command.error(in_options(error, command))
     if options.processes is None:
-        options.processes = 1 if options.backend == "cupy" else os.cpu_count() or 1
+        options.processes = 1 if options.backend.startswith("cupy") else os.cpu_count() or 1
     return options
 
 

@@ -170,7 +170,8 @@ class Sigmoid(Elementwise):
 @fused
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """Return dL/dx = dL/dy y (1 - y), elementwise, where y = sigmoid(x)."""
-    return dy * y * (1 - y)
+    dx: Array = dy * y * (1 - y)
+    return dx
 
 
 class Tanh(Elementwise):
@@ -204,7 +205,8 @@ class Tanh(Elementwise):
 @fused
 def tanh_backward(dy: Array, y: Array) -> Array:
     """Return dL/dx = dL/dy (1 - y**2), elementwise, where y = tanh(x)."""
-    return dy * (1 - y * y)
+    dx: Array = dy * (1 - y * y)
+    return dx
 
 
 @fused

@@ -11,7 +11,8 @@ import numpy as np
 from ..backend import Backend
 from ..version import __version__
 
-LIBRARIES = {"numba": ("numba",), "mkl": ("numba", "mkl"), "cupy": ("cupy-cuda12x", "cupy-cuda13x")}
+CUPY = "cupy-cuda12x", "cupy-cuda13x"
+LIBRARIES = {"numba": ("numba",), "mkl": ("numba", "mkl"), "cupy": CUPY, "cupy-tf32": CUPY}
 
 
 def surroundings(backend: Backend) -> dict[str, str]:

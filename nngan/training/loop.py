@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import is_
+from typing import Any
 
 import numpy as np
 
