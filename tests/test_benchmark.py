@@ -22,7 +22,10 @@ BENCHMARK = ROOT / "examples" / "benchmark"
 sys.path.insert(0, str(BENCHMARK))
 
 import race  # noqa: E402
-from contestants import CONTESTANTS, IMAGES, Case, images  # noqa: E402
+from case import IMAGES, Case, images  # noqa: E402
+from contestants import CONTESTANTS  # noqa: E402
+from jax_game import JaxGame  # noqa: E402
+from tensorflow_game import TensorflowGame  # noqa: E402
 
 
 def run(*options, cwd=None):
@@ -263,8 +266,88 @@ def test_the_same_game_in_pytorch(name, case, torch, monkeypatch):
         assert np.mean(np.abs(params - start) > 1e-5) > 0.5
 
 
+WATCHED = []
+
+
+class Watching(nn.GAN):
+    """A game that keeps the noise that it has drawn."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.drawn = []
+        WATCHED.append(self)
+
+    def noise(self, n, i=0):
+        self.drawn.append(super().noise(n, i))
+        return self.drawn[-1]
+
+
+def flat(arrays):
+    return np.concatenate([np.asarray(a).ravel() for a in arrays])
+
+
+def assert_same_game(case, monkeypatch, make):
+    """From one start, one minibatch and one noise, the same update of both players.
+
+    ``make(noise, order)`` makes the other game, which draws these numbers, and returns its step and
+    a function that returns its weights.
+    """
+    monkeypatch.setattr(nn, "GAN", Watching)
+    ours = CONTESTANTS["nngan"](case)
+    gan = WATCHED.pop()
+    before = flat([gan.G.params, gan.D.params])
+    for _ in range(2):
+        ours()
+    theirs, weights = make(gan.drawn, NumpyBackend().permutation(Key(0), IMAGES))
+    np.testing.assert_array_equal(weights(), before)
+    for step in range(2):
+        np.testing.assert_allclose(theirs(), gan.log[step, :2], rtol=1e-4)
+    after = flat([gan.G.params, gan.D.params])
+    # Adam moves by lr times the sign of the gradient at first: where that is zero but for rounding,
+    # the two go apart.
+    assert np.mean(np.abs(weights() - after) > 1e-5) < 1e-4
+    assert np.mean(np.abs(after - before) > 1e-5) > 0.5
+
+
+@pytest.mark.parametrize("optax", [False, True])
+@pytest.mark.parametrize("case", [Case("tf_basic", 32), Case("pytorch_mlp", 32)])
+def test_the_same_game_in_jax(optax, case, monkeypatch):
+    jnp = pytest.importorskip("jax.numpy")
+    if optax:
+        pytest.importorskip("optax")
+
+    def make(noise, order):
+        pairs = jnp.asarray(noise).reshape(2, 2, case.batch, -1)
+        monkeypatch.setattr(JaxGame, "noise", lambda self, key, number: pairs[number])
+        monkeypatch.setattr(JaxGame, "permutation", lambda self: jnp.asarray(order))
+        game = JaxGame(case, optax)
+        return game, lambda: flat(
+            array for state in game.states for layer in game.params(state) for array in layer
+        )
+
+    assert_same_game(case, monkeypatch, make)
+
+
+@pytest.mark.parametrize("case", [Case("tf_basic", 32), Case("pytorch_mlp", 32)])
+def test_the_same_game_in_tensorflow(case, monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+
+    def make(noise, order):
+        tf.config.run_functions_eagerly(True)
+        monkeypatch.setattr(TensorflowGame, "noise", lambda self: tf.constant(noise.pop(0)))
+        monkeypatch.setattr(TensorflowGame, "permutation", lambda self: order)
+        game = TensorflowGame(case)
+        return game, lambda: flat(v for n in (game.G, game.D) for v in n.trainable_variables)
+
+    try:
+        assert_same_game(case, monkeypatch, make)
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
 SETTINGS = """
-from contestants import CONTESTANTS, Case
+from case import Case
+from contestants import CONTESTANTS
 CONTESTANTS[{name!r}](Case("tf_basic", 4, threads=3, flush_denormals={flush}))
 import torch
 bits = torch.ones(1_000_000, dtype=torch.int32)  # the smallest number; a float is flushed

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from contestants import IMAGES, images
+from case import IMAGES, images
 
 import nngan as nn
 from nngan.backend import BackendUnavailable, Key, get_backend

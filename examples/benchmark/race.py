@@ -1,6 +1,7 @@
-"""Time whole training steps of nngan and of the same game in PyTorch, side by side.
+"""Time whole training steps of nngan and of the same game in JAX, PyTorch and TensorFlow.
 
-python examples/benchmark/race.py                     # both cases; without PyTorch, nngan alone
+python examples/benchmark/race.py                     # both cases; whoever is installed takes part
+python examples/benchmark/race.py --busy 1            # once more next to a process that keeps busy
 python examples/benchmark/race.py --sweep batch --plot batch.png
 python examples/benchmark/race.py --backend numpy     # or numba, mkl; or cupy, on a GPU
 
@@ -16,12 +17,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
 import platform
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -29,12 +33,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contestants import CONTESTANTS, Case
+from case import Case
+from contestants import CONTESTANTS
 
 from nngan.backend import BACKENDS, BackendUnavailable, get_backend
 from nngan.command_line import OneSentenceParser, positive
 from nngan.commands.options import PICTURES, in_options, output
 
+# A word in the names of its contestants, its name, its package.
+LIBRARIES = {
+    "torch": ("PyTorch", "torch"),
+    "Optax": ("Optax", "optax"),
+    "JAX": ("JAX", "jax"),
+    "TensorFlow": ("TensorFlow", "tensorflow"),
+}
 SWEEPS = {
     "batch": [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
     "width": [128, 256, 512, 1024, 2048, 4096],
@@ -52,6 +64,9 @@ def main() -> None:
     print(report["machine"])
     for label, case in cases(args):
         results.append({"case": label, **vars(case), "contestants": race(case, names, args)})
+        if args.busy:
+            with neighbours(args.busy):
+                results[-1]["busy"] = race(case, names, args)
         print_table(results[-1])
         if args.json:  # after each case: a sweep takes long
             args.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -79,6 +94,10 @@ def parse_options() -> argparse.Namespace:
         help="length of a turn; default: 0.4",
     )  # fmt: skip
     parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
+    parser.add_argument(
+        "--busy", type=positive(int), metavar="N",
+        help="race a second time, next to N processes that keep a core busy each",
+    )  # fmt: skip
     parser.add_argument(
         "--flush-denormals", action="store_true",
         help="tell PyTorch to take subnormal numbers for zero (torch.set_flush_denormal)",
@@ -129,9 +148,10 @@ def contestants(args: argparse.Namespace) -> list[str]:
         names.remove("nngan, Numba")
     if not args.compile:
         names.remove("torch.compile")
-    if find_spec("torch") is None:
-        print("PyTorch is not installed, so nngan runs alone: pip install torch")
-        names = [name for name in names if "torch" not in name]
+    for word, (library, package) in LIBRARIES.items():
+        if find_spec(package) is None and any(word in name for name in names):
+            print(f"{library} is not installed and does not take part: pip install {package}")
+            names = [name for name in names if word not in name]
     return names
 
 
@@ -232,6 +252,18 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
     return {name: times[name] for name in pipes}  # without those that failed on the way
 
 
+@contextlib.contextmanager
+def neighbours(n: int) -> Iterator[None]:
+    """Keep n cores busy meanwhile, with a process each."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
 def _synchronizer(backend: str, name: str) -> Any:
     if not backend.startswith("cupy") or "NumPy" in name:
         return lambda: None
@@ -263,9 +295,13 @@ def print_table(result: dict[str, Any]) -> None:
     for name in times:
         low, middle, high = quartiles(times[name])
         r_low, r, r_high = ratios(times, name)
+        busy = ""
+        if name in result.get("busy", ()):
+            slower = quartiles(result["busy"][name])[1] / middle
+            busy = f"   next to a busy process {slower:.1f} times as long"
         print(
             f"  {label(name, result['backend']):24} {middle:8.3f} ({low:.3f} to {high:.3f})   "
-            f"{r:5.2f} ({r_low:.2f} to {r_high:.2f})"
+            f"{r:5.2f} ({r_low:.2f} to {r_high:.2f}){busy}"
         )
 
 
@@ -290,6 +326,9 @@ def machine_line(backend: str, flush_denormals: bool) -> str:
 
         versions += f", PyTorch {torch.__version__}"
         versions += " without subnormal numbers" * flush_denormals
+    for library, package in LIBRARIES.values():
+        if package != "torch" and find_spec(package):
+            versions += f", {library} {version(package)}"
     return f"{device}; {versions}; {time.strftime('%Y-%m-%d')}"
 
 
@@ -350,10 +389,12 @@ def plot_sweep(report: dict[str, Any], args: argparse.Namespace) -> None:
     results = report["results"]
     fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     x = SWEEPS[args.sweep]
-    for name, marker in zip(results[0]["contestants"], "osD^vPX", strict=False):
+    for name, marker in zip(results[0]["contestants"], itertools.cycle("osD^vPX")):
         y = [quartiles(result["contestants"][name])[1] for result in results]
         line = ":" if "products" in name else "--" if "," in name else "-"
-        colour = "tab:orange" if "torch" in name else "tab:blue"
+        colour = "tab:blue"
+        for word, other in {"torch": "tab:orange", "JAX": "tab:green", "Tensor": "tab:red"}.items():
+            colour = other if word in name else colour
         ax.plot(x, y, marker + line, color=colour, label=label(name, args.backend))
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
