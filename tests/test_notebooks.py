@@ -41,8 +41,9 @@ def notebook(*sources):
 
 
 @pytest.fixture
-def ran(tmp_path):
+def ran(tmp_path, monkeypatch):
     """Return a function: sources of cells to the notebook that a fresh kernel makes of them."""
+    monkeypatch.delenv("NNGAN_DATA", raising=False)
 
     def run(*sources):
         nbformat.write(notebook(*sources), tmp_path / "a.ipynb")

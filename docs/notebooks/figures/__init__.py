@@ -5,17 +5,19 @@ in the folder of the notebook. All functions take plain NumPy arrays and callabl
 """
 
 from .curves import plot_curves
+from .digits import digits_28
 from .game_1d import plot_game_1d
 from .neighbours import plot_neighbours
 from .orbits import plot_orbits
+from .passes import plot_passes
 from .rows import plot_rows
-from .warped_grid import plot_warped_grid
 
 __all__ = [
+    "digits_28",
     "plot_curves",
     "plot_game_1d",
     "plot_neighbours",
     "plot_orbits",
+    "plot_passes",
     "plot_rows",
-    "plot_warped_grid",
 ]
