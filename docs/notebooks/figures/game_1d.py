@@ -27,15 +27,15 @@ def plot_game_1d(
 ) -> Figure:
     """Draw a game on a line: both densities, D, the optimal D, and arrows from z to G(z).
 
-    Each state of the game has a panel. The optimal D is p / (p + p_G); it is a broad line behind
-    D itself.
+    Each state of the game has a panel. The optimal D is p_data / (p_data + p_G); it is a broad line
+    behind D itself.
 
     Parameters
     ----------
     x : array of shape (M,)
         The points at which everything was evaluated, in ascending order.
     data : array of shape (M,)
-        The density p of the data at `x`.
+        The density p_data of the data at `x`.
     states : mapping of str to (density, D, fakes)
         By title: the density p_G and D's probability, both at `x`, and G(z), of the shape of `z`.
     path : path ending in .png, .svg or .pdf, or binary file, optional
@@ -71,10 +71,10 @@ def plot_game_1d(
             raise ValueError("D must be probabilities in [0, 1]: apply the sigmoid to logits")
         with np.errstate(invalid="ignore", divide="ignore"):  # undefined where both are zero
             best = data / (data + density)
-        axes.plot(x, best, color="0.8", lw=6, label="best D: p / (p + p$_G$)")
+        axes.plot(x, best, color="0.8", lw=6, label="best D")
         axes.plot(x, d, color=BLUE, ls="--", lw=2, label="D")
-        axes.plot(x, density, color=VERMILION, lw=2, label="generator, p$_G$")
-        axes.plot(x, data, color="k", ls=":", lw=2, label="data, p")
+        axes.plot(x, density, color=VERMILION, lw=2, label="generator, $p_G$")
+        axes.plot(x, data, color="k", ls=":", lw=2, label="data, $p_{data}$")
         axes.set_title(title)
         axes.grid(color="0.9")
         if z is not None:
