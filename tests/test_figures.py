@@ -87,7 +87,7 @@ def test_the_game_on_a_line_shows_the_best_d():
     drawn = {line.get_label(): line.get_ydata() for line in first.lines}
     np.testing.assert_allclose(drawn["best D"], P / (P + Q))
     np.testing.assert_array_equal(drawn["D"], 0.5)
-    np.testing.assert_array_equal(drawn["data, $p_{data}$"], P)
+    np.testing.assert_array_equal(drawn["data, $p_{\\mathrm{data}}$"], P)
     np.testing.assert_array_equal(drawn["generator, $p_G$"], Q)
     np.testing.assert_allclose(last.lines[0].get_ydata(), 0.5)
     assert (first.get_title(), last.get_title()) == ("first", "last")

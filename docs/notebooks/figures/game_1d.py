@@ -74,7 +74,7 @@ def plot_game_1d(
         axes.plot(x, best, color="0.8", lw=6, label="best D")
         axes.plot(x, d, color=BLUE, ls="--", lw=2, label="D")
         axes.plot(x, density, color=VERMILION, lw=2, label="generator, $p_G$")
-        axes.plot(x, data, color="k", ls=":", lw=2, label="data, $p_{data}$")
+        axes.plot(x, data, color="k", ls=":", lw=2, label="data, $p_{\\mathrm{data}}$")
         axes.set_title(title)
         axes.grid(color="0.9")
         if z is not None:
