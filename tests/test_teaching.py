@@ -1,4 +1,4 @@
-"""The page for teachers: its files, its commands and its grades are what happens."""
+"""The pages on teaching and on grading: their files, commands and grades are what happens."""
 
 import json
 import re
@@ -15,7 +15,9 @@ from nngan.gradcheck.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "assignment"
-PAGE = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+PAGE = "".join(
+    (ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("teaching.md", "grading.md")
+)
 
 
 def fenced(kind):
@@ -199,7 +201,7 @@ def test_students_get_the_package_of_the_figures(student):
 def test_make_writes_them_into_a_folder_that_git_ignores():
     assert "\t$(BIN)/nngan notebooks student --no-solutions\n" in (ROOT / "Makefile").read_text()
     assert "/student/" in (ROOT / ".gitignore").read_text().splitlines()
-    assert "make student" in (ROOT / "docs" / "teaching.md").read_text()
+    assert "make student" in PAGE
 
 
 def test_the_page_names_the_command_that_writes_them():
