@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         recipes,
         runs,
     )
+    from .diagnose import diagnose  # type: ignore[no-redef]  # it is called like its function
     from .gradcheck import assert_gradients, check_gradients
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "bce_with_logits",
     "check_gradients",
     "datasets",
+    "diagnose",
     "metrics",
     "penalties",
 ]
@@ -66,8 +68,8 @@ LAZY = {
     **{
         name: name
         for name in (
-            "command_line", "commands", "datasets", "estimator", "gradcheck", "latent", "metrics",
-            "mistakes", "plotting", "recipes", "runs",
+            "command_line", "commands", "datasets", "diagnose", "estimator", "gradcheck", "latent",
+            "metrics", "mistakes", "plotting", "recipes", "runs",
         )
     },
 }  # fmt: skip

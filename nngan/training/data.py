@@ -30,7 +30,7 @@ def data_samples(game: Game, x: Any) -> Array:
     ValueError
         If `x` holds no such samples, or values that `game` cannot be played with.
     """
-    x = _rows(game, x)
+    x = data_rows(game, x)
     if x.dtype == np.uint8:
         data = game.backend.asarray(x)
         _check_winnable(game, 0.0, 1.0, is_constant=bool((data == data[0, 0]).all()))
@@ -51,7 +51,7 @@ def data_samples(game: Game, x: Any) -> Array:
     return data
 
 
-def _rows(game: Game, x: Any) -> Array:
+def data_rows(game: Game, x: Any) -> Array:
     """Return an array of shape (n, features), of bytes or of floats."""
     if not isinstance(x, game.backend.xp.ndarray):
         if hasattr(x, "toarray"):

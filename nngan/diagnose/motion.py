@@ -1,0 +1,175 @@
+"""How the game moves: updates and learning rates, the average, the penalties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..gan import GAN
+from ..metrics import energy_distance
+from ..network import Sequential
+from ..optim import SGD, Optimizer
+from .case import Case, twin_of
+from .report import Finding, Measurement
+from .thresholds import AVERAGE_LAGS, FAST, PENALTY_IDLE, PENALTY_STRONG, SLOW
+
+STEPS = 3  # that are played to see how fast the weights move
+Look = Iterator[Measurement | Finding]
+
+
+def updates(case: Case) -> Look:
+    """Play a few steps on a copy, and measure by how much of its size each layer moves."""
+    gan = twin_of(case.gan)
+    before = {name: _weights(network) for name, network in (("G", gan.G), ("D", gan.D))}
+    for i in range(STEPS):
+        play_step(gan, case, i)
+    for name, network, optimizer in (
+        ("G", gan.G, gan.g_optimizer), ("D", gan.D, gan.d_optimizer)
+    ):  # fmt: skip
+        ratios = [
+            float(np.linalg.norm(new - old)) / STEPS / (float(np.linalg.norm(old)) or 1.0)
+            for old, new in zip(before[name], _weights(network), strict=True)
+        ]
+        if ratios:
+            yield from _judge_updates(name, ratios, optimizer)
+
+
+def play_step(gan: GAN, case: Case, i: int, penalise: bool = True) -> None:
+    """Play one training step of a copy, on the i-th minibatches."""
+    rules = gan.rules
+    x, y = case.minibatch(i)
+    if rules.update == "simultaneous":
+        gan.simultaneous_step(x, gan.noise(len(x)), y=y)
+    else:
+        for j in range(rules.k):
+            x, y = case.minibatch(i * rules.k + j)
+            gan.discriminator_step(x, gan.noise(len(x), j), j, y=y, penalise=penalise)
+        gan.generator_step(gan.noise(len(x), rules.k), x, y=y)
+    gan.clock += 1
+
+
+def _weights(network: Sequential) -> list[Array]:
+    """Return a copy of each layer's weights: its matrices, which begin with a size of their own."""
+    return [
+        np.array(getattr(layer, name))
+        for layer in network.leaves()
+        for name, shape in layer.shapes.items()
+        if len(shape) > 1
+    ]
+
+
+def _judge_updates(name: str, ratios: list[float], optimizer: Optimizer) -> Look:
+    fastest, slowest = max(ratios), min(ratios)
+    yield Measurement(
+        f"update of {name} in a step, by layers", f"{slowest:.1e} .. {fastest:.1e}",
+        f"of the weights' size; right: {SLOW:.0e} .. {FAST:.0e}",
+    )  # fmt: skip
+    option = f"{name.lower()}_optimizer"
+    now = rate_now(optimizer)
+    if now == 0:
+        yield Finding(
+            "nothing-moves", "note" if optimizer.lr else "fault",
+            f"{name} does not move, because its learning rate is 0"
+            + (", the end of its schedule." if optimizer.lr else "."),
+            f"lr={optimizer.lr:g}, schedule={optimizer.schedule}",
+            f"set gan.{option}.lr, if {name} is to go on learning",
+        )  # fmt: skip
+        return
+    if slowest == 0:
+        still = [str(i + 1) for i, ratio in enumerate(ratios) if ratio == 0]
+        where = f"{name} does" if fastest == 0 else f"The weights {', '.join(still)} of {name} do"
+        yield Finding(
+            "nothing-moves", "fault", f"{where} not move in a step.",
+            f"after {STEPS} steps the weights of {len(still)} of {len(ratios)} layers with weights "
+            "are what they were",
+            "look for gradients that are 0: units that are never active, a layer whose backward "
+            "leaves its gradients out",
+        )  # fmt: skip
+        return
+    scale = optimizer.lr / now  # at the height of the schedule
+    if fastest > FAST:
+        yield Finding(
+            "learning-rate", "fault", f"{name}'s learning rate is too large.",
+            f"one step moves a layer's weights by {fastest:.0%} of their size",
+            f"lower gan.{option}.lr={optimizer.lr:g} ten times",
+        )  # fmt: skip
+    elif slowest == slowest and max(ratios) * scale < SLOW:
+        yield Finding(
+            "learning-rate", "fault", f"{name}'s learning rate is too small.",
+            f"one step moves no layer's weights by more than {fastest:.0e} of their size, so that "
+            f"to change them takes {1 / fastest:,.0f} steps",
+            f"raise gan.{option}.lr={optimizer.lr:g} a hundred times",
+        )  # fmt: skip
+
+
+def rate_now(optimizer: Optimizer) -> float:
+    """Return the learning rate of the next step."""
+    t: Any = optimizer.state.get("t", np.zeros(1, np.int64))
+    return float(np.ravel(optimizer.learning_rate(t))[0])
+
+
+def average(case: Case) -> Look:
+    """Look whether the average's samples are worse than those of the weights of now."""
+    gan = case.gan
+    if gan.G_ema is None:
+        return
+    n = min(1_000, len(case.x))
+    raw = case.sample(case.z, case.y(), averaged=False)
+    lag, now = (energy_distance(rows[:n], case.x[:n]) for rows in (case.samples, raw))
+    # Of two draws of the data themselves the distance is about this.
+    floor = energy_distance(case.x[: n // 2], case.x[n // 2 : n])
+    ratio = lag / max(now, floor, 1e-12)
+    yield Measurement(
+        "energy distance of the average's samples", f"{ratio:.2f}", "of the weights of now: 1"
+    )
+    if ratio > AVERAGE_LAGS:
+        yield Finding(
+            "average-lags", "warning",
+            "The moving average is far behind G: its samples, which gan.sample draws, are worse "
+            "than those of the weights of now.",
+            f"energy distance to the data {lag:.3g}, of the weights of now {now:.3g}",
+            f"make ema={gan.rules.ema:g} smaller, train longer, or gan.sample(n, averaged=False)",
+        )  # fmt: skip
+
+
+def penalties(case: Case) -> Look:
+    """Look how large the penalties' gradient in D is, against that of its loss."""
+    rules = case.gan.rules
+    on = [name for name in ("r1", "r2", "gradient_penalty") if getattr(rules, name)]
+    if not on:
+        return
+    gan = twin_of(case.gan)
+    vars(gan)["d_optimizer"] = SGD(0.0).bind(gan.D)
+    x, y = case.minibatch(0)
+    z = gan.noise(len(x))
+    gradients, losses = [], []
+    for penalise in (False, True):
+        loss, _, _ = gan.discriminator_step(x, z, y=y, penalise=penalise)
+        gradients.append(gan.D.grads.astype(np.float64))
+        losses.append(float(loss))
+    own = float(np.linalg.norm(gradients[0])) or 1e-300
+    # A penalty of every n-th step is n times as strong there.
+    ratio = float(np.linalg.norm(gradients[1] - gradients[0])) / own / rules.penalty_every
+    cost = (losses[1] - losses[0]) / rules.penalty_every
+    yield Measurement(
+        f"gradient of the penalty ({', '.join(on)}) in D", f"{ratio:.2g}", "of the loss: 1"
+    )
+    yield Measurement("penalty in D's loss", f"{cost:.3g}", f"of {losses[0]:.3g}")
+    given = ", ".join(f"{name}={getattr(rules, name):g}" for name in on)
+    if ratio > PENALTY_STRONG and math.isfinite(ratio):
+        yield Finding(
+            "penalty-strong", "warning", "The penalty dominates D: D is kept flat instead of "
+            "learning.",
+            f"the penalty's gradient in D is {ratio:.1f} times that of the loss",
+            f"make the penalty smaller, ten times say: now {given}",
+        )  # fmt: skip
+    elif ratio < PENALTY_IDLE:
+        yield Finding(
+            "penalty-idle", "warning", "The penalty has no effect.",
+            f"its gradient in D is {ratio:.1e} of that of the loss",
+            f"make it larger, ten times say: now {given}",
+        )  # fmt: skip

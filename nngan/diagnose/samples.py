@@ -1,0 +1,270 @@
+"""The samples: collapse, labels that G ignores, copies of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backend import Array
+from ..game.inputs import one_hot
+from ..layers import LeakyReLU, Linear
+from ..losses import bce_with_logits
+from ..metrics import nearest_other
+from ..metrics.distances import squared_distances
+from ..network import Sequential
+from ..optim import Adam
+from .case import BATCH, Case, key
+from .report import Finding, Measurement
+from .thresholds import (
+    COPIES,
+    COPY_RATIO,
+    LABEL_ACCURACY,
+    LABEL_EFFECT,
+    MISSING_MASS,
+    MISSING_RATE,
+    NEIGHBOURS,
+    PAIRWISE,
+)
+
+CENTRES = 50  # of the clusters of data without labels
+LEAST = 10  # rows of the data that a mode must have
+PAIRS = 500  # rows whose distances are taken
+CLASSIFIER_STEPS = 300
+Look = Iterator[Measurement | Finding]
+
+
+class Coverage(NamedTuple):
+    """How samples are spread over the modes of the data.
+
+    Attributes
+    ----------
+    modes : int
+        How many the data have.
+    missing : list of int
+        Those that hardly any sample shows.
+    mass : float
+        The share of the data in them.
+    """
+
+    modes: int
+    missing: list[int]
+    mass: float
+
+
+def collapse(case: Case) -> Look:
+    """Look whether the samples are as different from each other as the data are."""
+    pairwise = mean_distance(case.samples) / (mean_distance(case.x) or 1.0)
+    real_next = np.median(nearest_other(case.x))
+    neighbours = float(np.median(nearest_other(case.samples)) / real_next) if real_next else 1.0
+    yield Measurement("distance of two samples", f"{pairwise:.2f}", "of two of the data: 1")
+    yield Measurement("distance of a sample to the next", f"{neighbours:.2f}", "of the data: 1")
+    evidence = [
+        text
+        for is_low, text in (
+            (
+                pairwise < PAIRWISE,
+                f"two samples are {pairwise:.0%} as far apart as two of the data",
+            ),
+            (
+                neighbours < NEIGHBOURS,
+                f"the next sample is {neighbours:.1%} as far as the next of the data",
+            ),
+        )
+        if is_low
+    ]
+    for name, coverage in coverages(case):
+        yield Measurement(
+            f"{name} without samples", f"{len(coverage.missing)}", f"of {coverage.modes}"
+        )
+        yield Measurement(f"share of the data in these {name}", f"{coverage.mass:.2f}", "")
+        is_sharp = name != "clusters"
+        if coverage.missing and (is_sharp or coverage.mass > MISSING_MASS):
+            which = f" ({', '.join(map(str, coverage.missing))})" * (name == "classes")
+            evidence.append(
+                f"{len(coverage.missing)} of {coverage.modes} {name} of the data{which}, with "
+                f"{coverage.mass:.0%} of the data, have hardly any sample"
+            )
+    if evidence:
+        yield Finding(
+            "collapse",
+            "fault",
+            "G has collapsed: its samples show a part of the data alone.",
+            "; ".join(evidence),
+            "add the penalty r1 to D, let D judge pack=2 or more samples together, or take "
+            'loss="relativistic"; lower both learning rates if modes come and go',
+        )
+
+
+def mean_distance(rows: Array) -> float:
+    """Return the mean distance of two rows, of the first `PAIRS`."""
+    rows = rows[:PAIRS]
+    total = sum(float(np.sqrt(d2).sum()) for _, d2 in squared_distances(rows, rows))
+    return total / (len(rows) * (len(rows) - 1))
+
+
+def coverages(case: Case) -> Iterator[tuple[str, Coverage]]:
+    """Yield how the samples are spread over the classes, if there are labels, and clusters."""
+    if case.labels is not None and not case.gan.rules.classes:
+        found = classifier(case)(case.samples).argmax(axis=1)
+        yield "classes", spread(case.labels, found, case.classes)
+    modes = clusters(case.x)
+    if modes is not None:
+        centres, groups, are_apart = modes
+        real, fake = (groups[nearest_centre(rows, centres)] for rows in (case.x, case.samples))
+        name = "separate modes" if are_apart else "clusters"
+        yield name, spread(real, fake, int(groups.max()) + 1)
+
+
+def spread(real: Array, fake: Array, modes: int) -> Coverage:
+    """Compare how often each mode occurs in the data and in the samples."""
+    p, q = (np.bincount(part, minlength=modes) for part in (real, fake))
+    missing = (p >= LEAST) & (q * len(real) < MISSING_RATE * p * len(fake))
+    return Coverage(modes, np.flatnonzero(missing).tolist(), float(p[missing].sum() / p.sum()))
+
+
+def clusters(x: Array) -> tuple[Array, Array, bool] | None:
+    """Return centres of clusters, the group of each, and whether the groups are far apart.
+
+    Centres of one mode, which lie nearer to each other than six times the spread of their rows,
+    are one group. If that leaves a single group, the data have no separate modes, and each centre
+    is a group of its own.
+    """
+    from sklearn.cluster import KMeans  # here, so that ``import nngan`` stays light
+
+    k = min(CENTRES, len(x) // (2 * LEAST), len(np.unique(x[:PAIRS], axis=0)))
+    if k < 2:
+        return None
+    found = KMeans(k, n_init=1, random_state=0, max_iter=10).fit(x)
+    centres, own = found.cluster_centers_.astype(np.float64), found.labels_
+    size = np.bincount(own, minlength=k)
+    squares = ((x - centres[own]) ** 2).sum(axis=1)
+    width = np.sqrt(np.bincount(own, squares, k) / np.maximum(size, 1))
+    apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
+    near = apart < 3 * (width[:, None] + width)
+    groups = np.arange(k)
+    for _ in range(k):  # each takes the least number that a neighbour has, until all agree
+        least = np.where(near, groups, k).min(axis=1)
+        if (least == groups).all():
+            break
+        groups = least
+    names, groups = np.unique(groups, return_inverse=True)
+    if len(names) == 1:
+        return centres, np.arange(k), False
+    return centres, groups, True
+
+
+def nearest_centre(rows: Array, centres: Array) -> Array:
+    """Return for each row the number of the nearest centre."""
+    parts = [d2.argmin(axis=1) for _, d2 in squared_distances(rows, centres)]
+    return np.concatenate(parts)
+
+
+def classifier(case: Case) -> Sequential:
+    """Train a small classifier of the data's labels for a moment: one logit for each class."""
+    assert case.labels is not None
+    x, dtype = case.x, case.gan.G.dtype
+    scale = float(x.std()) or 1.0
+    net = Sequential(
+        Linear(x.shape[1], 64, "he"), LeakyReLU(0.2), Linear(64, case.classes),
+        seed=6, dtype=str(dtype),
+    )  # fmt: skip
+    net.layers[0].W /= scale  # type: ignore[attr-defined]  # as if the data had the spread 1
+    adam = Adam(3e-3, beta1=0.9).bind(net)
+    targets = one_hot(case.labels, case.classes, dtype)
+    n = min(BATCH, len(x))
+    for step in range(CLASSIFIER_STEPS):
+        at = case.gan.backend.permutation(key(3).fold_in(step), len(x))[:n]
+        logits, cache = net.forward(x[at])
+        _, dlogits = bce_with_logits(logits, targets[at])
+        net.backward(dlogits * case.classes, cache, input_grad=False, accumulate=False)
+        adam.step()
+    return net
+
+
+def labels_ignored(case: Case) -> Look:
+    """Look whether the samples follow their labels, and whether each class has variety."""
+    gan = case.gan
+    if not gan.rules.classes or case.labels is None:
+        return
+    net = classifier(case)
+    right, real_right = (
+        float((net(rows).argmax(axis=1) == case.labels).mean()) for rows in (case.samples, case.x)
+    )
+    shares = np.bincount(case.labels, minlength=case.classes) / len(case.labels)
+    chance = float((shares**2).sum())
+    y = case.y()
+    assert y is not None
+    moved_label = case.sample(case.z, np.roll(y, 1, axis=1))
+    moved_z = case.sample(np.roll(case.z, 1, axis=0), y)
+    by_label, by_z = (
+        float(np.sqrt(((rows - case.samples) ** 2).sum(axis=1)).mean())
+        for rows in (moved_label, moved_z)
+    )
+    effect = by_label / (by_z or 1.0)
+    yield Measurement(
+        "samples that a classifier reads as their label", f"{right:.2f}",
+        f"of the data: {real_right:.2f}, chance: {chance:.2f}",
+    )  # fmt: skip
+    yield Measurement("movement with the label, against that with z", f"{effect:.2f}", "0: ignored")
+    if right < chance + LABEL_ACCURACY * (real_right - chance) or effect < LABEL_EFFECT:
+        yield Finding(
+            "labels-ignored",
+            "fault",
+            "G ignores the labels: what it draws does not depend on the class that it is asked "
+            "for.",
+            f"a classifier reads {right:.0%} of the samples as the class asked for, chance is "
+            f"{chance:.0%}; another label moves a sample {effect:.0%} as far as another z",
+            "make sure that each sample has its own label in the data, and that D gets the label "
+            "of the fake that it judges",
+        )
+        return
+    ratios = {}
+    for label in range(case.classes):
+        rows = case.labels == label
+        if rows.sum() >= LEAST and (real := mean_distance(case.x[rows])):
+            ratios[label] = mean_distance(case.samples[rows]) / real
+    worst = min(ratios, key=ratios.__getitem__)
+    yield Measurement(
+        f"distance of two samples of class {worst}, the worst", f"{ratios[worst]:.2f}",
+        "of two of the data: 1",
+    )  # fmt: skip
+    poor = [label for label, ratio in ratios.items() if ratio < PAIRWISE]
+    if poor:
+        yield Finding(
+            "collapse",
+            "fault",
+            "G has collapsed within classes: asked for one of these, it draws nearly the same.",
+            ", ".join(f"class {i}: {ratios[i]:.0%} of the data's distance" for i in poor),
+            "add the penalty r1 to D, or let D judge pack=2 or more samples together",
+        )
+
+
+def copies(case: Case) -> Look:
+    """Look whether samples are copies of rows of the data."""
+    fake = copy_share(case.samples[:PAIRS], case.pool)
+    real = copy_share(case.x[:PAIRS], case.pool, is_part=True)
+    yield Measurement("samples that are copies of a row", f"{fake:.2f}", f"of the data: {real:.2f}")
+    if fake - real > COPIES:
+        yield Finding(
+            "copies",
+            "warning",
+            "Samples are copies of training data.",
+            f"{fake:.0%} of the samples are less than {COPY_RATIO:.0%} as far from one row of the "
+            f"data as from the next; of the data {real:.0%} are",
+            "take more data, or a smaller G and D, or stop earlier",
+        )
+
+
+def copy_share(rows: Array, pool: Array, is_part: bool = False) -> float:
+    """Return the share of rows that are much nearer to one row of a pool than to the second.
+
+    Rows that are part of the pool themselves leave themselves out. The data may hold a row twice:
+    a distance of 0 to the second is no sign of a copy.
+    """
+    count = 0
+    for _, d2 in squared_distances(rows, pool):
+        first = np.partition(np.sqrt(d2), [0, 1, 2], axis=1)[:, int(is_part) :]
+        count += int((first[:, 0] < COPY_RATIO * first[:, 1]).sum())
+    return count / len(rows)

@@ -1,0 +1,52 @@
+"""All thresholds of a diagnosis, each with the measurement that it comes from.
+
+`docs/diagnose.md` has the table of what was measured on healthy and on broken games.
+"""
+
+from __future__ import annotations
+
+# Fewer steps are no training: of the outcome nothing is said.
+EARLY_STEPS = 200
+
+# -- players: `players.py` ------------------------------------------------------------------------
+
+WON_REAL, WON_FAKE = 0.995, 0.005  # means of D(x) and D(G(z)) when D is sure of all
+LOST_GRADIENT = 1e-3  # of G's loss in its output, times the spread of the data
+CHANCE = 0.1  # D's AUC may be as far from 1/2 and is still at chance
+CLEARLY = 0.8  # AUC of a fresh classifier that tells data and fakes apart
+MIXED_LOSS = 0.2  # AUC that D loses if data and fakes are normalised together
+
+# -- samples: `samples.py` ------------------------------------------------------------------------
+
+MISSING_RATE = 0.1  # a mode with fewer samples than this share of its part in the data is missing
+MISSING_MASS = 0.25  # of the data, in modes that are missing
+PAIRWISE = 0.4  # distance of two samples, against that of two rows of the data
+NEIGHBOURS = 0.1  # distance of a sample to the next, against that of the data
+LABEL_EFFECT = 0.05  # movement of a sample with its label, against that with z
+LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
+COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
+COPIES = 0.25  # share of samples that are copies, above that of real rows
+
+# -- motion: `motion.py`, `gradients.py` ----------------------------------------------------------
+
+GRADIENT_ERROR = 0.05  # relative error of a gradient against the numerical one
+FAST = 0.1  # movement of a layer's weights in a step, against their size
+SLOW = 1e-6
+AVERAGE_LAGS = 2.0  # energy distance of the average's samples, against those of the weights of now
+
+# -- penalties: `motion.py` -----------------------------------------------------------------------
+
+PENALTY_STRONG = 3.0  # size of the penalty's gradient, against that of the loss
+PENALTY_IDLE = 1e-3
+
+# -- units: `units.py` ----------------------------------------------------------------------------
+
+DEAD = 0.5  # share of a layer's ReLU units that never work
+SATURATED = 0.5  # share of a layer's outputs whose slope is below 1/100 of the largest
+
+# -- trends: `trends.py` --------------------------------------------------------------------------
+
+GROWN = 10.0  # size of a network's weights, against their start
+SWING = 0.5  # typical change of a loss from epoch to epoch, against its size
+EPOCHS = 8  # of history that a trend needs
+EXPLODED = 1e3  # a loss

@@ -1,0 +1,133 @@
+"""Where the game goes: the history of its losses, the size of its weights, the slope of D."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..backend import Array, Key, Stream
+from ..game.inputs import d_input
+from ..network import Sequential
+from .case import Case
+from .report import Finding, Measurement
+from .thresholds import EPOCHS, EXPLODED, GROWN, SWING
+
+Look = Iterator[Measurement | Finding]
+
+
+def finite(case: Case) -> Look:
+    """Look for parameters that are NaN or infinite."""
+    for name, network in (("G", case.gan.G), ("D", case.gan.D)):
+        bad = int((~np.isfinite(network.params)).sum())
+        if bad:
+            yield Measurement(f"parameters of {name} that are NaN or infinite", f"{bad:,}", "0")
+            yield Finding(
+                "divergence", "fault", f"{name} is broken: it has parameters that are not finite.",
+                f"{bad:,} of {network.size:,} parameters are NaN or infinite",
+                "begin anew with a lower learning rate",
+            )  # fmt: skip
+
+
+def growth(case: Case) -> Look:
+    """Compare the weights with those that the game began with, which the seed makes again."""
+    for name, network in (("G", case.gan.G), ("D", case.gan.D)):
+        if network.seed is None:
+            continue
+        begun = initial(network)
+        ratio = max(
+            (
+                float(np.linalg.norm(now) / size)
+                for now, old in zip(matrices(network), matrices(begun), strict=True)
+                if (size := float(np.linalg.norm(old)))
+            ),
+            default=1.0,
+        )
+        yield Measurement(
+            f"size of {name}'s weights, the layer most grown", f"{ratio:.2f}", "start: 1"
+        )
+        if ratio > GROWN:
+            yield Finding(
+                "divergence", "warning", f"{name}'s weights grow without end.",
+                f"a layer's weights are {ratio:.0f} times as large as at the start",
+                "lower the learning rate, or add the penalty r1 to D",
+            )  # fmt: skip
+
+
+def initial(network: Sequential) -> Sequential:
+    """Return a copy of a network with the weights that its seed gave it."""
+    begun = copy.deepcopy(network)
+    begun.initialize(Key(begun.seed or 0).fold_in(Stream.WEIGHTS))
+    return begun
+
+
+def matrices(network: Sequential) -> list[Array]:
+    """Return the weights of each layer that has a matrix of them."""
+    return [
+        getattr(layer, name)
+        for layer in network.leaves()
+        for name, shape in layer.shapes.items()
+        if len(shape) > 1
+    ]
+
+
+def slope_of_d(case: Case) -> Look:
+    """Estimate D's slope: the largest change of its output between a row of data and a fake."""
+    rules = case.gan.rules
+    real, fake = (d_input(rules, part, case.y()) for part in (case.x, case.fake))
+    distance = np.sqrt(((real - fake) ** 2).sum(axis=1))
+    rise = np.abs(case.real_logits - case.fake_logits)[distance > 0] / distance[distance > 0]
+    if len(rise):
+        spread = float(np.sqrt(real.var(axis=0).sum()))
+        steepest = float(rise.max()) * spread
+        yield Measurement(
+            "D's slope between data and fakes, at most", f"{steepest:.3g}", "over the data's spread"
+        )
+        if steepest > EXPLODED:
+            yield Finding(
+                "divergence", "warning", "D's output grows without end.",
+                f"D's output changes by up to {steepest:.3g} over the spread of the data",
+                "add a penalty on D's gradient: r1, or gradient_penalty for a Wasserstein game",
+            )  # fmt: skip
+
+
+def history(case: Case) -> Look:
+    """Look whether the losses of the epochs so far explode, or swing."""
+    losses = {name: np.array(case.gan.history[name]) for name in ("d_loss", "g_loss")}
+    epochs = len(losses["d_loss"])
+    if not epochs:
+        return
+    last = {name: float(values[-1]) for name, values in losses.items()}
+    size = max(map(abs, last.values()))
+    yield Measurement(
+        "losses of the last epoch", f"{last['d_loss']:.3g}, {last['g_loss']:.3g}", "D, G"
+    )
+    if not math.isfinite(size) or size > EXPLODED:
+        yield Finding(
+            "divergence", "fault", "The losses explode.",
+            f"after {epochs} epochs D's loss is {last['d_loss']:.3g} and G's {last['g_loss']:.3g}",
+            "lower the learning rates, or add a penalty on D's gradient",
+        )  # fmt: skip
+        return
+    if epochs < EPOCHS:
+        return
+    swings = {name: swing(values[epochs // 2 :]) for name, values in losses.items()}
+    yield Measurement(
+        "swing of the losses, epoch to epoch", f"{swings['d_loss']:.2f}, {swings['g_loss']:.2f}",
+        "of their size: D, G",
+    )  # fmt: skip
+    if max(swings.values()) > SWING:
+        name = max(swings, key=swings.__getitem__)
+        yield Finding(
+            "oscillation", "warning", "The game swings to and fro instead of settling.",
+            f"from one epoch to the next {name} changes by {swings[name]:.0%} of its size",
+            "lower both learning rates, add the penalty r1 to D, and keep an average: ema=0.999",
+        )  # fmt: skip
+
+
+def swing(values: Array) -> float:
+    """Return the typical change from one value to the next, against the typical size."""
+    size = float(np.median(np.abs(values)))
+    return float(np.median(np.abs(np.diff(values)))) / size if size else 0.0
