@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a GAN on handwritten digits and keep the pictures",
     "recipes": "list the games that can be trained",
     "evaluate": "measure the samples of a run",
+    "diagnose": "say what is wrong with a run, if anything",
     "latent": "draw walks between latent vectors, and what D looks at",
     "export": "put a trained generator into one web page with sliders",
     "table": "train and measure recipes over several seeds; print one table",
@@ -33,6 +34,7 @@ for example:
   nngan train                     train on MNIST; offline on small digits
   nngan train --out runs/first    keep everything in the folder runs/first
   nngan evaluate runs/first       score its samples
+  nngan diagnose runs/first       what is wrong with it, if anything
 """
 
 

@@ -65,6 +65,8 @@ class Case:
         The data, as `GAN.fit` takes them.
     labels : array of shape (n,), optional
         The class of each sample.
+    most, pool_size : int
+        Rows that `x` and `pool` have at most.
 
     Attributes
     ----------
@@ -73,9 +75,9 @@ class Case:
     gan : GAN
         A copy of it, on NumPy.
     x : array of shape (N, features)
-        At most `ROWS` rows of the data, drawn at random, as the networks see them.
+        Rows of the data, drawn at random, as the networks see them.
     pool : array of shape (M, features)
-        At most `POOL` rows, the first of which are `x`.
+        More rows, the first of which are `x`.
     labels : intp array of shape (N,), or None
         The class of each row of `x`: 0 .. `classes` - 1.
     classes : int
@@ -84,9 +86,16 @@ class Case:
         Steps that the game has trained.
     """
 
-    def __init__(self, gan: GAN, x: Any, labels: Labels | None = None) -> None:
+    def __init__(
+        self,
+        gan: GAN,
+        x: Any,
+        labels: Labels | None = None,
+        most: int = ROWS,
+        pool_size: int = POOL,
+    ) -> None:
         rows = data_rows(gan, x)
-        order = get_backend("numpy").permutation(key(0), len(rows))[:POOL]
+        order = get_backend("numpy").permutation(key(0), len(rows))[:pool_size]
         if isinstance(rows, np.ndarray):
             pool = rows[order]
         else:
@@ -101,7 +110,7 @@ class Case:
         self.unmapped = pool
         self.pool = pool if (low, high) == (0, 1) else pool * (high - low) + low
         self.original, self.gan = gan, twin_of(gan)
-        n = min(ROWS, len(self.pool)) // gan.rules.pack * gan.rules.pack
+        n = min(most, len(self.pool)) // gan.rules.pack * gan.rules.pack
         if n < 2 * gan.rules.pack * max(gan.D.min_rows, gan.G.min_rows):
             raise ValueError(f"x has {len(rows)} samples, which are too few to look at: pass more")
         self.x = self.pool[:n]

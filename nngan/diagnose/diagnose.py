@@ -76,7 +76,11 @@ def diagnose(gan: GAN, x: Any, labels: Labels | None = None) -> Report:
     """
     if not isinstance(gan, GAN):
         raise TypeError(f"gan must be a GAN, got {type(gan).__name__}")
-    case = Case(gan, x, labels)
+    return report_of(Case(gan, x, labels))
+
+
+def report_of(case: Case) -> Report:
+    """Take all looks at a game, and return what they found."""
     findings: list[Finding] = []
     looked_at: list[Measurement] = [Measurement("steps of training", f"{case.steps:,}")]
     is_early = case.steps < EARLY_STEPS

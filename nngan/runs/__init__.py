@@ -3,11 +3,13 @@
 from .folder import RunFolder, load_run
 from .measure import Measure
 from .settings import RunSettings, describes, read_config, repeats_of, steps_of
+from .watch import Watch
 
 __all__ = [
     "Measure",
     "RunFolder",
     "RunSettings",
+    "Watch",
     "describes",
     "load_run",
     "read_config",

@@ -1,0 +1,361 @@
+"""The diagnosis of a game: each kind on a broken game, silence on its cured twin."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan import checkpoint
+from nngan.diagnose import Finding, Measurement, Report, thresholds
+from nngan.diagnose.case import auc, twin_of
+from nngan.diagnose.samples import clusters
+from nngan.layers import Layer
+from nngan.mistakes import MISTAKES
+
+IMAGES, LABELS = (a[:1000] for a in nn.datasets.digits())
+RING = nn.datasets.ring(4000)[0]
+
+
+def adam(lr):
+    return nn.Adam(lr, beta1=0.5, beta2=0.99)
+
+
+def digits_game(*, act=nn.ReLU, end=nn.Sigmoid, d_end=(), g_lr=1e-3, d_lr=1e-3, **options):
+    """Return a game on the 8x8 digits that learns to draw them in a few seconds."""
+    classes, pack = options.get("classes", 0), options.get("pack", 1)
+    G = nn.Sequential(
+        nn.Linear(16 + classes, 64, "he"), act(), nn.Linear(64, 64, "he"), act(),
+        nn.Linear(64, 64), end(), seed=1,
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Linear(pack * (64 + classes), 64, "he"), nn.LeakyReLU(0.2),
+        nn.Linear(64, 64, "he"), nn.LeakyReLU(0.2), nn.Linear(64, 1), *d_end, seed=2,
+    )  # fmt: skip
+    options = {"r1": 0.5, "ema": 0.98, **options}
+    return nn.GAN(G, D, g_optimizer=adam(g_lr), d_optimizer=adam(d_lr), **options)
+
+
+def fit(gan, epochs, x=IMAGES, labels=None):
+    gan.fit(x, epochs, 50, labels=labels, progress=False)
+    return gan
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A game that has learned: 1,600 steps."""
+    return fit(digits_game(), 80)
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    return fit(digits_game(classes=10), 80, labels=LABELS)
+
+
+@pytest.fixture
+def gan(trained):
+    return copy.deepcopy(trained)
+
+
+def kinds(gan, x=IMAGES, labels=None):
+    return nn.diagnose(gan, x, labels).kinds
+
+
+# -- healthy games ---------------------------------------------------------------------------------
+
+
+def test_a_healthy_game_is_healthy_and_the_report_lists_what_was_looked_at(trained):
+    report = nn.diagnose(trained, IMAGES, LABELS)
+    assert report.ok and not report.findings, report
+    assert str(report).startswith("nothing found\nlooked at:\n  steps of training")
+    names = [m.name for m in report.looked_at]
+    assert "classes without samples" in names
+    assert "distance of two samples" in names
+
+
+def test_a_healthy_conditional_game_is_healthy(conditional):
+    assert nn.diagnose(conditional, IMAGES, LABELS).ok
+
+
+def test_a_new_game_gets_a_note_that_it_is_too_early():
+    (note,) = nn.diagnose(digits_game(), IMAGES).findings
+    assert (note.kind, note.severity) == ("too-early", "note")
+
+
+ODD = {
+    "wasserstein": {"loss": "wasserstein", "gradient_penalty": 10.0, "r1": 0.0},
+    "probabilities": {"loss": "least_squares", "d_end": [nn.Sigmoid()], "r1": 0.0},
+    "relativistic, in pairs": {"loss": "relativistic", "pack": 2, "r2": 0.5},
+    "in -1..1": {"end": nn.Tanh, "data_range": (-1, 1), "loss": "hinge"},
+    "minimax": {"loss": "minimax", "update": "simultaneous", "r1": 0.0, "label_smoothing": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_games_that_look_odd_are_healthy(name):
+    report = nn.diagnose(fit(digits_game(**ODD[name]), 40), IMAGES)
+    assert report.ok, report
+
+
+# -- what is built wrong ---------------------------------------------------------------------------
+
+
+def test_a_sigmoid_under_a_loss_on_logits_is_found_at_once():
+    gan = digits_game(d_end=[nn.Sigmoid()], check=False, r1=0.0)
+    assert kinds(gan) == ("double-sigmoid",)
+    assert kinds(fit(gan, 20)) == ("double-sigmoid",)
+
+
+def test_data_that_g_cannot_reach_are_found():
+    gan = digits_game(check=False)
+    assert kinds(gan, 2 * IMAGES - 1) == ("range",)
+    assert kinds(gan, np.zeros((100, 64), np.float32))[0] == "range"
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_mistakes_of_games_by_hand_are_found(mistake):
+    made = MISTAKES[mistake]
+
+    def network(player, *layers, seed):
+        return (made.network if made.player == player else nn.Sequential)(*layers, seed=seed)
+
+    G = network("G", nn.Linear(2, 16, "he"), nn.LeakyReLU(0.2), nn.Linear(16, 2), seed=1)
+    D = network("D", nn.Linear(2, 16, "he"), nn.LeakyReLU(0.2), nn.Linear(16, 1), seed=2)
+    expected = {
+        "sigmoid": "double-sigmoid", "not_zeroed": "gradients-add-up",
+        "stale_cache": "wrong-gradient", "wrong_sign": "wrong-gradient",
+    }  # fmt: skip
+    assert kinds(nn.GAN(G, D, check=False), RING) == (expected[mistake],)
+
+
+def test_weights_that_the_optimizer_does_not_know_are_found(gan):
+    gan.G.layers[0].W = gan.G.layers[0].W.copy()
+    assert kinds(gan) == ("nothing-moves",)
+
+
+# -- what keeps a player from learning -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("player", ["g_optimizer", "d_optimizer"])
+def test_a_player_that_does_not_move_is_found(gan, player):
+    getattr(gan, player).lr = 0.0
+    assert kinds(gan) == ("nothing-moves",)
+
+
+def test_the_end_of_a_schedule_is_no_fault():
+    gan = digits_game()
+    vars(gan)["g_optimizer"] = nn.Adam(1e-3, schedule=("linear", 10)).bind(gan.G)
+    gan.g_optimizer.state["t"][...] = 10
+    report = nn.diagnose(gan, IMAGES)
+    assert report.ok
+    assert "nothing-moves" in [f.kind for f in report.findings]
+
+
+@pytest.mark.parametrize("lr", [1.0, 1e-9])
+def test_learning_rates_out_of_proportion_are_found(gan, lr):
+    gan.d_optimizer.lr = lr
+    assert kinds(gan) == ("learning-rate",)
+
+
+def test_units_that_never_work_are_found(gan):
+    gan.G.layers[2].b[...] = -100
+    assert kinds(gan)[0] in ("dead-units", "nothing-moves")
+    gan.G.layers[2].b[:4] = 1
+    gan.G_ema.params[...] = gan.G.params
+    assert kinds(gan) == ("dead-units",)
+
+
+def test_saturated_units_are_found():
+    gan = digits_game(act=nn.Tanh)
+    assert kinds(gan) == ()
+    gan.G.layers[0].W *= 100
+    assert kinds(gan) == ("saturated",)
+
+
+def test_penalties_out_of_proportion_are_found():
+    assert kinds(fit(digits_game(r1=1e4), 20)) == ("penalty-strong",)
+    assert kinds(fit(digits_game(r1=1e-9), 20)) == ("penalty-idle",)
+
+
+# -- how the players stand -------------------------------------------------------------------------
+
+
+def test_a_d_that_has_won_is_found():
+    gan = digits_game(loss="minimax", r1=0.0, g_lr=1e-5, d_lr=5e-3)
+    assert kinds(fit(gan, 40)) == ("d-won",)
+
+
+def test_a_d_that_cannot_see_is_found():
+    D = nn.Sequential(nn.Linear(2, 1), seed=2)  # a straight line, in the middle of a ring
+    G = nn.Sequential(nn.Linear(2, 32, "he"), nn.LeakyReLU(0.2), nn.Linear(32, 2), seed=1)
+    gan = nn.GAN(G, D, g_optimizer=adam(1e-3), d_optimizer=adam(1e-3))
+    assert kinds(fit(gan, 10, RING), RING) == ("weak-d",)
+
+
+def test_parameters_that_are_not_finite_are_found(gan):
+    gan.G.params[3] = np.nan
+    assert kinds(gan) == ("divergence",)
+
+
+def test_weights_and_losses_that_grow_without_end_are_found(gan):
+    gan.D.params *= 30
+    assert "divergence" in kinds(gan)
+
+
+def test_losses_that_swing_are_found(gan):
+    gan.history["g_loss"][:] = [1 + (-1) ** i * 0.8 for i in range(gan.epoch)]
+    assert kinds(gan) == ("oscillation",)
+
+
+# -- what comes out --------------------------------------------------------------------------------
+
+
+def test_samples_that_are_all_alike_are_found(gan):
+    for G in (gan.G, gan.G_ema):
+        G.layers[0].W *= 0.01
+    assert kinds(gan) == ("collapse",)
+
+
+def test_a_class_without_samples_is_found(gan):
+    """Data of ten classes, and a game that has learned from eight of them."""
+    rows = LABELS < 8
+    few = fit(digits_game(), 80, IMAGES[rows])
+    assert kinds(few, IMAGES[rows], LABELS[rows]) == ()
+    report = nn.diagnose(few, IMAGES, LABELS)
+    assert report.kinds == ("collapse",)
+    assert "(8, 9)" in report.findings[0].evidence
+
+
+def test_modes_of_a_mixture_are_counted():
+    _, groups, are_apart = clusters(nn.datasets.grid(2000)[0])
+    assert are_apart
+    assert groups.max() + 1 == 25
+    assert not clusters(IMAGES)[2]
+
+
+def test_labels_that_g_ignores_are_found(conditional):
+    gan = copy.deepcopy(conditional)
+    for G in (gan.G, gan.G_ema):
+        G.layers[0].W[16:] = 0
+    assert kinds(gan, IMAGES, LABELS) == ("labels-ignored",)
+
+
+def test_a_class_that_has_collapsed_is_found(conditional):
+    gan = copy.deepcopy(conditional)
+    for G in (gan.G, gan.G_ema):
+        G.layers[0].W[:16] *= 0.01
+    assert "collapse" in kinds(gan, IMAGES, LABELS)
+
+
+class Memory(Layer):
+    """A layer that draws images of the data, with a little noise."""
+
+    couples_samples = False
+    share = 1.0
+
+    def forward(self, x, training=True, key=None):
+        row = np.abs(x[:, 0] * 1e4).astype(int) % len(IMAGES)
+        copied = IMAGES[row].astype(x.dtype) + 0.01 * x
+        return self.share * copied + (1 - self.share) * IMAGES[row - 1], None
+
+    def backward(self, dy, cache, *, input_grad=True, param_grads=True):
+        return dy if input_grad else None
+
+
+def test_copies_of_the_data_are_found(monkeypatch):
+    G = nn.Sequential(nn.Linear(64, 64), Memory(), seed=1)
+    D = nn.Sequential(nn.Linear(64, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), seed=2)
+    gan = nn.GAN(G, D)
+    monkeypatch.setattr("nngan.diagnose.diagnose.BUILT", ())  # its gradient is none
+    gan.clock[...] = 1000
+    assert kinds(gan) == ("copies",)
+    monkeypatch.setattr(Memory, "share", 0.5)
+    assert kinds(gan) == ()
+
+
+def test_an_average_that_lags_is_found(gan):
+    gan.G_ema.params[...] = digits_game().G.params
+    assert "average-lags" in kinds(gan)
+
+
+# -- the report, and what it leaves alone ----------------------------------------------------------
+
+
+def test_nothing_is_changed_and_the_report_is_always_the_same(conditional):
+    gan = copy.deepcopy(conditional)
+    before = {k: v.copy() for k, v in checkpoint.arrays_of(gan).items()}
+    history, log, grads = copy.deepcopy(gan.history), gan.log.copy(), gan.G.grads.copy()
+    x, labels = IMAGES.copy(), LABELS.copy()
+    first, second = (nn.diagnose(gan, x, labels) for _ in range(2))
+    assert first == second
+    for name, array in checkpoint.arrays_of(gan).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    assert gan.history == history
+    for now, then in ((gan.log, log), (gan.G.grads, grads), (x, IMAGES), (labels, LABELS)):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_every_backend_has_the_same_findings(backend):
+    gan = digits_game(backend=backend, loss="relativistic", pack=2, r2=0.1, ema=0.0)
+    fit(gan, 1)
+    here = nn.diagnose(gan, backend.asarray(IMAGES))
+    assert [f.kind for f in here.findings] == ["too-early"]
+    assert twin_of(gan).G.backend.name == "numpy"
+
+
+def test_images_of_any_form_are_data(trained):
+    bytes_ = np.round(IMAGES * 255).astype(np.uint8).reshape(-1, 8, 8)
+    assert nn.diagnose(trained, bytes_).ok
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "message"),
+    [
+        (IMAGES[:, :5], None, "x must be an array of shape"),
+        (IMAGES[:1], None, "too few"),
+        (IMAGES * np.nan, None, "NaN"),
+        (IMAGES, LABELS[:5], "labels must be 1000"),
+    ],
+)
+def test_what_is_no_data_is_refused(trained, x, labels, message):
+    with pytest.raises(ValueError, match=message):
+        nn.diagnose(trained, x, labels)
+
+
+def test_a_game_with_classes_needs_labels(conditional):
+    with pytest.raises(ValueError, match="labels must be 1000 whole numbers"):
+        nn.diagnose(conditional, IMAGES)
+    with pytest.raises(TypeError, match="gan must be a GAN, got Sequential"):
+        nn.diagnose(conditional.G, IMAGES)
+
+
+def test_the_report_reads_well_as_text_and_as_html():
+    findings = (
+        Finding("d-won", "fault", "D has won.", "D(x) = 1 < 2", "lower it"),
+        Finding("too-early", "note", "It is early."),
+    )
+    report = Report(findings, (Measurement("steps", "12", "of 20"),))
+    assert not report
+    assert not report.ok
+    assert report.kinds == ("d-won",)
+    assert str(report) == (
+        "found: 1 fault\n  fault: D has won. [d-won]\n      measured: D(x) = 1 < 2\n"
+        "      try: lower it\n  note: It is early. [too-early]\nlooked at:\n  steps  12  of 20"
+    )
+    html = report._repr_html_()
+    assert "D(x) = 1 &lt; 2" in html
+    assert html.count("<li>") == html.count("</li>") == 2
+    assert "nothing found" in str(Report((), ()))
+
+
+def test_a_d_that_is_right_half_the_time_is_at_chance():
+    assert auc(np.array([2.0, 3]), np.array([0.0, 1])) == 1
+    assert auc(np.zeros(3), np.zeros(2)) == 0.5
+
+
+def test_every_threshold_is_used():
+    files = Path(nn.__file__).parent.joinpath("diagnose").glob("*.py")
+    source = "".join(path.read_text() for path in files if path.name != "thresholds.py")
+    for name in vars(thresholds):
+        assert not name.isupper() or name in source, name
