@@ -3,21 +3,22 @@
 import io
 import itertools
 import math
-from statistics import NormalDist
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.text import Annotation
 
+import nngan as nn
 from figures import (
+    digits_28,
     plot_curves,
     plot_game_1d,
     plot_neighbours,
     plot_orbits,
+    plot_passes,
     plot_rows,
-    plot_warped_grid,
 )
-from figures.warped_grid import cell_areas, grid_lines
 from nngan.metrics import prdc
 from nngan.plotting.sheets import enlarged
 
@@ -104,66 +105,45 @@ def test_odd_numbers_of_states_and_zero_densities_can_be_drawn(tmp_path):
     assert np.isnan(figure.axes[0].lines[0].get_ydata()[0])
 
 
-# -- warped grid -----------------------------------------------------------------------------------
-
-PLANE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+# -- digits ----------------------------------------------------------------------------------------
 
 
-def opacities(axes):
-    return axes.collections[-1].get_facecolor()[:, 3]
+def test_digits_are_the_first_of_mnist_where_it_is(tmp_path, monkeypatch):
+    images = np.zeros((60_000, 28, 28), np.uint8)
+    images[0, 3, 5], labels = 51, np.full(60_000, 7, np.uint8)
+    monkeypatch.setattr(
+        "figures.digits.mnist", lambda data_dir, dtype: (images.reshape(-1, 784), labels)
+    )
+    x, labels = digits_28(10)
+    assert (x.shape, x.dtype, labels.tolist()) == ((10, 784), np.float32, [7] * 10)
+    assert x[0, 3 * 28 + 5] == pytest.approx(0.2)
 
 
-def test_all_cells_of_a_normal_prior_hold_the_same_probability():
-    shares = np.diff([NormalDist().cdf(line) for line in grid_lines("normal", 8)])
-    np.testing.assert_allclose(shares, 0.99 / 8, rtol=1e-12)
-    np.testing.assert_allclose(np.diff(grid_lines("uniform", 8)), 0.25)
+def test_without_mnist_they_are_the_digits_of_scikit_learn_enlarged(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNGAN_DATA", str(tmp_path))
+    x, labels = digits_28(1800)
+    assert (x.shape, x.dtype, x.min(), x.max()) == ((1800, 784), np.float32, 0, 1)
+    np.testing.assert_array_equal(x[1797:], x[:3])
+    small, small_labels = nn.datasets.digits()
+    np.testing.assert_array_equal(labels[:1797], small_labels)
+    middle = x[:1797].reshape(-1, 28, 28)[:, 3:27:3, 3:27:3]  # the centres of the old pixels
+    np.testing.assert_allclose(middle.reshape(-1, 64), np.clip(1.5 * small - 0.25, 0, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("latent", ["normal", "uniform"])
-def test_the_axes_of_z_are_lines_of_the_grid(latent):
-    assert abs(grid_lines(latent, 6)[3]) < 1e-15
+# -- passes ----------------------------------------------------------------------------------------
 
 
-def test_cell_areas():
-    grid = np.stack(np.meshgrid(np.arange(4.0), np.arange(3.0)), axis=2)  # (3, 4) corners
-    np.testing.assert_array_equal(cell_areas(grid), np.ones((2, 3)))
-    matrix = np.array([[1.0, 2.0], [-0.5, 3.0]])
-    np.testing.assert_allclose(cell_areas(grid @ matrix), np.full((2, 3), 4.0))  # its determinant
-    grid[0, 0] = 0.5  # this corner moves in along the diagonal
-    assert cell_areas(grid)[0, 0] == 0.5
-
-
-def test_opacity_is_density():
-    """Twice as wide in both directions: a quarter of the density."""
-    figure = plot_warped_grid(lambda z: 2 * z, PLANE, latent="uniform", cells=4)
-    left, right = figure.axes
-    np.testing.assert_allclose(opacities(left), 0.1)
-    np.testing.assert_allclose(opacities(right), 0.025)
-
-
-def test_what_is_dense_is_drawn_in_full_and_a_collapsed_sheet_as_well():
-    for generator in (lambda z: z / 100, lambda z: 0 * z):
-        figure = plot_warped_grid(generator, PLANE, cells=4)
-        np.testing.assert_array_equal(opacities(figure.axes[1]), 1)
-
-
-def test_the_grid_is_where_g_puts_it():
-    def generator(z):
-        assert z.dtype == np.float32
-        return np.stack([z[:, 0] + 3, z[:, 1] ** 2], axis=1)
-
-    figure = plot_warped_grid(generator, PLANE, cells=6, title="bent")
-    left, right = figure.axes
-    assert right.get_title() == "bent"
-    for drawn, latent in zip(right.lines, left.lines, strict=True):
-        np.testing.assert_allclose(drawn.get_xydata(), generator(np.float32(latent.get_xydata())))
-    first = right.collections[-1].get_paths()[0].vertices[:4]
-    lines = np.float32(grid_lines("normal", 6))
-    assert first[0] == pytest.approx([lines[0] + 3, lines[0] ** 2])
-    assert right.get_xlim() == pytest.approx((-1.4, 1.4))
+def test_each_pass_goes_its_way():
+    (axes,) = plot_passes().axes
+    arrows = [text for text in axes.texts if isinstance(text, Annotation)]
+    ways = [(arrow.xy[0], np.sign(arrow.xy[1] - arrow.get_position()[1])) for arrow in arrows]
+    assert sorted(ways) == [(0, 1)] * 3 + [(1, -1)] * 3 + [(2, 1)] * 3 + [(3, -1)]
 
 
 # -- orbits ----------------------------------------------------------------------------------------
+
+
+PLANE = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
 
 def turn(at):
@@ -242,7 +222,7 @@ def test_balls_reach_to_the_kth_other_point():
 
 def test_they_save(tmp_path):
     plot_orbits({"": (turn, {})}, tmp_path / "a.png")
-    plot_warped_grid(lambda z: z, PLANE, tmp_path / "b.svg", cells=2)
+    plot_passes(tmp_path / "b.svg")
     assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
 
 
@@ -276,12 +256,6 @@ def test_nothing_global_moves():
         (lambda: plot_game_1d(X, P, {"": (Q[1:], P, [])}), "density must be numbers of x's"),
         (lambda: plot_game_1d(X, P, {"": (Q, 3 * P, [])}), "D must be probabilities"),
         (lambda: plot_game_1d(X, P, {"": (Q, P, [])}, z=[1.0]), "fakes must have z's shape"),
-        (lambda: plot_warped_grid(lambda z: z, PLANE, cells=5), "cells must be a positive even"),
-        (lambda: plot_warped_grid(lambda z: z, PLANE, latent="cauchy"), "latent must be 'normal'"),
-        (lambda: plot_warped_grid(lambda z: z[:, :1], PLANE), r"generator\(z\) must be finite"),
-        (lambda: plot_warped_grid(lambda z: z[:3], PLANE), "generator must return 441 samples"),
-        (lambda: plot_warped_grid(lambda z: z, PLANE[:, :1]), "real must be finite numbers"),
-        (lambda: plot_warped_grid(lambda z: z, PLANE[:0]), "extent must be given when"),
         (lambda: plot_orbits({}), "panels must be at least one"),
         (lambda: plot_orbits({"": (turn, {str(i): PLANE for i in range(4)})}), "up to three"),
         (lambda: plot_orbits({"": (turn, {"a": PLANE[0]})}), "a must be finite numbers"),

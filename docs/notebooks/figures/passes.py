@@ -15,7 +15,7 @@ LAYERS = ("Linear $W_1, b_1$", "$f$", "Linear $W_2, b_2$")
 PASSES = (
     ("forward", "0.35", ("$x$", "$y_1$", "$y_2$", "$o$"), True),
     ("1. down: gradients", BLUE, ("$g$", "$u_1$", "$u_2$", "1"), False),
-    ("2. up: speeds", VERMILION, (r"$v = \gamma g / N$", r"$\dot y_1$", r"$\dot y_2$", "$s$"), True),
+    ("2. up: speeds", VERMILION, (r"$v = \gamma g/N$", r"$\dot y_1$", r"$\dot y_2$", "$S$"), True),
     ("3. down: the bend", BLUE, ("", r"$u_2 \dot y_1 f''(y_1)$", "", ""), False),
 )
 
@@ -43,9 +43,11 @@ def plot_passes(path: Target | None = None) -> Figure:
         for row, value in enumerate(values):
             axes.text(column, row, value, ha="center", va="center", color=colour, fontsize=13)
         for row in range(3):
-            ends = [(column, row + 0.85), (column, row + 0.15)]
-            if values[row + 1] or row == 0:
-                _draw_arrow(axes, *(reversed(ends) if up else ends), colour)
+            low, high = (column, row + 0.15), (column, row + 0.85)
+            if values[row + 1]:
+                start, end = (low, high) if up else (high, low)
+                arrow = {"arrowstyle": "->", "color": colour, "lw": 1.6}
+                axes.annotate("", end, start, arrowprops=arrow)
     for column, row, formula in (
         (2, 2, r"$dW_2 = \dot y_2^\top 1$"),
         (2, 0, r"$dW_1 = v^\top u_1$"),
@@ -55,11 +57,3 @@ def plot_passes(path: Target | None = None) -> Figure:
     axes.set(xlim=(-1.2, 3.75), ylim=(-0.3, 3.6))
     axes.axis("off")
     return save_figure(figure, path)
-
-
-def _draw_arrow(
-    axes: object, start: tuple[float, float], end: tuple[float, float], colour: str
-) -> None:
-    """Draw an arrow across one layer."""
-    arrow = {"arrowstyle": "->", "color": colour, "lw": 1.6}
-    axes.annotate("", end, start, arrowprops=arrow)  # type: ignore[attr-defined]
