@@ -7,12 +7,14 @@ import math
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
 
 import nngan as nn
 from figures import (
     digits_28,
     plot_curves,
+    plot_faults,
     plot_game_1d,
     plot_neighbours,
     plot_orbits,
@@ -20,6 +22,7 @@ from figures import (
     plot_rows,
 )
 from nngan.metrics import prdc
+from nngan.plotting.colours import VERMILION
 from nngan.plotting.sheets import enlarged
 
 # -- curves, and a game on a line ------------------------------------------------------------------
@@ -215,6 +218,21 @@ def test_balls_reach_to_the_kth_other_point():
     balls = [path for part in figure.axes[0].collections[:2] for path in part.get_paths()]
     widths = sorted(np.ptp(path.vertices[:, 0]) for path in balls)
     np.testing.assert_allclose(widths, [2, 2, 4])
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+def test_what_a_measure_sees_is_coloured():
+    images = {"blurred": np.ones((8, 64)), "copies": np.zeros((8, 64))}
+    scores = {"blurred": {"recall": 0.25, "nearest": 3}, "copies": {"recall": 0.5, "nearest": 0}}
+    figure = plot_faults(images, scores, {"blurred": {"recall"}, "copies": set()}, columns=4)
+    (axes,) = figure.axes
+    faces = [to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert faces == [VERMILION.lower(), *[to_hex("0.94")] * 3]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["blurred", "0.25", "recall", "3.00", "nearest", "copies", "0.50", "0.00"]
+    assert [image.get_array().mean() > 0.5 for image in axes.images] == [True, False]
 
 
 # -- all of them -----------------------------------------------------------------------------------
