@@ -72,7 +72,7 @@ def test_the_commands_work_without_the_clone(installed, tmp_path):
 def test_the_course_runs_without_the_clone(installed, tmp_path):
     pytest.importorskip("nbclient", reason="the notebooks' tools are missing: make docs")
     out = run(installed / "nngan", "notebooks", "course", folder=tmp_path)
-    assert out.startswith(f"9 notebooks, and what they import, are in {tmp_path / 'course'}\n")
+    assert out.startswith(f"10 notebooks, and what they import, are in {tmp_path / 'course'}\n")
     assert len(list((tmp_path / "course").glob("*.ipynb"))) == 9
     for name in NOTEBOOKS:
         notebook = tmp_path / "course" / f"{name}.ipynb"

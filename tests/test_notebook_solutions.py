@@ -1,4 +1,4 @@
-"""The notebooks' exercises: unsolved they say "not yet", with the folded solution "right".
+"""The notebooks: short, run once, and with exercises that say "not yet", or solved "right".
 
 The cells are read from the files and run without Jupyter. Tags tell them apart: "setup" is what
 exercises build on, "exercise-1" what the reader edits, "check-1" what judges it, "solution-1" the
@@ -15,6 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("[0-9]*.ipynb"))
+WITHOUT_EXERCISES = "00_ten_minutes"
 
 
 def cells(name):
@@ -47,7 +48,7 @@ def printed(*codes):
 
 
 @pytest.mark.parametrize("i", [1, 2, 3])
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", [name for name in NOTEBOOKS if name != WITHOUT_EXERCISES])
 def test_a_solution_is_right_and_the_stub_is_not(name, i):
     setup, stub, check = (source(name, tag) for tag in ("setup", f"exercise-{i}", f"check-{i}"))
     assert printed(setup, stub, check).startswith("not yet")
@@ -69,6 +70,37 @@ def test_figures_are_there_and_small(name):
     sizes = [len(o["data"]["image/png"]) for o in outputs if "image/png" in o.get("data", {})]
     assert sizes or name == "09_gpu"  # which is about time, and has no GPU to draw
     assert max(sizes, default=0) < 200_000
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_is_short_and_says_how_long_it_takes(name):
+    """Words are those of the Markdown cells, at 200 a minute; a line of code takes 5 seconds."""
+    texts = {"markdown": [], "code": []}
+    for cell in cells(name):
+        texts[cell["cell_type"]].append("".join(cell["source"]))
+    words = len(" ".join(texts["markdown"]).split())
+    lines = sum(bool(line.strip()) for text in texts["code"] for line in text.splitlines())
+    assert words <= 1100
+    assert lines <= 200
+    (said,) = re.findall(r"^\*About (\d+) minutes \(estimate\)", texts["markdown"][0], re.M)
+    assert abs(int(said) - words / 200 - lines * 5 / 60) < 2.5
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_assertions_are_in_cells_that_the_site_leaves_out(name):
+    code = [cell for cell in cells(name) if cell["cell_type"] == "code"]
+    asserting = [c for c in code if re.search(r"^(assert |np\.testing)", "".join(c["source"]), re.M)]
+    assert asserting or name == "09_gpu"
+    for cell in asserting:
+        assert "remove-cell" in cell["metadata"].get("tags", []), "".join(cell["source"])
+        assert not cell["outputs"]
+
+
+def test_the_page_of_the_notebooks_names_each_with_its_minutes():
+    page = (FOLDER / "index.md").read_text(encoding="utf-8")
+    for name in NOTEBOOKS:
+        (said,) = re.findall(r"\*About (\d+) minutes", "".join(cells(name)[0]["source"]))
+        assert re.search(rf"\]\({name}\.ipynb\).* {said} \|$", page, re.M), name
 
 
 def test_the_notebooks_are_found():

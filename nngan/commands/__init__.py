@@ -25,7 +25,7 @@ COMMANDS = {
     "export": "put a trained generator into one web page with sliders",
     "table": "train and measure recipes over several seeds; print one table",
     "mixtures": "count the modes of a 2-D mixture that a game finds",
-    "notebooks": "copy the course, nine notebooks, into a new folder",
+    "notebooks": "copy the course, ten notebooks, into a new folder",
     "grade": "grade a folder of students' layers; a page for each student",
 }
 EXAMPLES = """\

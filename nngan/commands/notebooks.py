@@ -1,10 +1,10 @@
-"""Copy the course into a new folder: nine notebooks, from a layer to a GAN.
+"""Copy the course into a new folder: ten notebooks, from a first GAN to a GPU.
 
 nngan notebooks course                 # then: jupyter lab course
 nngan notebooks student --no-solutions # to hand out
 
 They run there as they are: the package of their figures comes with them. They
-have no outputs yet.
+have no outputs yet. JupyterLab folds the cells that prove what the text claims.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..command_line import OneSentenceParser, one_sentence
 from .options import new_folder
 
 PACKAGE = Path(__file__).parents[1]
+HIDDEN = "remove-cell"  # tag of the cells that the site leaves out: assertions
 ANNOUNCED = " Solutions are folded away below each."  # in the text of the first notebook
 
 
@@ -74,6 +75,8 @@ def as_written(notebook: dict[str, Any], with_solutions: bool) -> dict[str, Any]
         cell["source"] = source.splitlines(keepends=True)
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+        if HIDDEN in cell["metadata"].get("tags", []):
+            cell["metadata"]["jupyter"] = {"source_hidden": True}
     return {**notebook, "cells": cells}
 
 
