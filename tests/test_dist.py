@@ -73,7 +73,7 @@ def test_the_course_runs_without_the_clone(installed, tmp_path):
     pytest.importorskip("nbclient", reason="the notebooks' tools are missing: make docs")
     out = run(installed / "nngan", "notebooks", "course", folder=tmp_path)
     assert out.startswith(f"10 notebooks, and what they import, are in {tmp_path / 'course'}\n")
-    assert len(list((tmp_path / "course").glob("*.ipynb"))) == 9
+    assert len(list((tmp_path / "course").glob("*.ipynb"))) == 10
     for name in NOTEBOOKS:
         notebook = tmp_path / "course" / f"{name}.ipynb"
         assert '"outputs": [],' in notebook.read_text(encoding="utf-8")
