@@ -1,6 +1,7 @@
 """The diagnosis of a game: each kind on a broken game, silence on its cured twin."""
 
 import copy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import nngan as nn
 from nngan import checkpoint
-from nngan.diagnose import Finding, Measurement, Report, thresholds
+from nngan.diagnose import Finding, Measurement, Report, diagnose, thresholds
 from nngan.diagnose.case import auc, twin_of
 from nngan.diagnose.samples import clusters
 from nngan.layers import Layer
@@ -67,7 +68,7 @@ def kinds(gan, x=IMAGES, labels=None):
 
 def test_a_healthy_game_is_healthy_and_the_report_lists_what_was_looked_at(trained):
     report = nn.diagnose(trained, IMAGES, LABELS)
-    assert report.ok and not report.findings, report
+    assert not report.findings, report
     assert str(report).startswith("nothing found\nlooked at:\n  steps of training")
     names = [m.name for m in report.looked_at]
     assert "classes without samples" in names
@@ -85,10 +86,10 @@ def test_a_new_game_gets_a_note_that_it_is_too_early():
 
 ODD = {
     "wasserstein": {"loss": "wasserstein", "gradient_penalty": 10.0, "r1": 0.0},
-    "probabilities": {"loss": "least_squares", "d_end": [nn.Sigmoid()], "r1": 0.0},
+    "probabilities": {"loss": "least_squares", "d_end": [nn.Sigmoid()], "r1": 0.1},
     "relativistic, in pairs": {"loss": "relativistic", "pack": 2, "r2": 0.5},
     "in -1..1": {"end": nn.Tanh, "data_range": (-1, 1), "loss": "hinge"},
-    "minimax": {"loss": "minimax", "update": "simultaneous", "r1": 0.0, "label_smoothing": 0.1},
+    "minimax": {"loss": "minimax", "label_smoothing": 0.1},
 }
 
 
@@ -160,9 +161,8 @@ def test_learning_rates_out_of_proportion_are_found(gan, lr):
 
 def test_units_that_never_work_are_found(gan):
     gan.G.layers[2].b[...] = -100
-    assert kinds(gan)[0] in ("dead-units", "nothing-moves")
+    assert "All ReLU units" in str(nn.diagnose(gan, IMAGES))
     gan.G.layers[2].b[:4] = 1
-    gan.G_ema.params[...] = gan.G.params
     assert kinds(gan) == ("dead-units",)
 
 
@@ -182,7 +182,7 @@ def test_penalties_out_of_proportion_are_found():
 
 
 def test_a_d_that_has_won_is_found():
-    gan = digits_game(loss="minimax", r1=0.0, g_lr=1e-5, d_lr=5e-3)
+    gan = digits_game(loss="minimax", r1=0.0, g_lr=1e-4, d_lr=5e-3)
     assert kinds(fit(gan, 40)) == ("d-won",)
 
 
@@ -198,13 +198,14 @@ def test_parameters_that_are_not_finite_are_found(gan):
     assert kinds(gan) == ("divergence",)
 
 
-def test_weights_and_losses_that_grow_without_end_are_found(gan):
+def test_weights_that_grow_without_end_are_found():
+    gan = fit(digits_game(r1=0.0), 20)
     gan.D.params *= 30
     assert "divergence" in kinds(gan)
 
 
-def test_losses_that_swing_are_found(gan):
-    gan.history["g_loss"][:] = [1 + (-1) ** i * 0.8 for i in range(gan.epoch)]
+def test_answers_of_d_that_swing_are_found(gan):
+    gan.history["d_fake"][:] = [0.5 + (-1) ** i * 0.2 for i in range(gan.epoch)]
     assert kinds(gan) == ("oscillation",)
 
 
@@ -219,12 +220,12 @@ def test_samples_that_are_all_alike_are_found(gan):
 
 def test_a_class_without_samples_is_found(gan):
     """Data of ten classes, and a game that has learned from eight of them."""
-    rows = LABELS < 8
+    rows = (LABELS != 0) & (LABELS != 6)
     few = fit(digits_game(), 80, IMAGES[rows])
     assert kinds(few, IMAGES[rows], LABELS[rows]) == ()
     report = nn.diagnose(few, IMAGES, LABELS)
     assert report.kinds == ("collapse",)
-    assert "(8, 9)" in report.findings[0].evidence
+    assert "(0, 6)" in report.findings[0].evidence
 
 
 def test_modes_of_a_mixture_are_counted():
@@ -267,7 +268,7 @@ def test_copies_of_the_data_are_found(monkeypatch):
     G = nn.Sequential(nn.Linear(64, 64), Memory(), seed=1)
     D = nn.Sequential(nn.Linear(64, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), seed=2)
     gan = nn.GAN(G, D)
-    monkeypatch.setattr("nngan.diagnose.diagnose.BUILT", ())  # its gradient is none
+    monkeypatch.setattr(sys.modules[diagnose.__module__], "BUILT", ())  # its gradient is none
     gan.clock[...] = 1000
     assert kinds(gan) == ("copies",)
     monkeypatch.setattr(Memory, "share", 0.5)

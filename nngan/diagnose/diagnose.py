@@ -87,16 +87,14 @@ def report_of(case: Case) -> Report:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scikit-learn, on few or equal rows
         for looks in (BUILT, LEARNING, STANDING, OUTCOME):
-            if findings and any(f.kind == "divergence" and f.severity == "fault" for f in findings):
-                break  # nothing is left to measure
             has_cause = any(f.severity != "note" for f in findings)
             found = []
             for look in looks:
-                for item in look(case):
-                    if isinstance(item, Measurement):
-                        looked_at.append(item)
-                    else:
-                        found.append(item)
+                items = list(look(case))
+                looked_at += [item for item in items if isinstance(item, Measurement)]
+                found += [item for item in items if isinstance(item, Finding)]
+                if look is trends.finite and found:
+                    return Report(tuple(found), tuple(looked_at))  # nothing else can be measured
             if is_early and looks in (STANDING, OUTCOME):
                 found = []
             findings += [replace(f, severity="note") if has_cause else f for f in found]

@@ -16,7 +16,7 @@ from .report import Finding, Measurement
 from .thresholds import GRADIENT_ERROR
 
 ROWS = 32  # of the minibatch of the check
-STEP = 1e-5  # of the central difference, against the size of the parameters
+STEP = 1e-7  # of the central difference, against the size of the parameters
 Look = Iterator[Measurement | Finding]
 
 

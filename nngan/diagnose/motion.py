@@ -12,7 +12,7 @@ from ..backend import Array
 from ..gan import GAN
 from ..metrics import energy_distance
 from ..network import Sequential
-from ..optim import SGD, Optimizer
+from ..optim import SGD, Adam, Optimizer
 from .case import Case, twin_of
 from .report import Finding, Measurement
 from .thresholds import AVERAGE_LAGS, FAST, PENALTY_IDLE, PENALTY_STRONG, SLOW
@@ -35,7 +35,7 @@ def updates(case: Case) -> Look:
             for old, new in zip(before[name], _weights(network), strict=True)
         ]
         if ratios:
-            yield from _judge_updates(name, ratios, optimizer)
+            yield from _judge_updates(name, ratios, optimizer, before[name])
 
 
 def play_step(gan: GAN, case: Case, i: int, penalise: bool = True) -> None:
@@ -62,7 +62,9 @@ def _weights(network: Sequential) -> list[Array]:
     ]
 
 
-def _judge_updates(name: str, ratios: list[float], optimizer: Optimizer) -> Look:
+def _judge_updates(
+    name: str, ratios: list[float], optimizer: Optimizer, weights: list[Array]
+) -> Look:
     fastest, slowest = max(ratios), min(ratios)
     yield Measurement(
         f"update of {name} in a step, by layers", f"{slowest:.1e} .. {fastest:.1e}",
@@ -90,14 +92,19 @@ def _judge_updates(name: str, ratios: list[float], optimizer: Optimizer) -> Look
             "leaves its gradients out",
         )  # fmt: skip
         return
-    scale = optimizer.lr / now  # at the height of the schedule
+    # At the height of the schedule. Adam moves each weight by about lr, but hardly if the gradient
+    # has vanished, which is not the fault of lr.
+    height = max(ratios) * optimizer.lr / now
+    if isinstance(optimizer, Adam):
+        sizes = [float(np.sqrt((w.astype(np.float64) ** 2).mean())) or 1.0 for w in weights]
+        height = max(height, optimizer.lr / min(sizes))
     if fastest > FAST:
         yield Finding(
             "learning-rate", "fault", f"{name}'s learning rate is too large.",
             f"one step moves a layer's weights by {fastest:.0%} of their size",
             f"lower gan.{option}.lr={optimizer.lr:g} ten times",
         )  # fmt: skip
-    elif slowest == slowest and max(ratios) * scale < SLOW:
+    elif height < SLOW:
         yield Finding(
             "learning-rate", "fault", f"{name}'s learning rate is too small.",
             f"one step moves no layer's weights by more than {fastest:.0e} of their size, so that "

@@ -18,10 +18,12 @@ from ..optim import Adam
 from .case import BATCH, Case, key
 from .report import Finding, Measurement
 from .thresholds import (
+    CLASS_RATE,
     COPIES,
     COPY_RATIO,
     LABEL_ACCURACY,
     LABEL_EFFECT,
+    LABEL_STEPS,
     MISSING_MASS,
     MISSING_RATE,
     NEIGHBOURS,
@@ -32,6 +34,7 @@ CENTRES = 50  # of the clusters of data without labels
 LEAST = 10  # rows of the data that a mode must have
 PAIRS = 500  # rows whose distances are taken
 CLASSIFIER_STEPS = 300
+HELD_OUT = 0.3
 Look = Iterator[Measurement | Finding]
 
 
@@ -108,7 +111,7 @@ def coverages(case: Case) -> Iterator[tuple[str, Coverage]]:
     """Yield how the samples are spread over the classes, if there are labels, and clusters."""
     if case.labels is not None and not case.gan.rules.classes:
         found = classifier(case)(case.samples).argmax(axis=1)
-        yield "classes", spread(case.labels, found, case.classes)
+        yield "classes", spread(case.labels, found, case.classes, CLASS_RATE)
     modes = clusters(case.x)
     if modes is not None:
         centres, groups, are_apart = modes
@@ -117,10 +120,10 @@ def coverages(case: Case) -> Iterator[tuple[str, Coverage]]:
         yield name, spread(real, fake, int(groups.max()) + 1)
 
 
-def spread(real: Array, fake: Array, modes: int) -> Coverage:
+def spread(real: Array, fake: Array, modes: int, rate: float = MISSING_RATE) -> Coverage:
     """Compare how often each mode occurs in the data and in the samples."""
     p, q = (np.bincount(part, minlength=modes) for part in (real, fake))
-    missing = (p >= LEAST) & (q * len(real) < MISSING_RATE * p * len(fake))
+    missing = (p >= LEAST) & (q * len(real) < rate * p * len(fake))
     return Coverage(modes, np.flatnonzero(missing).tolist(), float(p[missing].sum() / p.sum()))
 
 
@@ -131,12 +134,15 @@ def clusters(x: Array) -> tuple[Array, Array, bool] | None:
     are one group. If that leaves a single group, the data have no separate modes, and each centre
     is a group of its own.
     """
-    from sklearn.cluster import KMeans  # here, so that ``import nngan`` stays light
+    # Here, so that ``import nngan`` stays light.
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     k = min(CENTRES, len(x) // (2 * LEAST), len(np.unique(x[:PAIRS], axis=0)))
     if k < 2:
         return None
-    found = KMeans(k, n_init=1, random_state=0, max_iter=10).fit(x)
+    with threadpool_limits(1):  # threads add up in another order each time
+        found = KMeans(k, n_init=1, random_state=0, max_iter=10).fit(x)
     centres, own = found.cluster_centers_.astype(np.float64), found.labels_
     size = np.bincount(own, minlength=k)
     squares = ((x - centres[own]) ** 2).sum(axis=1)
@@ -162,7 +168,10 @@ def nearest_centre(rows: Array, centres: Array) -> Array:
 
 
 def classifier(case: Case) -> Sequential:
-    """Train a small classifier of the data's labels for a moment: one logit for each class."""
+    """Train a small classifier of the data's labels for a moment: one logit for each class.
+
+    It learns from all rows but the last, whose share is `HELD_OUT`.
+    """
     assert case.labels is not None
     x, dtype = case.x, case.gan.G.dtype
     scale = float(x.std()) or 1.0
@@ -173,9 +182,10 @@ def classifier(case: Case) -> Sequential:
     net.layers[0].W /= scale  # type: ignore[attr-defined]  # as if the data had the spread 1
     adam = Adam(3e-3, beta1=0.9).bind(net)
     targets = one_hot(case.labels, case.classes, dtype)
-    n = min(BATCH, len(x))
+    learned = len(x) - int(HELD_OUT * len(x))
+    n = min(BATCH, learned)
     for step in range(CLASSIFIER_STEPS):
-        at = case.gan.backend.permutation(key(3).fold_in(step), len(x))[:n]
+        at = case.gan.backend.permutation(key(3).fold_in(step), learned)[:n]
         logits, cache = net.forward(x[at])
         _, dlogits = bce_with_logits(logits, targets[at])
         net.backward(dlogits * case.classes, cache, input_grad=False, accumulate=False)
@@ -189,8 +199,10 @@ def labels_ignored(case: Case) -> Look:
     if not gan.rules.classes or case.labels is None:
         return
     net = classifier(case)
+    held_out = slice(len(case.x) - int(HELD_OUT * len(case.x)), None)
     right, real_right = (
-        float((net(rows).argmax(axis=1) == case.labels).mean()) for rows in (case.samples, case.x)
+        float((net(rows[held_out]).argmax(axis=1) == case.labels[held_out]).mean())
+        for rows in (case.samples, case.x)
     )
     shares = np.bincount(case.labels, minlength=case.classes) / len(case.labels)
     chance = float((shares**2).sum())
@@ -208,7 +220,18 @@ def labels_ignored(case: Case) -> Look:
         f"of the data: {real_right:.2f}, chance: {chance:.2f}",
     )  # fmt: skip
     yield Measurement("movement with the label, against that with z", f"{effect:.2f}", "0: ignored")
-    if right < chance + LABEL_ACCURACY * (real_right - chance) or effect < LABEL_EFFECT:
+    if real_right < 2 * chance and case.classes > 2:
+        yield Finding(
+            "labels-ignored",
+            "fault",
+            "The labels have nothing to do with the data: a classifier cannot learn them.",
+            f"a classifier reads {real_right:.0%} of held-out data as their label, chance is "
+            f"{chance:.0%}",
+            "look whether data and labels are still in the same order",
+        )
+        return
+    is_wrong = right < chance + LABEL_ACCURACY * (real_right - chance)
+    if effect < LABEL_EFFECT or (is_wrong and case.steps > LABEL_STEPS):
         yield Finding(
             "labels-ignored",
             "fault",

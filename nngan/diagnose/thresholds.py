@@ -19,11 +19,13 @@ MIXED_LOSS = 0.2  # AUC that D loses if data and fakes are normalised together
 # -- samples: `samples.py` ------------------------------------------------------------------------
 
 MISSING_RATE = 0.1  # a mode with fewer samples than this share of its part in the data is missing
-MISSING_MASS = 0.25  # of the data, in modes that are missing
+CLASS_RATE = 0.25  # the same of a class, which a classifier takes for another now and then
+MISSING_MASS = 0.3  # of the data, in modes that are missing
 PAIRWISE = 0.4  # distance of two samples, against that of two rows of the data
 NEIGHBOURS = 0.1  # distance of a sample to the next, against that of the data
 LABEL_EFFECT = 0.05  # movement of a sample with its label, against that with z
 LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
+LABEL_STEPS = 2_000  # after which the samples must follow their labels
 COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
@@ -47,6 +49,6 @@ SATURATED = 0.5  # share of a layer's outputs whose slope is below 1/100 of the 
 # -- trends: `trends.py` --------------------------------------------------------------------------
 
 GROWN = 10.0  # size of a network's weights, against their start
-SWING = 0.5  # typical change of a loss from epoch to epoch, against its size
+SWING = 0.15  # typical change of the mean of D(x) or D(G(z)) from epoch to epoch
 EPOCHS = 8  # of history that a trend needs
 EXPLODED = 1e3  # a loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .case import Case
 from .report import Finding, Measurement
 from .thresholds import EPOCHS, EXPLODED, GROWN, SWING
 
+NAMES = {"d_real": "D(x)", "d_fake": "D(G(z))"}
 Look = Iterator[Measurement | Finding]
 
 
@@ -94,12 +95,11 @@ def slope_of_d(case: Case) -> Look:
 
 
 def history(case: Case) -> Look:
-    """Look whether the losses of the epochs so far explode, or swing."""
-    losses = {name: np.array(case.gan.history[name]) for name in ("d_loss", "g_loss")}
-    epochs = len(losses["d_loss"])
+    """Look whether the losses of the epochs so far explode, or D's answers swing."""
+    epochs = case.gan.epoch
     if not epochs:
         return
-    last = {name: float(values[-1]) for name, values in losses.items()}
+    last = {name: case.gan.history[name][-1] for name in ("d_loss", "g_loss")}
     size = max(map(abs, last.values()))
     yield Measurement(
         "losses of the last epoch", f"{last['d_loss']:.3g}, {last['g_loss']:.3g}", "D, G"
@@ -111,23 +111,22 @@ def history(case: Case) -> Look:
             "lower the learning rates, or add a penalty on D's gradient",
         )  # fmt: skip
         return
-    if epochs < EPOCHS:
+    rules = case.gan.rules
+    if epochs < EPOCHS or rules.loss == "wasserstein":  # whose scores have no zero
         return
-    swings = {name: swing(values[epochs // 2 :]) for name, values in losses.items()}
+    swings = {name: swing(case.gan.history[name][epochs // 2 :]) for name in ("d_real", "d_fake")}
+    name = max(swings, key=swings.__getitem__)
     yield Measurement(
-        "swing of the losses, epoch to epoch", f"{swings['d_loss']:.2f}, {swings['g_loss']:.2f}",
-        "of their size: D, G",
-    )  # fmt: skip
-    if max(swings.values()) > SWING:
-        name = max(swings, key=swings.__getitem__)
+        "change of D's answers from epoch to epoch", f"{swings[name]:.3f}", "of 1: all"
+    )
+    if swings[name] > SWING:
         yield Finding(
             "oscillation", "warning", "The game swings to and fro instead of settling.",
-            f"from one epoch to the next {name} changes by {swings[name]:.0%} of its size",
+            f"from one epoch to the next the mean of {NAMES[name]} changes by {swings[name]:.2f}",
             "lower both learning rates, add the penalty r1 to D, and keep an average: ema=0.999",
         )  # fmt: skip
 
 
-def swing(values: Array) -> float:
-    """Return the typical change from one value to the next, against the typical size."""
-    size = float(np.median(np.abs(values)))
-    return float(np.median(np.abs(np.diff(values)))) / size if size else 0.0
+def swing(values: Sequence[float]) -> float:
+    """Return the typical change from one value to the next."""
+    return float(np.median(np.abs(np.diff(values))))
