@@ -28,10 +28,9 @@ LEARNING: Sequence[Look] = (
 )  # fmt: skip
 STANDING: Sequence[Look] = (
     players.winner, players.fresh_classifier, trends.growth, trends.slope_of_d, trends.history,
+    motion.average, samples.labels_ignored,
 )  # fmt: skip
-OUTCOME: Sequence[Look] = (
-    samples.labels_ignored, samples.collapse, samples.copies, motion.average,
-)  # fmt: skip
+OUTCOME: Sequence[Look] = (samples.collapse, samples.class_collapse, samples.copies)
 
 
 def diagnose(gan: GAN, x: Any, labels: Labels | None = None) -> Report:

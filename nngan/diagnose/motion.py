@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array
 from ..gan import GAN
 from ..metrics import energy_distance
 from ..network import Sequential
@@ -16,6 +16,7 @@ from ..optim import SGD, Adam, Optimizer
 from .case import Case, twin_of
 from .report import Finding, Measurement
 from .thresholds import AVERAGE_LAGS, FAST, PENALTY_IDLE, PENALTY_STRONG, SLOW
+from .trends import matrices, start_sizes
 
 STEPS = 3  # that are played to see how fast the weights move
 Look = Iterator[Measurement | Finding]
@@ -24,18 +25,30 @@ Look = Iterator[Measurement | Finding]
 def updates(case: Case) -> Look:
     """Play a few steps on a copy, and measure by how much of its size each layer moves."""
     gan = twin_of(case.gan)
-    before = {name: _weights(network) for name, network in (("G", gan.G), ("D", gan.D))}
+    players = (("G", gan.G, gan.g_optimizer), ("D", gan.D, gan.d_optimizer))
+    before = {name: copy.deepcopy(matrices(network)) for name, network, _ in players}
     for i in range(STEPS):
         play_step(gan, case, i)
-    for name, network, optimizer in (
-        ("G", gan.G, gan.g_optimizer), ("D", gan.D, gan.d_optimizer)
-    ):  # fmt: skip
+    for name, network, optimizer in players:
         ratios = [
             float(np.linalg.norm(new - old)) / STEPS / (float(np.linalg.norm(old)) or 1.0)
-            for old, new in zip(before[name], _weights(network), strict=True)
+            for old, new in zip(before[name], matrices(network), strict=True)
         ]
         if ratios:
-            yield from _judge_updates(name, ratios, optimizer, before[name])
+            yield from _judge_updates(name, ratios, optimizer, steps_of_adam(network, optimizer))
+
+
+def steps_of_adam(network: Sequential, optimizer: Optimizer) -> list[float]:
+    """Return the update of each layer that Adam makes at first, against the weights' first size.
+
+    It moves each weight by about lr, whatever the gradient is. That tells a learning rate that is
+    too large when the weights have grown already, and a small one from a gradient that has
+    vanished. Of other optimizers nothing is known: the list is empty.
+    """
+    if not isinstance(optimizer, Adam):
+        return []
+    sizes = zip(matrices(network), start_sizes(network), strict=True)
+    return [optimizer.lr * math.sqrt(W.size) / size for W, size in sizes]
 
 
 def play_step(gan: GAN, case: Case, i: int, penalise: bool = True) -> None:
@@ -52,18 +65,8 @@ def play_step(gan: GAN, case: Case, i: int, penalise: bool = True) -> None:
     gan.clock += 1
 
 
-def _weights(network: Sequential) -> list[Array]:
-    """Return a copy of each layer's weights: its matrices, which begin with a size of their own."""
-    return [
-        np.array(getattr(layer, name))
-        for layer in network.leaves()
-        for name, shape in layer.shapes.items()
-        if len(shape) > 1
-    ]
-
-
 def _judge_updates(
-    name: str, ratios: list[float], optimizer: Optimizer, weights: list[Array]
+    name: str, ratios: list[float], optimizer: Optimizer, first: list[float]
 ) -> Look:
     fastest, slowest = max(ratios), min(ratios)
     yield Measurement(
@@ -92,12 +95,8 @@ def _judge_updates(
             "leaves its gradients out",
         )  # fmt: skip
         return
-    # At the height of the schedule. Adam moves each weight by about lr, but hardly if the gradient
-    # has vanished, which is not the fault of lr.
-    height = max(ratios) * optimizer.lr / now
-    if isinstance(optimizer, Adam):
-        sizes = [float(np.sqrt((w.astype(np.float64) ** 2).mean())) or 1.0 for w in weights]
-        height = max(height, optimizer.lr / min(sizes))
+    height = max([*first, fastest * optimizer.lr / now])  # of the schedule
+    fastest = max([*first, fastest])
     if fastest > FAST:
         yield Finding(
             "learning-rate", "fault", f"{name}'s learning rate is too large.",

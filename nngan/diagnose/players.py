@@ -82,7 +82,7 @@ def winner(case: Case) -> Look:
     is_lost = at_output < LOST_GRADIENT
     if not is_lost and not is_sure:
         return
-    if is_sure or (case.d_auc > 0.5 + 4 * CHANCE and is_lost):
+    if is_sure or (case.d_auc > 0.9 and is_lost):
         evidence = (
             f"D(x) = {d_real:.4f} and D(G(z)) = {d_fake:.1e}; the gradient of G's loss in G's "
             f"output is {at_output:.1e}, by layers of G from first to last: "

@@ -194,7 +194,7 @@ def classifier(case: Case) -> Sequential:
 
 
 def labels_ignored(case: Case) -> Look:
-    """Look whether the samples follow their labels, and whether each class has variety."""
+    """Look whether the samples follow their labels."""
     gan = case.gan
     if not gan.rules.classes or case.labels is None:
         return
@@ -242,6 +242,11 @@ def labels_ignored(case: Case) -> Look:
             "make sure that each sample has its own label in the data, and that D gets the label "
             "of the fake that it judges",
         )
+
+
+def class_collapse(case: Case) -> Look:
+    """Look whether the samples of each class are as different from each other as its data are."""
+    if not case.gan.rules.classes or case.labels is None:
         return
     ratios = {}
     for label in range(case.classes):

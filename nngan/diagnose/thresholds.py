@@ -12,7 +12,7 @@ EARLY_STEPS = 200
 
 WON_REAL, WON_FAKE = 0.995, 0.005  # means of D(x) and D(G(z)) when D is sure of all
 LOST_GRADIENT = 1e-3  # of G's loss in its output, times the spread of the data
-CHANCE = 0.1  # D's AUC may be as far from 1/2 and is still at chance
+CHANCE = 0.05  # D's AUC may be as far from 1/2 and is still at chance
 CLEARLY = 0.8  # AUC of a fresh classifier that tells data and fakes apart
 MIXED_LOSS = 0.2  # AUC that D loses if data and fakes are normalised together
 
@@ -32,7 +32,7 @@ COPIES = 0.25  # share of samples that are copies, above that of real rows
 # -- motion: `motion.py`, `gradients.py` ----------------------------------------------------------
 
 GRADIENT_ERROR = 0.05  # relative error of a gradient against the numerical one
-FAST = 0.1  # movement of a layer's weights in a step, against their size
+FAST = 0.3  # movement of a layer's weights in a step, against their size
 SLOW = 1e-6
 AVERAGE_LAGS = 2.0  # energy distance of the average's samples, against those of the weights of now
 

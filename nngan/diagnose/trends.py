@@ -35,14 +35,10 @@ def finite(case: Case) -> Look:
 def growth(case: Case) -> Look:
     """Compare the weights with those that the game began with, which the seed makes again."""
     for name, network in (("G", case.gan.G), ("D", case.gan.D)):
-        if network.seed is None:
-            continue
-        begun = initial(network)
         ratio = max(
             (
-                float(np.linalg.norm(now) / size)
-                for now, old in zip(matrices(network), matrices(begun), strict=True)
-                if (size := float(np.linalg.norm(old)))
+                float(np.linalg.norm(now)) / size
+                for now, size in zip(matrices(network), start_sizes(network), strict=True)
             ),
             default=1.0,
         )
@@ -57,11 +53,18 @@ def growth(case: Case) -> Look:
             )  # fmt: skip
 
 
-def initial(network: Sequential) -> Sequential:
-    """Return a copy of a network with the weights that its seed gave it."""
+def start_sizes(network: Sequential) -> list[float]:
+    """Return the size of each layer's weights at the start, as the seed makes them again.
+
+    Weights that begin tiny have to grow: the least is sqrt(n_out), the size of random weights of
+    variance 1 / n_in, which keep the size of their input.
+    """
     begun = copy.deepcopy(network)
-    begun.initialize(Key(begun.seed or 0).fold_in(Stream.WEIGHTS))
-    return begun
+    if begun.seed is not None:
+        begun.initialize(Key(begun.seed).fold_in(Stream.WEIGHTS))
+    else:
+        begun.params.fill(0)
+    return [max(float(np.linalg.norm(W)), math.sqrt(W.shape[-1])) for W in matrices(begun)]
 
 
 def matrices(network: Sequential) -> list[Array]:
