@@ -162,7 +162,7 @@ def test_learning_rates_out_of_proportion_are_found(gan, lr):
 def test_units_that_never_work_are_found(gan):
     gan.G.layers[2].b[...] = -100
     assert "All ReLU units" in str(nn.diagnose(gan, IMAGES))
-    gan.G.layers[2].b[:4] = 1
+    gan.G.layers[2].b[:2] = 1
     assert kinds(gan) == ("dead-units",)
 
 
@@ -186,11 +186,8 @@ def test_a_d_that_has_won_is_found():
     assert kinds(fit(gan, 40)) == ("d-won",)
 
 
-def test_a_d_that_cannot_see_is_found():
-    D = nn.Sequential(nn.Linear(2, 1), seed=2)  # a straight line, in the middle of a ring
-    G = nn.Sequential(nn.Linear(2, 32, "he"), nn.LeakyReLU(0.2), nn.Linear(32, 2), seed=1)
-    gan = nn.GAN(G, D, g_optimizer=adam(1e-3), d_optimizer=adam(1e-3))
-    assert kinds(fit(gan, 10, RING), RING) == ("weak-d",)
+def test_a_d_that_is_too_weak_is_found():
+    assert kinds(fit(digits_game(d_lr=2e-6, r1=0.0), 20)) == ("weak-d",)
 
 
 def test_parameters_that_are_not_finite_are_found(gan):
@@ -214,7 +211,8 @@ def test_answers_of_d_that_swing_are_found(gan):
 
 def test_samples_that_are_all_alike_are_found(gan):
     for G in (gan.G, gan.G_ema):
-        G.layers[0].W *= 0.01
+        G.layers[4].b[...] = 4 * np.sign(IMAGES[0] - 0.5)  # one image, whatever z is
+        G.layers[4].W *= 0.3
     assert kinds(gan) == ("collapse",)
 
 
@@ -270,9 +268,9 @@ def test_copies_of_the_data_are_found(monkeypatch):
     gan = nn.GAN(G, D)
     monkeypatch.setattr(sys.modules[diagnose.__module__], "BUILT", ())  # its gradient is none
     gan.clock[...] = 1000
-    assert kinds(gan) == ("copies",)
+    assert "copies" in [f.kind for f in nn.diagnose(gan, IMAGES).findings]
     monkeypatch.setattr(Memory, "share", 0.5)
-    assert kinds(gan) == ()
+    assert "copies" not in [f.kind for f in nn.diagnose(gan, IMAGES).findings]
 
 
 def test_an_average_that_lags_is_found(gan):

@@ -15,11 +15,12 @@ from ..layers.activations import sigmoid
 from ..losses import bce_with_logits
 from ..network import Sequential
 from ..optim import Adam
-from .case import BATCH, Case, auc, judge, key, play
+from .case import BATCH, Case, auc, judge, key, play, twin_of
 from .report import Finding, Measurement
-from .thresholds import CHANCE, CLEARLY, LOST_GRADIENT, MIXED_LOSS, WON_FAKE, WON_REAL
+from .thresholds import CHANCE, CLEARLY, LEARNS, LOST_GRADIENT, MIXED_LOSS, WON_FAKE, WON_REAL
 
 FRESH_STEPS = 250  # of the fresh classifier
+OWN_STEPS = 50  # of D, while G stands still
 Look = Iterator[Measurement | Finding]
 
 
@@ -131,12 +132,22 @@ def _size(rows: Array) -> float:
 
 
 def fresh_classifier(case: Case) -> Look:
-    """Train a small classifier of data and fakes for a moment, and compare it with D."""
+    """Train a small classifier of data and fakes for a moment, and compare it with D.
+
+    A D that is at chance may be so for a moment, because G has just moved: then it learns the
+    difference in a few steps of its own, while G stands still. A D that is too weak does not.
+    """
     fresh = fresh_auc(case)
     yield Measurement(
         "a fresh classifier ranks data above fakes", f"{fresh:.3f}", f"D: {case.d_auc:.3f}"
     )
-    if fresh > CLEARLY and case.d_auc < 0.5 + CHANCE:
+    if fresh < CLEARLY or case.d_auc > 0.5 + CHANCE:
+        return
+    later = auc_after(case, OWN_STEPS)
+    yield Measurement(
+        f"D ranks data above fakes after {OWN_STEPS} steps alone", f"{later:.3f}", "chance: 0.5"
+    )
+    if later < LEARNS:
         what = "at chance" if case.d_auc > 0.5 - CHANCE else "worse than chance"
         yield Finding(
             "weak-d",
@@ -144,10 +155,21 @@ def fresh_classifier(case: Case) -> Look:
             f"D is {what} on data and fakes that a small classifier tells apart: G learns from a D "
             "that does not see what is wrong.",
             f"a fresh classifier, {FRESH_STEPS} steps old, ranks {fresh:.1%} of held-out pairs "
-            f"rightly and D {case.d_auc:.1%}; 50 % is chance",
+            f"rightly and D {case.d_auc:.1%}, after {OWN_STEPS} more steps of its own {later:.1%}; "
+            "50 % is chance",
             "raise D's learning rate or its width, take k=2 or more steps of D, and look at D's "
             "last layer and at its labels",
         )
+
+
+def auc_after(case: Case, steps: int) -> float:
+    """Return D's AUC after steps of its own, on a copy, while G stands still."""
+    gan = twin_of(case.gan)
+    for i in range(steps):
+        x, y = case.minibatch(i)
+        gan.discriminator_step(x, gan.noise(len(x)), y=y)
+        gan.clock += 1
+    return auc(judge(gan, case.x, case.y()), judge(gan, case.fake, case.y()))
 
 
 def fresh_auc(case: Case) -> float:

@@ -14,6 +14,7 @@ WON_REAL, WON_FAKE = 0.995, 0.005  # means of D(x) and D(G(z)) when D is sure of
 LOST_GRADIENT = 1e-3  # of G's loss in its output, times the spread of the data
 CHANCE = 0.05  # D's AUC may be as far from 1/2 and is still at chance
 CLEARLY = 0.8  # AUC of a fresh classifier that tells data and fakes apart
+LEARNS = 0.65  # AUC that D reaches in a few steps of its own, if it can learn
 MIXED_LOSS = 0.2  # AUC that D loses if data and fakes are normalised together
 
 # -- samples: `samples.py` ------------------------------------------------------------------------
@@ -25,7 +26,7 @@ PAIRWISE = 0.4  # distance of two samples, against that of two rows of the data
 NEIGHBOURS = 0.1  # distance of a sample to the next, against that of the data
 LABEL_EFFECT = 0.05  # movement of a sample with its label, against that with z
 LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
-LABEL_STEPS = 2_000  # after which the samples must follow their labels
+LABEL_STEPS = 1_000  # after which the samples must follow their labels
 COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
@@ -43,7 +44,7 @@ PENALTY_IDLE = 1e-3
 
 # -- units: `units.py` ----------------------------------------------------------------------------
 
-DEAD = 0.5  # share of a layer's ReLU units that never work
+DEAD = 0.95  # share of a layer's ReLU units that never work
 SATURATED = 0.5  # share of a layer's outputs whose slope is below 1/100 of the largest
 
 # -- trends: `trends.py` --------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def _dead(name: str, shares: list[tuple[int, float]]) -> Look:
     if worst > DEAD:
         yield Finding(
             "dead-units", "fault" if worst == 1 else "warning",
-            f"{'All' if worst == 1 else 'Most'} ReLU units of a layer of {name} are dead: no "
+            f"{'All' if worst == 1 else 'Nearly all'} ReLU units of a layer of {name} are dead: no "
             "sample makes them active, and no gradient reaches their weights.",
             f"{worst:.0%} of the units of layer {i} of {name}",
             'take LeakyReLU(0.2), a lower learning rate, and weights that begin with "he"',
