@@ -1,6 +1,7 @@
 """The diagnosis of a game: each kind on a broken game, silence on its cured twin."""
 
 import copy
+import re
 import sys
 from pathlib import Path
 
@@ -358,3 +359,13 @@ def test_every_threshold_is_used():
     source = "".join(path.read_text() for path in files if path.name != "thresholds.py")
     for name in vars(thresholds):
         assert not name.isupper() or name in source, name
+
+
+def test_every_kind_is_on_the_page():
+    root = Path(nn.__file__).parent
+    source = "".join(path.read_text() for path in (root / "diagnose").glob("*.py"))
+    page = (root.parent / "docs" / "diagnose.md").read_text()
+    kinds = set(re.findall(r'Finding\(\s*"([\w-]+)"', source))
+    assert len(kinds) > 15
+    for kind in kinds:
+        assert f"`{kind}`" in page, kind
