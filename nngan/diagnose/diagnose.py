@@ -14,7 +14,7 @@ from ..training.data import Labels
 from . import data, gradients, motion, players, samples, trends, units
 from .case import Case
 from .report import SEVERITIES, Finding, Measurement, Report
-from .thresholds import EARLY_STEPS
+from .thresholds import EARLY_STEPS, OUTCOME_STEPS
 
 Look = Callable[[Case], Iterator[Measurement | Finding]]
 # What is built wrong, then what keeps a player from learning, then how the players stand, then what
@@ -96,7 +96,8 @@ def report_of(case: Case) -> Report:
                     return Report(tuple(found), tuple(looked_at))  # nothing else can be measured
             if is_early and looks in (STANDING, OUTCOME):
                 found = []
-            findings += [replace(f, severity="note") if has_cause else f for f in found]
+            is_note = has_cause or (looks is OUTCOME and case.steps < OUTCOME_STEPS)
+            findings += [replace(f, severity="note") if is_note else f for f in found]
     if is_early:
         findings.append(
             Finding(

@@ -23,7 +23,7 @@ from .thresholds import (
     COPY_RATIO,
     LABEL_ACCURACY,
     LABEL_EFFECT,
-    LABEL_STEPS,
+    OUTCOME_STEPS,
     MISSING_MASS,
     MISSING_RATE,
     NEIGHBOURS,
@@ -231,7 +231,7 @@ def labels_ignored(case: Case) -> Look:
         )
         return
     is_wrong = right < chance + LABEL_ACCURACY * (real_right - chance)
-    if effect < LABEL_EFFECT or (is_wrong and case.steps > LABEL_STEPS):
+    if effect < LABEL_EFFECT or (is_wrong and case.steps > OUTCOME_STEPS):
         yield Finding(
             "labels-ignored",
             "fault",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 # Fewer steps are no training: of the outcome nothing is said.
 EARLY_STEPS = 200
+# G may begin with samples that are all alike, as `pytorch_mlp` does, and has to spread.
+OUTCOME_STEPS = 1_000
 
 # -- players: `players.py` ------------------------------------------------------------------------
 
@@ -26,7 +28,6 @@ PAIRWISE = 0.4  # distance of two samples, against that of two rows of the data
 NEIGHBOURS = 0.1  # distance of a sample to the next, against that of the data
 LABEL_EFFECT = 0.05  # movement of a sample with its label, against that with z
 LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
-LABEL_STEPS = 1_000  # after which the samples must follow their labels
 COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
