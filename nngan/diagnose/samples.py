@@ -23,10 +23,10 @@ from .thresholds import (
     COPY_RATIO,
     LABEL_ACCURACY,
     LABEL_EFFECT,
-    OUTCOME_STEPS,
     MISSING_MASS,
     MISSING_RATE,
     NEIGHBOURS,
+    OUTCOME_STEPS,
     PAIRWISE,
 )
 
