@@ -6,10 +6,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .by_hand import diagnose_step
 from .diagnose import diagnose
 from .report import Finding, Measurement, Report
 
-__all__ = ["Finding", "Measurement", "Report", "diagnose"]
+__all__ = ["Finding", "Measurement", "Report", "diagnose", "diagnose_step"]
 
 
 class _CallablePackage(ModuleType):

@@ -1,0 +1,129 @@
+"""What is wrong with a game that a user steps by hand?
+
+Most faults of such games do not show in the networks. So the user's own step is played a few times,
+each pass and each change of a parameter is noted, and what moved a player is compared with the true
+gradients of the losses that are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from .explaining import Explainer
+from .findings_by_hand import Seen, find
+from .parts import Part
+from .playing import Play
+from .recording import Recording
+from .report import SEVERITIES, Measurement, Report
+from .true_gradients import Exact, Measured
+
+
+def diagnose_step(
+    step: Callable[..., Any],
+    G: Any,
+    D: Any,
+    x: Array | None = None,
+    labels: Array | None = None,
+    *,
+    steps: int = 4,
+    batch_size: int = 32,
+    latent_dim: int | None = None,
+    seed: int = 0,
+) -> Report:
+    """Play a step of a game that is written by hand, and say what is wrong with it.
+
+    The step is played on the user's own objects, because a function keeps using them whatever is
+    copied. Before, everything that it can reach is kept: the arrays, lists, dictionaries and
+    attributes in its variables, closures, globals and in both networks, and all random states,
+    NumPy's and Python's global ones too. Afterwards all of it is put back, bit for bit, also if the
+    step fails. What it prints is not shown. A file that it writes stays written.
+
+    Parameters
+    ----------
+    step : callable
+        Plays one step of the game. Its arguments are recognised by their names: ``G``, ``D``, ``x``
+        (a minibatch of data), ``z`` (noise), ``y`` (labels). It may have none and use variables
+        around it.
+    G, D : Sequential or object
+        The networks that the step moves. An object of another kind needs its parameters in NumPy
+        arrays; with a method `forward` it is compared with true gradients too, which are measured.
+    x : array of shape (N, features), optional
+        The data.
+    labels : array of shape (N, ...), optional
+        Their labels, for a step with an argument ``y``.
+    steps : int
+        How often the step is played; up to 12 times, if a player has not moved by then.
+    batch_size : int
+        Samples of a minibatch that the step is handed.
+    latent_dim : int, optional
+        Width of the noise that the step is handed, if G does not say it.
+    seed : int
+        Of what the step is handed.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        If an argument of the step is not recognised, a network has no parameters that can be found,
+        or the step reads an iterator, from which nothing can be put back.
+    """
+    play = Play(step, G, D, x, labels, batch_size, latent_dim, seed)
+    recording = play.record(steps)
+    kept = play.restoring()
+    try:
+        seen = _explained(play, recording)
+    finally:
+        kept.restore()
+    findings = sorted(find(seen), key=lambda f: SEVERITIES.index(f.severity))
+    return Report(tuple(findings), tuple(_measurements(seen)))
+
+
+def _explained(play: Play, recording: Recording) -> Seen:
+    """Return what was seen, with a verdict on each update where that can be had."""
+    seen = Seen(recording, play.x, play.gets_data, play.gets_noise)
+    judged = [p for p in recording.passes if p.part == "D"]
+    sources = [p for p in judged if p.source]
+    if not sources or any(p.y.size != len(p.y) for p in judged):
+        return seen
+    G, D = play.parts
+    truth = Exact(G, D) if G.is_ours and D.is_ours else Measured(G, D)
+    outputs = np.concatenate([p.y.ravel() for p in judged])
+    again = None if D.is_ours else _scaled(D, judged[0].x)
+    explainer = Explainer(recording, truth, D.squashes(outputs, again))
+    seen.verdicts = {part: explainer.explain(part) for part in ("D", "G")}
+    return seen
+
+
+def _scaled(part: Part, x: Array) -> Callable[[float], Array]:
+    return lambda factor: part.output(factor * x.astype(np.float64))
+
+
+def _measurements(seen: Seen) -> list[Measurement]:
+    """Return everything that was looked at."""
+    rows = []
+    for part in ("D", "G"):
+        updates = seen.recording.of(part)
+        rows.append(
+            Measurement(
+                f"updates of {part}", str(len(updates)), f"in {seen.plays} calls of the step"
+            )
+        )
+        verdicts = seen.verdicts.get(part, [])
+        if any(v.loss for v in verdicts):
+            worst = min((v for v in verdicts if v.loss), key=lambda v: v.cosine)
+            rows.append(
+                Measurement(
+                    f"cosine of what moved {part} with a true gradient, the lowest",
+                    f"{worst.cosine:.4f}",
+                    f"1, with the loss {seen.name_of(part)}",
+                )
+            )
+    rows += seen.batches()
+    return rows

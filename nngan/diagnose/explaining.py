@@ -1,0 +1,356 @@
+"""Which loss explains a change of a player, and if none does, which known mistake?
+
+The gradient that moved a player is compared with sums of true gradients: first with those of a
+sound step, then with those of the mistakes that games written by hand make.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from .known_losses import DLoss, GLoss, losses_of_d, losses_of_g
+from .recording import Pass, Recording, Update
+from .true_gradients import TrueGradients
+
+LEAST = 0.5  # of a cosine: a loss with this explains most of a gradient
+FEWEST = 8  # numbers in a gradient, from which a mistake can be told from another
+
+
+@dataclass
+class Verdict:
+    """What explains one update.
+
+    Attributes
+    ----------
+    kind : str
+        "true" if a loss explains it, "mostly" if that and something else do, "unknown", or the kind
+        of a mistake.
+    loss : DLoss, GLoss or None
+    sign : int
+        -1 if the player climbed the loss.
+    shares : list of (Pass, str, float)
+        Passes that took part, as "real" or "fake", and the factor of the mean's gradient.
+    cosine, others : float
+        Of the gradient with the explanation, and with the best sound step.
+    """
+
+    update: Update
+    kind: str
+    loss: Any = None
+    sign: int = 1
+    shares: list[tuple[Pass, str, float]] = field(default_factory=list)
+    cosine: float = 0.0
+    others: float = 0.0
+    detail: str = ""
+
+    @property
+    def side(self) -> int:
+        """1 if the player raised the outputs that a sound D and G raise, -1 if it lowered them."""
+        return self.sign * self.loss.side if self.loss else 0
+
+
+Column = tuple[Pass, str, Array]
+
+
+class Explainer:
+    """Compares the updates of a recording with true gradients."""
+
+    def __init__(self, recording: Recording, truth: TrueGradients, is_squashed: bool) -> None:
+        self.recording, self.truth = recording, truth
+        self.d_losses, self.g_losses = losses_of_d(is_squashed), losses_of_g(is_squashed)
+        self.passes = sorted(recording.passes, key=lambda p: p.moment)
+        self.judged = [p for p in self.passes if p.part == "D"]
+        self.made = [p for p in self.passes if p.part == "G"]
+        self._columns: dict[Any, Array] = {}
+
+    def explain(self, part: str) -> list[Verdict]:
+        """Return a verdict on each update of one player."""
+        updates = self.recording.of(part)
+        left = self.recording.initial[part]
+        verdicts = []
+        since = -1
+        for update in updates:
+            gradient = gradient_of(update)
+            windows = self._windows(update, since)
+            before = None if left is None or not left.any() else self.truth.observed(part, left)
+            verdicts.append(self._verdict(update, gradient, windows, before))
+            left, since = gradient, update.moment
+        return verdicts
+
+    def _windows(self, update: Update, since: int) -> list[list[Pass]]:
+        """Return the passes of D since the last update, and those of the whole call of the step."""
+        until = [p for p in self.judged if p.moment < update.moment]
+        narrow = [p for p in until if p.moment > since]
+        wide = [p for p in until if p.play == update.play or p.moment > since]
+        return [narrow] if len(narrow) == len(wide) else [narrow, wide]
+
+    def _verdict(
+        self, update: Update, gradient: Array, windows: list[list[Pass]], before: Array | None
+    ) -> Verdict:
+        g = self.truth.observed(update.part, gradient)
+        if not np.isfinite(g).all() or not g.any() or not any(windows):
+            return Verdict(update, "unknown")
+        best = Verdict(update, "unknown")
+        for window in windows:
+            sound = list(self._sound(update, g, window))
+            for verdict in sound:
+                if verdict.kind == "true":
+                    return verdict
+            best = max([best, *sound], key=lambda v: v.cosine)
+            if g.size >= FEWEST:
+                for verdict in self._mistakes(update, g, window, before):
+                    verdict.others = best.cosine
+                    return verdict
+        if best.cosine > LEAST:
+            best.kind = "mostly"
+        return best
+
+    # -- a sound step ------------------------------------------------------------------------------
+
+    def _sound(self, update: Update, g: Array, window: list[Pass]) -> Iterator[Verdict]:
+        """Yield what each loss explains of a gradient."""
+        for loss in self._losses(update.part):
+            columns = self._columns_of(update.part, loss, window)
+            factors, rest = fit(g, [c for _, _, c in columns])
+            sign = one_sign(factors)
+            if not columns or not sign:
+                continue
+            cosine = float(np.sqrt(max(0.0, 1 - rest * rest)))
+            kind = "true" if rest < self.truth.tolerance else "unknown"
+            yield Verdict(update, kind, loss, sign, _shares(columns, factors), cosine)
+
+    def _losses(self, part: str) -> list[Any]:
+        return list(self.d_losses if part == "D" else self.g_losses)
+
+    def _columns_of(self, part: str, loss: Any, window: list[Pass]) -> list[Column]:
+        """Return the true gradient of a loss in each pass, of data and of fakes."""
+        found = []
+        for judged in window:
+            sides = ("real", "fake") if part == "D" else ("fake",)
+            for side in sides:
+                mask = judged.is_fake if side == "fake" else ~judged.is_fake
+                if mask.any():
+                    column = self._column(part, loss, side, judged, judged, judged.source, mask)
+                    if column.any():
+                        found.append((judged, side, column))
+        return found
+
+    def _column(
+        self, part: str, loss: Any, side: str, judged: Pass, weighed: Pass, made: Any, mask: Array
+    ) -> Array:
+        """Return the gradient through `judged` and `made`, with the weights of `weighed`."""
+        key = part, id(loss.real if part == "D" and side == "real" else loss.fake), side
+        key = *key, id(judged), id(weighed), id(made)
+        if key not in self._columns:
+            o = weighed.y.reshape(len(weighed.y)).astype(np.float64)
+            w = np.zeros(len(o))
+            other = self._partner(weighed, side)
+            weights = loss.real if part == "D" and side == "real" else loss.fake
+            w[mask] = weights(o[mask], other) / mask.sum()
+            w = w[:, None]
+            self._columns[key] = (
+                self.truth.of_d(judged, w) if part == "D"
+                else self.truth.of_g(judged, made, w, weighed)
+            )  # fmt: skip
+        return self._columns[key]
+
+    def _partner(self, judged: Pass, side: str) -> Array | None:
+        """Return the outputs that a loss of pairs compares with those of a pass: the nearest."""
+        want_fake = side == "real"
+        for other in sorted(self.judged, key=lambda p: abs(p.moment - judged.moment)):
+            mask = other.is_fake == want_fake
+            if mask.any() and other.play == judged.play:
+                return other.y.reshape(len(other.y)).astype(np.float64)[mask]
+        return None
+
+    # -- mistakes ----------------------------------------------------------------------------------
+
+    def _mistakes(
+        self, update: Update, g: Array, window: list[Pass], before: Array | None
+    ) -> Iterator[Verdict]:
+        """Yield the mistakes that explain a gradient exactly."""
+        losses = [loss for loss in self._losses(update.part) if not loss.is_double]
+        for loss in losses:
+            yield from self._left_over(update, g, window, before, loss)
+        for loss in losses:
+            yield from self._both(update, g, window, loss)
+        for loss in losses:
+            yield from self._stale(update, g, window, loss)
+
+    def _left_over(
+        self, update: Update, g: Array, window: list[Pass], before: Array | None, loss: Any
+    ) -> Iterator[Verdict]:
+        """Yield that a gradient of an earlier update or of the other player's step is in it."""
+        columns = self._columns_of(update.part, loss, window)
+        for foreign in self._foreign(update.part, loss, window):
+            strange = [c for _, _, c in foreign]
+            own = [c for c in columns if not foreign or c[0] not in {p for p, _, _ in foreign}]
+            for extra in ([], [before] if before is not None else []):
+                if not (strange or extra):
+                    continue
+                factors, rest = fit(g, [c for _, _, c in own] + strange + extra)
+                n = len(own)
+                ours, theirs = factors[:n], factors[n : n + len(strange)]
+                last = factors[n + len(strange) :]
+                if rest > self.truth.tolerance or (n and not ours.any()):
+                    continue
+                scale = np.abs(factors).max()
+                sign = one_sign(ours) if n else 1
+                if not sign or (theirs * sign < 0.02 * scale).any():
+                    continue
+                verdict = Verdict(update, "not-zeroed", loss, sign, _shares(own, ours))
+                verdict.cosine = float(np.sqrt(max(0.0, 1 - rest * rest)))
+                if not n:
+                    verdict.kind = "moved by the other"
+                elif len(last) and 0.02 < last[0] < 0.98 and update.grads is None:
+                    verdict.kind = "true"  # momentum
+                elif len(last) and not 0.98 < last[0] < 1.02:
+                    continue
+                verdict.detail = "the other player's step" if len(theirs) else "the update before"
+                yield verdict
+
+    def _foreign(self, part: str, loss: Any, window: list[Pass]) -> Iterator[list[Column]]:
+        """Yield gradients of the other player's loss that may be left over: none, then some."""
+        yield []
+        fakes = [p for p in window if p.source]
+        if part == "D":
+            if all(p.is_fake.all() for p in window):
+                passes = fakes
+            else:
+                first = next(p for p in window if not p.is_fake.all())
+                passes = [p for p in fakes[:-1] if p.moment < first.moment]
+            losses: list[Any] = [(-1.0, loss)]
+            losses += [(1.0, other) for other in self.g_losses if other.side == loss.side]
+        else:
+            passes = fakes[:-1]
+            losses = [(1.0, other) for other in self.g_losses if other.side == -loss.side]
+            losses.append((-1.0, loss))
+        for sign, other in losses:
+            columns = [
+                (p, "fake", sign * self._column(part, other, "fake", p, p, p.source, p.is_fake))
+                for p in passes
+            ]
+            if columns and not other.is_double:
+                yield columns
+
+    def _both(self, update: Update, g: Array, window: list[Pass], loss: Any) -> Iterator[Verdict]:
+        """Yield that D's loss and G's, on the same fakes, are in one gradient."""
+        columns = self._columns_of(update.part, loss, window)
+        fakes = [p for p in window if p.source]
+        other_side = loss.side if update.part == "D" else -loss.side
+        others = [x for x in self.g_losses if x.side == other_side and not x.is_double]
+        for other, judged in itertools.product(others, fakes[-2:]):
+            args = judged, judged, judged.source, judged.is_fake
+            extra = self._column(update.part, other, "fake", *args)
+            factors, rest = fit(g, [*(c for _, _, c in columns), extra])
+            ours = factors[:-1]
+            if rest < self.truth.tolerance and one_sign(ours) and factors[-1] * one_sign(ours) > 0:
+                if factors[-1] > 0.02 * np.abs(factors).max() and min(np.abs(ours)) > 0:
+                    yield Verdict(
+                        update, "moved by both", loss, one_sign(ours), _shares(columns, ours),
+                        float(np.sqrt(1 - rest * rest)),
+                    )  # fmt: skip
+
+    def _stale(self, update: Update, g: Array, window: list[Pass], loss: Any) -> Iterator[Verdict]:
+        """Yield that a backward pass had the cache of another forward pass."""
+        pairs = self._stale_d(window, loss) if update.part == "D" else self._stale_g(window, loss)
+        for columns, detail in pairs:
+            factors, rest = fit(g, [c for _, _, c in columns])
+            sign = one_sign(factors)
+            if rest < self.truth.tolerance and sign and np.abs(factors).min() > 0.02:
+                cosine = float(np.sqrt(1 - rest * rest))
+                shares = _shares(columns, factors)
+                yield Verdict(update, "stale-cache", loss, sign, shares, cosine, detail=detail)
+
+    def _stale_d(self, window: list[Pass], loss: DLoss) -> Iterator[tuple[list[Column], str]]:
+        reals = [p for p in window if not p.is_fake.any()][-2:]
+        fakes = [p for p in window if p.is_fake.all()][-2:]
+        for real, fake in itertools.product(reals, fakes):
+            for a, b in itertools.product(window[-4:], window[-4:]):
+                if (a is real and b is fake) or len(a.y) != len(real.y) or len(b.y) != len(fake.y):
+                    continue
+                yield (
+                    [
+                        (
+                            real,
+                            "real",
+                            self._column("D", loss, "real", a, real, None, ~real.is_fake),
+                        ),
+                        (
+                            fake,
+                            "fake",
+                            self._column("D", loss, "fake", b, fake, None, fake.is_fake),
+                        ),
+                    ],
+                    _words(a, real) if a is not real else _words(b, fake),
+                )
+
+    def _stale_g(self, window: list[Pass], loss: GLoss) -> Iterator[tuple[list[Column], str]]:
+        fakes = [p for p in window if p.source and p.is_fake.all()][-2:]
+        made = [p for p in self.made if window and p.moment < window[-1].moment][-3:]
+        for weighed, through, source in itertools.product(fakes, window[-4:], made):
+            is_right = through is weighed and weighed.source is source
+            if is_right or len({len(weighed.y), len(through.y), len(source.y)}) > 1:
+                continue
+            column = self._column("G", loss, "fake", through, weighed, source, weighed.is_fake)
+            if through is not weighed:
+                yield [(weighed, "fake", column)], _words(through, weighed)
+            else:
+                yield [(weighed, "fake", column)], "G's backward pass had the cache of other noise"
+
+
+def _words(through: Pass, right: Pass) -> str:
+    """Return which cache D's backward pass had, and which it needs."""
+    names = ["fakes" if p.source else "data" for p in (right, through)]
+    names[1] = f"other {names[1]}" if names[0] == names[1] else names[1]
+    return f"the gradient of D's outputs for {names[0]} went back through the cache of {names[1]}"
+
+
+def gradient_of(update: Update) -> Array:
+    """Return the gradient that an update went down, whatever its optimizer made of it."""
+    change = update.after - update.before
+    grads = update.grads
+    if grads is None or not grads.any():
+        return -change
+    along = max((cosine(change, g) for g in (grads, np.sign(grads))), key=abs)
+    if along > 0.9:  # the optimizer climbs
+        return -grads
+    is_sgd = abs(along) < 0.05
+    return -change if is_sgd else grads
+
+
+def cosine(a: Array, b: Array) -> float:
+    """Return the cosine of the angle between two vectors; 0 if one is zero."""
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / lengths if lengths else 0.0
+
+
+def fit(g: Array, columns: list[Array]) -> tuple[Array, float]:
+    """Return the factors of the columns whose sum is nearest to g, and how much of g is left."""
+    if not columns:
+        return np.zeros(0), 1.0
+    a = np.stack(columns, axis=1).astype(np.float64)
+    lengths = np.linalg.norm(a, axis=0)
+    lengths[lengths == 0] = 1
+    factors = np.linalg.lstsq(a / lengths, g, rcond=1e-9)[0]
+    rest = float(np.linalg.norm(g - a @ (factors / lengths)) / np.linalg.norm(g))
+    factors[np.abs(factors) < 0.01 * np.abs(factors).max()] = 0  # rounding
+    return factors / lengths, rest
+
+
+def one_sign(factors: Array) -> int:
+    """Return the sign that all factors share; 0 if they do not."""
+    if (factors >= 0).all():
+        return int(factors.any())
+    return -1 if (factors <= 0).all() else 0
+
+
+def _shares(columns: list[Column], factors: Array) -> list[tuple[Pass, str, float]]:
+    pairs = zip(columns, factors, strict=True)
+    return [(judged, side, float(f)) for (judged, side, _), f in pairs if f]

@@ -1,0 +1,310 @@
+"""From what a step did to findings: each kind of mistake of a game that is stepped by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..backend import Array
+from ..optim import Adam
+from .explaining import Verdict
+from .playing import as_rows
+from .recording import Pass, Recording
+from .report import Finding, Measurement
+
+OTHER = {"G": "D", "D": "G"}
+
+
+@dataclass
+class Seen:
+    """What was seen of a step: the recording, and a verdict on each update of each player."""
+
+    recording: Recording
+    x: Array | None
+    gets_data: bool
+    gets_noise: bool
+    verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
+
+    @property
+    def plays(self) -> int:
+        """How often the step was played."""
+        return 1 + max(
+            (e.play for e in (*self.recording.passes, *self.recording.updates)), default=0
+        )
+
+    def name_of(self, part: str) -> str:
+        """Return the name of the loss that explains most updates of a player."""
+        names = Counter(v.loss.name for v in self.verdicts.get(part, []) if v.loss)
+        return names.most_common(1)[0][0] if names else "unknown"
+
+    def side_of(self, part: str) -> int:
+        """Return which way most updates of a player push D's outputs: see `Verdict.side`."""
+        return int(np.sign(sum(v.side for v in self.verdicts.get(part, []))))
+
+    def most(self, part: str, kind: str) -> list[Verdict]:
+        """Return the verdicts of a kind on a player if they are usual, not an accident."""
+        found = [v for v in self.verdicts.get(part, []) if v.kind == kind]
+        plays = {u.play for u in self.recording.of(part)}
+        return found if 2 * len({v.update.play for v in found}) >= len(plays) else []
+
+    def batches(self) -> list[Measurement]:
+        """Return whether noise and data changed from call to call."""
+        rows = []
+        for name, inputs in (("noise", self.noise()), ("data", self.data())):
+            if inputs:
+                same = sum(_same(a, b) for a, b in zip(inputs, inputs[1:], strict=False))
+                pairs = len(inputs) - 1
+                rows.append(Measurement(f"calls with the {name} of the one before", str(same),
+                                        f"0 of {pairs}"))  # fmt: skip
+        return rows
+
+    def noise(self) -> list[Array]:
+        """Return all inputs of G whose samples D has judged, for each call of the step."""
+        used = {id(p.source) for p in self.recording.passes if p.source}
+        return self._inputs([p for p in self.recording.passes if id(p) in used])
+
+    def data(self) -> list[Array]:
+        """Return all data that D has judged, for each call of the step."""
+        passes = [p for p in self.recording.passes if p.part == "D" and not p.is_fake.all()]
+        return self._inputs(passes)
+
+    def _inputs(self, passes: list[Pass]) -> list[Array]:
+        found = []
+        for play in range(self.plays):
+            rows = [as_rows(p.x)[~p.is_fake] for p in passes if p.play == play]
+            if rows:
+                found.append(np.concatenate(rows))
+        return found
+
+
+def find(seen: Seen) -> Iterator[Finding]:
+    """Yield what is wrong with a step."""
+    yield from _not_trained(seen)
+    yield from _same_batches(seen)
+    yield from _moved_by_the_other(seen)
+    yield from _signs(seen)
+    for part in ("D", "G"):
+        yield from _mistakes_of(seen, part)
+    yield from _scale(seen)
+
+
+def _not_trained(seen: Seen) -> Iterator[Finding]:
+    for part in ("D", "G"):
+        if seen.recording.of(part):
+            continue
+        calls = seen.recording.backward_calls.get(part, 0)
+        others = len(seen.recording.of(OTHER[part]))
+        why = f"{part} had {calls} calls of backward, and no parameter of it changed"
+        why += f"; {OTHER[part]} changed {others} times" if others else ""
+        yield Finding(
+            f"{part.lower()}-not-trained", "fault",
+            f"{part} does not change in {seen.plays} calls of the step.", why,
+            f"Call {part}'s optimizer after {part}'s backward pass, check that it is bound to {part} "
+            "and that its learning rate is not 0, and look whether the gradient is 0.",
+        )  # fmt: skip
+
+
+def _same_batches(seen: Seen) -> Iterator[Finding]:
+    noise, data = seen.noise(), seen.data()
+    pairs = list(zip(noise, noise[1:], strict=False))
+    if pairs and all(_same(a, b) for a, b in pairs) and not seen.gets_noise:
+        yield Finding(
+            "same-noise", "fault", "G gets the same noise in every call of the step.",
+            f"{len(noise)} calls, {len(noise[0])} rows of noise, all equal",
+            "Draw new noise in each step, from one generator that is made once, before the loop.",
+        )  # fmt: skip
+    pairs = list(zip(data, data[1:], strict=False))
+    if pairs and all(_same(a, b) for a, b in pairs) and not seen.gets_data:
+        rows = len(np.unique(data[0], axis=0))
+        whole = len(np.unique(as_rows(seen.x), axis=0)) if seen.x is not None else 0
+        if rows < whole or seen.x is None:
+            yield Finding(
+                "same-data", "fault" if whole else "warning",
+                "D gets the same minibatch of data in every call of the step.",
+                f"{len(data)} calls, {rows} different rows" + (f" of {whole}" if whole else ""),
+                "Draw another minibatch in each step, such as x[rng.integers(len(x), size=n)].",
+            )  # fmt: skip
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0))
+
+
+def _moved_by_the_other(seen: Seen) -> Iterator[Finding]:
+    for part in ("D", "G"):
+        strange = seen.most(part, "moved by the other") + seen.most(part, "moved by both")
+        exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
+        home = _home_side(seen, part)
+        strange += [v for v in exact if home and v.side == -home and _is_second(v, exact)]
+        if not strange:
+            continue
+        v = strange[0]
+        yield Finding(
+            f"{part.lower()}-moved-by-{OTHER[part].lower()}-step", "fault",
+            f"The step of {OTHER[part]} moves {part} too, and down the loss of {OTHER[part]}.",
+            f"{part} changed {len(seen.recording.of(part))} times in {seen.plays} calls of the step; "
+            f"cosine between the gradient of {len(strange)} of these changes and the true gradient "
+            f"of {OTHER[part]}'s loss{' with its own' * (v.kind == 'moved by both')}: {v.cosine:.3f}",
+            f"In the step of {OTHER[part]} change the parameters of {OTHER[part]} alone: "
+            + ("treat the fakes as data there, and go back through D only." if part == "G"
+               else "take D's gradient in its input, and leave D's optimizer alone."),
+        )  # fmt: skip
+
+
+def _home_side(seen: Seen, part: str) -> int:
+    """Return the way in which a player pushes when it plays for itself."""
+    exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
+    if part == "D":  # with data it plays for itself
+        exact = [v for v in exact if any(side == "real" for _, side, _ in v.shares)]
+        return int(np.sign(sum(v.side for v in exact)))
+    sides = {v.side for v in exact}
+    return seen.side_of("D") if len(sides) == 2 else 0
+
+
+def _is_second(v: Verdict, exact: list[Verdict]) -> bool:
+    """Whether the player has changed for itself in the same call, too."""
+    return any(w.update.play == v.update.play and w.side == -v.side for w in exact)
+
+
+def _signs(seen: Seen) -> Iterator[Finding]:
+    d, g = seen.side_of("D"), seen.side_of("G")
+    verdicts_d = [v for v in seen.verdicts.get("D", []) if v.kind == "true"]
+    verdicts_g = [v for v in seen.verdicts.get("G", []) if v.kind == "true"]
+    if _same_label(verdicts_d):
+        v = verdicts_d[0]
+        yield Finding(
+            "labels-swapped", "fault", "D learns the same label for data and for fakes.",
+            f"label of data {v.loss.labels[0]:g}, of fakes {v.loss.labels[1]:g}; cosine of D's "
+            f"gradient with that of this loss: {v.cosine:.3f}",
+            "Give data the label 1 and fakes the label 0 in D's step.",
+        )  # fmt: skip
+        return
+    if not d or not g or d == g or _home_side(seen, "G"):
+        return
+    if d == 1:
+        v = max(verdicts_g or seen.verdicts["G"], key=lambda v: v.cosine)
+        yield Finding(
+            "wrong-sign", "fault",
+            "G moves up its loss: its step makes D surer that the fakes are fakes.",
+            f"cosine between G's change and the change down its true gradient: {-v.cosine:.2f}",
+            "Change the sign of G's gradient (or give the fakes the label of data in G's loss).",
+        )  # fmt: skip
+        return
+    v = max(verdicts_d or seen.verdicts["D"], key=lambda v: v.cosine)
+    if v.sign < 0 or not v.loss.labels:
+        yield Finding(
+            "wrong-sign", "fault", "D moves up its loss: it raises its output for fakes.",
+            f"cosine between D's change and the change down its true gradient: {-v.cosine:.2f}",
+            "Change the sign of D's gradient, or of its update.",
+        )  # fmt: skip
+    else:
+        yield Finding(
+            "labels-swapped", "fault",
+            "D learns to call data fake and fakes real, and G seeks what D calls real.",
+            f"label of data {v.loss.labels[0]:g}, of fakes {v.loss.labels[1]:g}; cosine of D's "
+            f"gradient with that of this loss: {v.cosine:.3f}",
+            "Give data the label 1 and fakes the label 0 in D's step, or swap G's label too.",
+        )  # fmt: skip
+
+
+def _same_label(verdicts: list[Verdict]) -> bool:
+    same = [v for v in verdicts if v.loss.labels and v.loss.side == 0]
+    return 2 * len(same) > len(verdicts)
+
+
+def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
+    verdicts = seen.verdicts.get(part, [])
+    if found := seen.most(part, "not-zeroed"):
+        v = found[-1]
+        yield Finding(
+            "not-zeroed", "fault",
+            f"The gradient that moves {part} still holds that of {v.detail}.",
+            f"cosine with the true gradient alone: {v.others:.3f}; with what was left over added: "
+            f"{v.cosine:.3f}; in {len(found)} of {len(verdicts)} updates",
+            f"Set {part}'s gradients to zero at the start of its step: {part}.zero_grad().",
+        )  # fmt: skip
+    if found := seen.most(part, "stale-cache"):
+        v = found[0]
+        yield Finding(
+            "stale-cache", "fault",
+            f"A backward pass in {part}'s step uses the cache of another forward pass: {v.detail}.",
+            f"cosine with the true gradient: {v.others:.3f}; with that of the wrong cache: "
+            f"{v.cosine:.3f}; in {len(found)} of {len(verdicts)} updates",
+            "Hand each backward pass the cache of its own forward pass, or run the forward pass again "
+            "just before it.",
+        )  # fmt: skip
+    exact = [v for v in verdicts if v.kind == "true"]
+    double = [v for v in exact if v.loss.is_double]
+    if double and 2 * len(double) > len(exact):
+        yield Finding(
+            "double-sigmoid", "fault",
+            f"D's output goes through a sigmoid twice in the loss of {part}.",
+            f"cosine of {part}'s gradient with that of a loss with two sigmoids: "
+            f"{double[0].cosine:.4f}; outputs of D from {_range(double)}",
+            "End D in a logit and use bce_with_logits, or keep the Sigmoid and use bce.",
+        )  # fmt: skip
+    unknown = [v for v in verdicts if v.kind == "unknown"]
+    if (unknown and 2 * len(unknown) > len(verdicts)) or (not verdicts and seen.recording.of(part)):
+        best = max((v.cosine for v in unknown), default=0.0)
+        yield Finding(
+            "gradient-unknown", "note",
+            f"The changes of {part} follow the gradient of no loss that is known here.",
+            f"best cosine {best:.2f}, in {len(unknown)} of {len(verdicts)} updates"
+            if verdicts else "D's passes with fakes and data, of one output a sample, were not seen",
+            "This says nothing against it; if the loss is a usual one, compare its gradient with "
+            "nn.check_gradients.",
+        )  # fmt: skip
+
+
+def _range(verdicts: list[Verdict]) -> str:
+    outputs = np.concatenate([p.y.ravel() for v in verdicts for p, _, _ in v.shares])
+    return f"{outputs.min():.2f} to {outputs.max():.2f}"
+
+
+def _scale(seen: Seen) -> Iterator[Finding]:
+    """Compare the sizes of gradients: a mean has the factor 1, a sum the minibatch's size."""
+    sums: dict[str, set[bool]] = {"real": set(), "fake": set(), "G": set()}
+    evidence = []
+    for part in ("D", "G"):
+        for v in seen.verdicts.get(part, []):
+            if v.kind != "true" or v.update.grads is None:
+                continue
+            for judged, side, factor in v.shares:
+                n = int((judged.is_fake if side == "fake" else ~judged.is_fake).sum())
+                if n > 3 and (kind := _sum_or_mean(abs(factor), n)) is not None:
+                    key = "G" if part == "G" else side
+                    sums[key].add(kind)
+                    evidence.append(f"{part}, {side}: {abs(factor):.3g} times the mean's gradient")
+    kinds = {key: s.pop() if len(s) == 1 else None for key, s in sums.items()}
+    text = "; ".join(dict.fromkeys(evidence))
+    if kinds["real"] is not None and kinds["fake"] is not None and kinds["real"] != kinds["fake"]:
+        yield Finding(
+            "scale", "warning",
+            "D's gradient is a sum over the minibatch in one half of its loss, a mean in the other.",
+            text, "Divide both halves by the number of samples.",
+        )  # fmt: skip
+    elif kinds["fake"] is not None and kinds["G"] is not None and kinds["fake"] != kinds["G"]:
+        invariant = all(isinstance(u.by, Adam) for u in seen.recording.updates)
+        yield Finding(
+            "scale", "note" if invariant else "warning",
+            "The gradient of one player is a sum over the minibatch, that of the other a mean.",
+            text, "Divide the gradient by the number of samples where the loss is a mean.",
+        )  # fmt: skip
+    elif True in (kinds["fake"], kinds["G"]):
+        yield Finding(
+            "scale", "note", "The gradients are sums over the minibatch, not means.", text,
+            "Divide by the number of samples, so that the learning rate does not depend on it.",
+        )  # fmt: skip
+
+
+def _sum_or_mean(factor: float, n: int) -> bool | None:
+    """Return True for a sum, False for a mean; losses of squares have 1/2 or 1 before them."""
+    for c in (1.0, 2.0, 0.5):
+        if abs(factor / c - n) < 0.02 * n:
+            return True
+        if abs(factor / c - 1) < 0.02:
+            return False
+    return None

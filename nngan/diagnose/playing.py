@@ -1,0 +1,157 @@
+"""Play a step of the user's a few times, and leave everything as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from .kept import Kept
+from .parts import Part
+from .recording import Recorder, Recording, link
+
+NAMES = {
+    "G": ("g", "gen", "generator", "netg", "g_net"),
+    "D": ("d", "disc", "discriminator", "critic", "netd", "d_net"),
+    "x": ("x", "x_batch", "batch", "xb", "real", "real_batch", "data", "images", "x_real",
+          "real_images", "minibatch"),
+    "z": ("z", "z_batch", "noise", "latent", "zb"),
+    "y": ("y", "y_batch", "labels", "label", "classes"),
+}  # fmt: skip
+MOST = 12  # calls of the step, until both players have moved
+
+
+class Play:
+    """A step of the user's, with what it needs.
+
+    Parameters
+    ----------
+    step : callable
+        Its arguments are found by their names: G, D, x, z, y, and the usual other names of these.
+        Without arguments it takes everything from its surroundings.
+    G, D : object
+    x, labels : array or None
+        Data, from which each call gets another minibatch.
+    batch_size, latent_dim : int or None
+    """
+
+    def __init__(
+        self, step: Callable[..., Any], G: Any, D: Any, x: Any, labels: Any,
+        batch_size: int, latent_dim: int | None, seed: int,
+    ) -> None:  # fmt: skip
+        self.step, self.x, self.labels, self.batch_size = step, x, labels, batch_size
+        self.latent_dim = latent_dim or getattr(G, "n_in", None)
+        self.seed = seed
+        self.given = {"G": G, "D": D}
+        self.parts = [Part("G", G), Part("D", D)]
+        self.wanted = _wanted(step)
+        self._check()
+
+    @property
+    def gets_data(self) -> bool:
+        """Whether the step is handed its minibatch."""
+        return "x" in self.wanted
+
+    @property
+    def gets_noise(self) -> bool:
+        """Whether the step is handed its noise."""
+        return "z" in self.wanted
+
+    def record(self, least: int) -> Recording:
+        """Play at least `least` calls, and more until both players have moved; restore all."""
+        kept = Kept(self.step, *self.given.values())
+        try:
+            if not all(part.is_ours for part in self.parts):
+                self._find_parameters(kept)
+            recorder = Recorder(self.parts, kept.objects)
+            with recorder.watching():
+                for i in range(MOST):
+                    recorder.play = i
+                    self._call(i)
+                    recorder.look()
+                    moved = {u.part for u in recorder.recording.updates}
+                    if i + 1 >= least and moved == {"G", "D"}:
+                        break
+        finally:
+            kept.restore()
+        link(recorder.recording)
+        return recorder.recording
+
+    def restoring(self) -> Kept:
+        """Return the state of now, for what moves it afterwards."""
+        return Kept(self.step, *self.given.values())
+
+    def _find_parameters(self, kept: Kept) -> None:
+        """Play once, to see inputs, and find which arrays move the outputs of the networks."""
+        recorder = Recorder(self.parts, kept.objects)
+        with recorder.watching():
+            self._call(0)
+        kept.restore()
+        for part in self.parts:
+            seen = [p for p in recorder.recording.passes if p.part == part.name]
+            if seen and not part.is_ours:
+                part.narrow(seen[0].x)
+        kept.restore()
+
+    def _call(self, i: int) -> None:
+        random = np.random.default_rng([self.seed, i])
+        options: dict[str, Any] = dict(self.given)
+        n = self.batch_size
+        if self.gets_data or "y" in self.wanted:
+            rows = random.choice(len(self.x), n, replace=n > len(self.x))
+            options["x"] = self.x[rows]
+            options["y"] = None if self.labels is None else self.labels[rows]
+        if self.gets_noise:
+            options["z"] = random.standard_normal((n, self.latent_dim)).astype(self._dtype())
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.step(*(options[name] for name in self.wanted))
+
+    def _dtype(self) -> Any:
+        return getattr(self.given["G"], "dtype", np.asarray(self.x).dtype)
+
+    def _check(self) -> None:
+        if self.gets_data and self.x is None:
+            raise ValueError(
+                "step takes a minibatch of data: pass x, an array of shape (N, features)"
+            )
+        if self.gets_noise and self.latent_dim is None:
+            raise ValueError("step takes noise, and G does not say of which width: pass latent_dim")
+        if "y" in self.wanted and self.labels is None:
+            raise ValueError("step takes labels: pass labels, one for each row of x")
+        for part in self.parts:
+            if not part.params().size:
+                raise ValueError(
+                    f"{part.name} must be a Sequential, or an object that holds its parameters in "
+                    f"NumPy arrays of floats, got {type(part.network).__name__}"
+                )
+
+
+def _wanted(step: Callable[..., Any]) -> list[str]:
+    """Return what each argument of a step is for: "G", "D", "x", "z", "y"."""
+    wanted = []
+    for name, parameter in inspect.signature(step).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        found = next((key for key, names in NAMES.items() if name.lower() in names), None)
+        if found is not None and parameter.kind is not parameter.KEYWORD_ONLY:
+            wanted.append(found)
+        elif parameter.default is parameter.empty:
+            raise ValueError(
+                f"step has an argument {name!r} that diagnose cannot fill: name its arguments G, D, "
+                "x (a minibatch of data), z (noise) and y (labels), or give it none and let it use "
+                "variables around it"
+            )
+        else:
+            break
+    return wanted
+
+
+def as_rows(x: Any) -> Array:
+    """Return an array with one flat row for a sample."""
+    x = np.asarray(x)
+    return x.reshape(len(x), -1)

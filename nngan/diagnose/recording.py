@@ -1,0 +1,261 @@
+"""What a step does: each pass of a network, and each change of its parameters, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from .parts import Part
+
+WATCHED = ("step", "update", "zero_grad", "zero_grads", "apply_gradients")
+
+
+@dataclass(eq=False)
+class Pass:
+    """One forward pass of a network.
+
+    Attributes
+    ----------
+    part : str
+        "G" or "D".
+    x, y : array
+        Input and output, each with one row for a sample.
+    params : array
+        The network's parameters at that time.
+    caches : list of object
+        What the layers of a `Sequential` kept.
+    moment, play : int
+        Its place among all events, and the call of the step that it belongs to.
+    source : Pass or None
+        The pass of G that made this input of D, or a part of it.
+    rows, columns : slice
+        Where G's output is in the input; `factor` is the number it was multiplied by.
+    """
+
+    part: str
+    x: Array
+    y: Array
+    params: Array
+    caches: list[Any]
+    moment: int
+    play: int
+    source: Pass | None = None
+    rows: slice = field(default_factory=lambda: slice(0, 0))
+    columns: slice = field(default_factory=lambda: slice(None))
+    factor: float = 1.0
+
+    @property
+    def is_fake(self) -> Array:
+        """Whether each row was made by G, shape (N,)."""
+        mask = np.zeros(len(self.x), bool)
+        mask[self.rows] = self.source is not None
+        return mask
+
+
+@dataclass(eq=False)
+class Update:
+    """One change of a network's parameters.
+
+    Attributes
+    ----------
+    before, after : array
+    grads : array or None
+        What the network kept as its gradient then.
+    by : object
+        The optimizer that did it, if one was seen.
+    """
+
+    part: str
+    before: Array
+    after: Array
+    grads: Array | None
+    by: Any
+    moment: int
+    play: int
+
+
+@dataclass
+class Recording:
+    """All that was seen, in its order."""
+
+    passes: list[Pass] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+    initial: dict[str, Array | None] = field(default_factory=dict)
+    backward_calls: dict[str, int] = field(default_factory=dict)
+
+    def of(self, part: str) -> list[Update]:
+        """Return the updates of one player."""
+        return [u for u in self.updates if u.part == part]
+
+
+class Recorder:
+    """Watches networks and optimizers while a step is played."""
+
+    def __init__(self, parts: list[Part], objects: list[Any]) -> None:
+        self.parts = parts
+        self.recording = Recording(initial={part.name: part.grads() for part in parts})
+        self.last = {part.name: part.params() for part in parts}
+        self.kept_grads = dict(self.recording.initial)
+        self.moved_since: dict[str, bool] = {part.name: False for part in parts}
+        self.open: list[tuple[Part, Pass, Any]] = []
+        self.moment = self.play = 0
+        own = {id(layer) for part in parts for layer in [part.network, *part.layers]}
+        self.others = [o for o in objects if id(o) not in own and not isinstance(o, type)]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Put watchers around the passes and the optimizers' methods, and take them away."""
+        with ExitStack() as stack:
+            layers = {id(layer): layer for part in self.parts for layer in part.layers}
+            for layer in layers.values():
+                self._wrap(stack, layer, "forward", self._forward)
+                self._wrap(stack, layer, "backward", self._backward)
+            for part in self.parts:
+                for name in WATCHED:
+                    self._wrap(stack, part.network, name, self._method)
+            for other in self.others:
+                for name in WATCHED:
+                    if _is_method(other, name):
+                        self._wrap(stack, other, name, self._method)
+            yield
+
+    def _wrap(self, stack: ExitStack, owner: Any, name: str, around: Callable[..., Any]) -> None:
+        original = getattr(owner, name, None)
+        if not callable(original):
+            return
+        try:
+            before = dict(vars(owner))
+            vars(owner)[name] = lambda *args, **options: around(owner, original, args, options)
+        except TypeError:  # an object with slots: what it does is seen at the next event
+            return
+
+        def unwrap() -> None:
+            if name in before:
+                vars(owner)[name] = before[name]
+            else:
+                vars(owner).pop(name, None)
+
+        stack.callback(unwrap)
+
+    def look(self, by: Any = None, grads: dict[str, Array | None] | None = None) -> None:
+        """Note which networks have changed since the last look."""
+        self.moment += 1
+        for part in self.parts:
+            now = part.params()
+            if now.shape == self.last[part.name].shape and np.array_equal(
+                now, self.last[part.name]
+            ):
+                continue
+            then = self.last[part.name]
+            self.last[part.name] = now
+            if by is None and not self.moved_since[part.name] and part.has_backward:
+                continue  # no gradient since the last update: weights clipped, or an average copied
+            kept = grads[part.name] if grads else self.kept_grads[part.name]
+            if now.shape == then.shape:
+                self.recording.updates.append(
+                    Update(part.name, then, now, kept, by, self.moment, self.play)
+                )
+            self.moved_since[part.name] = False
+
+    # -- the watchers ------------------------------------------------------------------------------
+
+    def _method(self, owner: Any, original: Any, args: Any, options: Any) -> Any:
+        self.look()
+        grads = {part.name: part.grads() for part in self.parts}
+        try:
+            return original(*args, **options)
+        finally:
+            self.look(owner, grads)
+
+    def _forward(self, layer: Any, original: Any, args: Any, options: Any) -> Any:
+        self.look()
+        result = original(*args, **options)
+        x = np.array(args[0] if args else next(iter(options.values())))
+        is_pair = isinstance(result, tuple) and len(result) > 1
+        y, cache = (result[0], result[1]) if is_pair else (result, None)
+        given = args[0] if args else None
+        for i, (part, current, out) in reversed(list(enumerate(self.open))):
+            depth = len(current.caches)
+            if depth < len(part.layers) and part.layers[depth] is layer:
+                if out is given or np.array_equal(out, x):
+                    current.caches.append(cache)
+                    self.open[i] = part, current, y
+                    self._close(i, y)
+                    return result
+        for part in self.parts:
+            if part.layers[0] is layer:
+                params = self.last[part.name]
+                new = Pass(part.name, x, x, params, [cache], self.moment, self.play)
+                self.open.append((part, new, y))
+                self._close(len(self.open) - 1, y)
+        return result
+
+    def _close(self, i: int, y: Any) -> None:
+        """Keep a pass that has gone through all layers."""
+        part, current, _ = self.open[i]
+        if len(current.caches) == len(part.layers):
+            current.y = np.array(y)
+            self.recording.passes.append(current)
+            del self.open[i]
+
+    def _backward(self, layer: Any, original: Any, args: Any, options: Any) -> Any:
+        self.look()
+        result = original(*args, **options)
+        for part in self.parts:
+            if any(own is layer for own in part.layers):
+                calls = self.recording.backward_calls
+                calls[part.name] = calls.get(part.name, 0) + 1
+                self.moved_since[part.name] = True
+                self.kept_grads[part.name] = part.grads()
+        self.look()  # a backward pass of the user's own may move the parameters itself
+        return result
+
+
+def _is_method(owner: Any, name: str) -> bool:
+    return callable(getattr(type(owner), name, None))
+
+
+def link(recording: Recording) -> None:
+    """Find, for each input of D, the output of G that is in it."""
+    made: list[Pass] = []
+    for current in sorted(recording.passes, key=lambda p: p.moment):
+        if current.part == "G":
+            made.append(current)
+            continue
+        for source in reversed(made[-20:]):
+            if _contains(current, source):
+                break
+
+
+def _contains(current: Pass, source: Pass) -> bool:
+    """Whether rows of D's input are G's output, perhaps scaled, and note which."""
+    x, y = current.x.reshape(len(current.x), -1), source.y.reshape(len(source.y), -1)
+    n, width = y.shape
+    if len(x) < n or x.shape[1] < width:
+        return False
+    for columns in (slice(0, width), slice(x.shape[1] - width, x.shape[1])):
+        part = x[:, columns]
+        starts = [0, len(x) - n, *np.flatnonzero((part == y[0]).all(axis=1)).tolist()]
+        for start in starts:
+            rows = slice(start, start + n)
+            if start + n <= len(x) and (factor := _factor(part[rows], y)):
+                current.source, current.rows, current.factor = source, rows, factor
+                current.columns = columns if x.shape[1] > width else slice(None)
+                return True
+    return False
+
+
+def _factor(a: Array, y: Array) -> float:
+    """Return the number b of ``a = b y + c``, noise aside; 0 if that does not explain a."""
+    if np.array_equal(a, y):
+        return 1.0
+    a, y = a - a.mean(axis=0), y - y.mean(axis=0)
+    energy = float((y * y).sum())
+    b = float((a * y).sum()) / energy if energy else 0.0
+    rest = a - b * y
+    return b if (rest * rest).sum() < 0.1 * (a * a).sum() else 0.0

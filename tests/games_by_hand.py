@@ -1,0 +1,520 @@
+"""Games that are stepped by hand, broken and healthy, in the styles in which people write them.
+
+Each function makes a game and returns ``step, G, D``. `BROKEN` names the finding of each broken one.
+"""
+
+import itertools
+
+import numpy as np
+
+import nngan as nn
+
+N, LATENT, WIDTH = 16, 4, 8
+
+
+def data(n=200):
+    """Data with some structure: two clusters of rows, in (0, 1)."""
+    rng = np.random.default_rng(0)
+    centre = np.where(rng.random((n, 1)) < 0.5, 0.3, 0.7)
+    return np.clip(centre + 0.1 * rng.standard_normal((n, WIDTH)), 0.01, 0.99).astype(np.float32)
+
+
+X = data()
+
+
+def networks(seed=1, squashed=False, dtype="float32", dropout=False, batchnorm=False):
+    middle = [nn.BatchNorm(16)] if batchnorm else []
+    G = nn.Sequential(
+        nn.Linear(LATENT, 16), *middle, nn.LeakyReLU(0.2), nn.Linear(16, WIDTH), nn.Sigmoid(),
+        seed=seed, dtype=dtype,
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Linear(WIDTH, 16), nn.LeakyReLU(0.2), *([nn.Dropout(0.3)] if dropout else []),
+        nn.Linear(16, 1), *([nn.Sigmoid()] if squashed else []), seed=seed + 1, dtype=dtype,
+    )  # fmt: skip
+    return G, D
+
+
+class Draw:
+    """Where a step takes its minibatches from."""
+
+    def __init__(self, dtype=np.float32):
+        self.rng = np.random.default_rng(3)
+        self.dtype = dtype
+
+    def data(self):
+        return X[self.rng.integers(len(X), size=N)].astype(self.dtype)
+
+    def noise(self):
+        return self.rng.standard_normal((N, LATENT)).astype(self.dtype)
+
+
+def game(
+    *, squashed=False, zero_d=True, zero_g=True, d_labels=(1.0, 0.0), g_label=1.0, g_sign=1.0,
+    d_sign=1.0, loss=None, same_noise=False, same_data=False, stale=None, scale_g=1.0,
+    scale_d=1.0, skip=None, extra=None, optimizer=nn.SGD, lr=0.05, d_steps=1, smooth=0.0,
+    detach=True, both=False, one_pass=False, dropout=False, batchnorm=False,
+):  # fmt: skip
+    """Return the game of a tutorial, with a switch for each mistake."""
+    G, D = networks(squashed=squashed, dropout=dropout, batchnorm=batchnorm)
+    draw = Draw()
+    d_opt = optimizer(lr).bind(G if skip == "bound" else D)
+    g_opt = optimizer(lr).bind(G)
+    loss = loss or (nn.bce if squashed else nn.bce_with_logits)
+    fixed_z, fixed_x = draw.noise(), draw.data()
+
+    def step():
+        for _ in range(d_steps):
+            x = fixed_x if same_data else draw.data()
+            z = fixed_z if same_noise else draw.noise()
+            fake, g_cache = G.forward(z)
+            real_out, real_cache = D.forward(x)
+            fake_out, fake_cache = D.forward(fake)
+            d_real = d_sign * scale_d * loss(real_out, d_labels[0] - smooth)[1]
+            d_fake = d_sign * scale_d * loss(fake_out, d_labels[1])[1]
+            if zero_d:
+                D.zero_grad()
+            D.backward(d_real, fake_cache if stale == "D" else real_cache)
+            dx = D.backward(d_fake, fake_cache)
+            if not detach:
+                G.zero_grad()
+                G.backward(dx, g_cache)
+            if skip != "D":
+                d_opt.step()
+            if not detach:
+                g_opt.step()
+        z = fixed_z if same_noise else draw.noise()
+        fake, g_cache = G.forward(z)
+        fake_out, fake_cache = D.forward(fake)
+        d_out = g_sign * scale_g * loss(fake_out, g_label)[1]
+        if both:
+            D.zero_grad()
+        dx = D.backward(d_out, real_cache if stale == "G" else fake_cache)
+        if zero_g:
+            G.zero_grad()
+        G.backward(dx, g_cache)
+        if skip != "G":
+            g_opt.step()
+        if both:
+            d_opt.step()
+
+    return step, G, D
+
+
+def sum_loss(logits, target):
+    """A loss whose gradient is a sum over the minibatch."""
+    loss, d = nn.bce_with_logits(logits, target)
+    return loss, d * len(logits)
+
+
+# -- broken games in other styles -----------------------------------------------------------------
+
+
+class Dense:
+    """A layer as many write it: its one cache is overwritten by the next forward pass."""
+
+    def __init__(self, n_in, n_out, rng, squash=None):
+        self.W = rng.standard_normal((n_in, n_out)) * np.sqrt(2 / (n_in + n_out))
+        self.b = np.zeros(n_out)
+        self.squash = squash
+
+    def forward(self, x):
+        self.x = x
+        self.a = x @ self.W + self.b
+        if self.squash == "relu":
+            return np.maximum(self.a, 0.1 * self.a)
+        if self.squash == "sigmoid":
+            self.y = 1 / (1 + np.exp(-self.a))
+            return self.y
+        return self.a
+
+    def backward(self, dy):
+        if self.squash == "relu":
+            dy = dy * np.where(self.a > 0, 1, 0.1)
+        if self.squash == "sigmoid":
+            dy = dy * self.y * (1 - self.y)
+        self.dW, self.db = self.x.T @ dy, dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class Net:
+    """A network of such layers."""
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy):
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+        return dy
+
+    def update(self, lr):
+        for layer in self.layers:
+            layer.W -= lr * layer.dW
+            layer.b = layer.b - lr * layer.db
+
+
+def own_networks():
+    rng = np.random.default_rng(0)
+    G = Net(Dense(LATENT, 16, rng, "relu"), Dense(16, WIDTH, rng, "sigmoid"))
+    D = Net(Dense(WIDTH, 16, rng, "relu"), Dense(16, 1, rng, "sigmoid"))
+    return G, D
+
+
+class OwnGAN:
+    """A game in a class, with probabilities and the gradient of the textbook."""
+
+    def __init__(self, one_slot=False, sign=1.0, swapped=False, always_update=False):
+        self.G, self.D = own_networks()
+        self.one_slot, self.sign, self.swapped = one_slot, sign, swapped
+        self.always_update = always_update
+        np.random.seed(5)  # noqa: NPY002
+
+    def slope(self, p, target):
+        return (-(target / p) + (1 - target) / (1 - p)) / len(p)
+
+    def train_step(self, batch):
+        z = np.random.randn(len(batch), LATENT)  # noqa: NPY002
+        fake = self.G.forward(z)
+        one, zero = (0, 1) if self.swapped else (1, 0)
+        if self.one_slot:
+            p_real = self.D.forward(batch)
+            p_fake = self.D.forward(fake)
+            self.D.backward(self.slope(p_real, one))
+            first = [(d.dW, d.db) for d in self.D.layers]
+            self.D.backward(self.slope(p_fake, zero))
+        else:
+            self.D.backward(self.slope(self.D.forward(batch), one))
+            first = [(d.dW, d.db) for d in self.D.layers]
+            self.D.backward(self.slope(self.D.forward(fake), zero))
+        for layer, (dW, db) in zip(self.D.layers, first, strict=True):
+            layer.dW += dW
+            layer.db += db
+        self.D.update(0.1)
+        z = np.random.randn(len(batch), LATENT)  # noqa: NPY002
+        p = self.D.forward(self.G.forward(z))
+        self.G.backward(self.sign * self.D.backward(self.slope(p, 1)))
+        self.G.update(0.1)
+        if self.always_update:
+            self.D.update(0.1)
+
+
+def own(**options):
+    gan = OwnGAN(**options)
+    return gan.train_step, gan.G, gan.D
+
+
+def layer_by_layer(squash_twice=False, same_seed=False):
+    """The style of examples/minimal_gan.py: only layers, the game's optimizers beside them."""
+    G, D = networks(squashed=True)
+    g1, leaky_g, g2, sig = G.layers
+    d1, leaky, d2, sigmoid = D.layers
+    g_adam, d_adam = nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+    count = itertools.count if False else None
+    assert count is None
+    rng = np.random.default_rng(0)
+    loss = nn.bce_with_logits if squash_twice else nn.bce
+
+    def through(layers, x):
+        caches = []
+        for layer in layers:
+            x, cache = layer.forward(x)
+            caches.append(cache)
+        return x, caches
+
+    def back(layers, dy, caches):
+        for layer, cache in zip(layers[::-1], caches[::-1], strict=True):
+            dy = layer.backward(dy, cache)
+        return dy
+
+    generator, judge = (g1, leaky_g, g2, sig), (d1, leaky, d2, sigmoid)
+
+    def step():
+        nonlocal rng
+        if same_seed:
+            rng = np.random.default_rng(7)
+        real = X[np.random.randint(len(X), size=N)]  # noqa: NPY002
+        fake, _ = through(generator, rng.standard_normal((N, LATENT), dtype=np.float32))
+        p_real, c_real = through(judge, real)
+        p_fake, c_fake = through(judge, fake)
+        D.zero_grad()
+        back(judge, loss(p_real, 1.0)[1], c_real)
+        back(judge, loss(p_fake, 0.0)[1], c_fake)
+        d_adam.step()
+        fake, g_caches = through(generator, rng.standard_normal((N, LATENT), dtype=np.float32))
+        p_fake, c_fake = through(judge, fake)
+        G.zero_grad()
+        back(generator, back(judge, loss(p_fake, 1.0)[1], c_fake), g_caches)
+        g_adam.step()
+
+    return step, G, D
+
+
+def arguments(sign=1.0):
+    """A step that takes everything as arguments and moves weights by a rule of its own."""
+    G, D = networks()
+
+    def play(G, D, x_batch, z):
+        fake, g_cache = G.forward(z)
+        real_out, real_cache = D.forward(x_batch)
+        fake_out, fake_cache = D.forward(fake)
+        D.grads[:] = 0
+        D.backward(nn.bce_with_logits(real_out, 1.0)[1], real_cache)
+        D.backward(nn.bce_with_logits(fake_out, 0.0)[1], fake_cache)
+        for layer in (D.layers[0], D.layers[2]):
+            layer.W -= 0.1 * layer.dW
+            layer.b -= 0.1 * layer.db
+        fake_out, fake_cache = D.forward(fake)
+        dx = D.backward(nn.bce_with_logits(fake_out, 1.0)[1], fake_cache, param_grads=False)
+        G.grads[:] = 0
+        G.backward(dx, g_cache)
+        G.params -= sign * 0.1 * G.grads
+
+    return play, G, D
+
+
+def vanished():
+    """Probabilities that are clipped too far: the gradient of G is zero from the start."""
+    G, D = networks(squashed=True)
+    D.layers[2].b -= 12  # D is sure of everything
+    draw, g_opt, d_opt = Draw(), nn.SGD(0.1).bind(G), nn.SGD(0.1).bind(D)
+
+    def slope(p, target):
+        inside = (p > 0.001) & (p < 0.999)
+        p = np.clip(p, 0.001, 0.999)
+        return inside * (p - target) / (p * (1 - p)) / len(p)
+
+    def step():
+        p, cache = D.forward(draw.data())
+        D.zero_grad()
+        D.backward((p - 1) / (p * (1 - p) + np.float32(1e-7)) / len(p), cache)
+        d_opt.step()
+        fake, g_cache = G.forward(draw.noise())
+        p, cache = D.forward(fake)
+        G.zero_grad()
+        G.backward(D.backward(slope(p, 1.0), cache), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
+def one_optimizer_for_both():
+    """Both losses are added, and one optimizer moves everything down the sum."""
+    G, D = networks()
+    draw, opts = Draw(), [nn.SGD(0.05).bind(G), nn.SGD(0.05).bind(D)]
+
+    def step():
+        G.zero_grad()
+        D.zero_grad()
+        out, cache = D.forward(draw.data())
+        D.backward(nn.bce_with_logits(out, 1.0)[1], cache)
+        fake, g_cache = G.forward(draw.noise())
+        out, cache = D.forward(fake)
+        both = nn.bce_with_logits(out, 0.0)[1] + 0.5 * nn.bce_with_logits(out, 1.0)[1]
+        G.backward(D.backward(both, cache), g_cache)
+        for opt in opts:
+            opt.step()
+
+    return step, G, D
+
+
+BROKEN = {
+    "D's gradients are never zeroed": (lambda: game(zero_d=False), "not-zeroed"),
+    "G's gradients are never zeroed": (lambda: game(zero_g=False), "not-zeroed"),
+    "Adam, D's gradients never zeroed": (
+        lambda: game(zero_d=False, optimizer=nn.Adam, lr=1e-3), "not-zeroed"),
+    "D's real gradient with the fakes' cache": (lambda: game(stale="D"), "stale-cache"),
+    "G's gradient through D's cache of data": (lambda: game(stale="G"), "stale-cache"),
+    "layers with one slot for the cache": (lambda: own(one_slot=True), "stale-cache"),
+    "G's label is that of fakes": (lambda: game(g_label=0.0), "wrong-sign"),
+    "G climbs its loss": (lambda: game(g_sign=-1.0), "wrong-sign"),
+    "G climbs its loss, own rule": (lambda: arguments(sign=-1.0), "wrong-sign"),
+    "G climbs its loss, own layers": (lambda: own(sign=-1.0), "wrong-sign"),
+    "D climbs its loss": (lambda: game(d_sign=-1.0), "wrong-sign"),
+    "D's labels are swapped": (lambda: game(d_labels=(0.0, 1.0)), "labels-swapped"),
+    "D's labels are swapped, own layers": (lambda: own(swapped=True), "labels-swapped"),
+    "both get the label 1": (lambda: game(d_labels=(1.0, 1.0)), "labels-swapped"),
+    "D has no step": (lambda: game(skip="D"), "d-not-trained"),
+    "G has no step": (lambda: game(skip="G"), "g-not-trained"),
+    "D's optimizer holds G": (lambda: game(skip="bound"), "d-not-trained"),
+    "G's gradient vanishes": (vanished, "g-not-trained"),
+    "fakes are not detached": (lambda: game(detach=False), "g-moved-by-d-step"),
+    "G's step moves D": (lambda: game(both=True), "d-moved-by-g-step"),
+    "G's step moves D, own layers": (lambda: own(always_update=True), "d-moved-by-g-step"),
+    "one optimizer for both losses": (one_optimizer_for_both, "d-moved-by-g-step"),
+    "a sigmoid in D and logits in the loss": (
+        lambda: game(squashed=True, loss=nn.bce_with_logits), "double-sigmoid"),
+    "the same, layer by layer": (lambda: layer_by_layer(squash_twice=True), "double-sigmoid"),
+    "one noise for ever": (lambda: game(same_noise=True), "same-noise"),
+    "the generator is seeded in the step": (lambda: layer_by_layer(same_seed=True), "same-noise"),
+    "one minibatch for ever": (lambda: game(same_data=True), "same-data"),
+    "G's gradient is a sum": (lambda: game(scale_g=N), "scale"),
+}  # fmt: skip
+
+
+# -- healthy games --------------------------------------------------------------------------------
+
+
+def wasserstein(flipped=False, clip=0.1):
+    G, D = networks()
+    draw, sign = Draw(), -1.0 if flipped else 1.0
+    g_opt, d_opt = nn.SGD(0.05).bind(G), nn.SGD(0.05).bind(D)
+
+    def step():
+        for _ in range(3):
+            D.zero_grad()
+            real, cache = D.forward(draw.data())
+            D.backward(np.full_like(real, -sign / len(real)), cache)
+            fake, cache = D.forward(G(draw.noise()))
+            D.backward(np.full_like(fake, sign / len(fake)), cache)
+            d_opt.step()
+            np.clip(D.params, -clip, clip, out=D.params)
+        fake, g_cache = G.forward(draw.noise())
+        out, cache = D.forward(fake)
+        G.zero_grad()
+        G.backward(D.backward(np.full_like(out, -sign / len(out)), cache), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
+def accumulated(across=False):
+    """Gradients of several minibatches on purpose, in one step or across calls of it."""
+    G, D = networks()
+    draw = Draw()
+    g_opt, d_opt = nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+    state = {"i": 0}
+
+    def add():
+        fake, g_cache = G.forward(draw.noise())
+        for out, target in ((draw.data(), 1.0), (fake, 0.0)):
+            logits, cache = D.forward(out)
+            D.backward(nn.bce_with_logits(logits, target)[1] / 4, cache)
+        logits, cache = D.forward(fake)
+        dx = D.backward(nn.bce_with_logits(logits, 1.0)[1] / 4, cache, param_grads=False)
+        G.backward(dx, g_cache)
+
+    def step():
+        for _ in range(1 if across else 4):
+            add()
+        state["i"] += 1
+        if not across or state["i"] % 4 == 0:
+            for opt, net in ((d_opt, D), (g_opt, G)):
+                opt.step()
+                net.zero_grad()
+
+    return step, G, D
+
+
+def simultaneous():
+    G, D = networks(batchnorm=True)
+    draw = Draw()
+    g_opt, d_opt = nn.SGD(0.05, momentum=0.5).bind(G), nn.SGD(0.05, momentum=0.5).bind(D)
+
+    def step():
+        fake, g_cache = G.forward(draw.noise())
+        x = draw.data()
+        logits, cache = D.forward(np.concatenate([x, fake]))
+        real, made = logits[:N], logits[N:]
+        d = [nn.bce_with_logits(real, 1.0)[1], nn.bce_with_logits(made, 0.0)[1]]
+        d_g = [np.zeros_like(real), -nn.bce_with_logits(made, 0.0)[1]]  # minimax
+        dx = D.backward(np.concatenate(d_g), cache, param_grads=False)[N:]
+        D.zero_grad()
+        D.backward(np.concatenate(d), cache, input_grad=False)
+        G.zero_grad()
+        G.backward(dx, g_cache)
+        d_opt.step()
+        g_opt.step()
+
+    return step, G, D
+
+
+def penalised():
+    """R1 on the data, and weight decay."""
+    G, D = networks()
+    draw, g_opt, d_opt = Draw(), nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+
+    def step():
+        x = draw.data()
+        D.zero_grad()
+        nn.penalties.r1(D, x, gamma=0.5)
+        logits, cache = D.forward(x)
+        D.backward(nn.bce_with_logits(logits, 1.0)[1], cache)
+        logits, cache = D.forward(G(draw.noise()))
+        D.backward(nn.bce_with_logits(logits, 0.0)[1], cache)
+        D.grads += 1e-2 * D.params
+        d_opt.step()
+        fake, g_cache = G.forward(draw.noise())
+        logits, cache = D.forward(fake)
+        G.zero_grad()
+        G.backward(D.input_gradient(nn.bce_with_logits(logits, 1.0)[1], cache), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
+def library(**options):
+    """The library's own steps, called by hand."""
+    G, D = networks()
+    gan = nn.GAN(G, D, seed=0, **options)
+    draw = Draw()
+
+    def step():
+        gan.discriminator_step(draw.data(), draw.noise())
+        gan.generator_step(draw.noise())
+
+    return step, gan.G, gan.D
+
+
+def two_updates():
+    """D learns of data and of fakes in an update each, as with train_on_batch."""
+    G, D = networks()
+    draw, g_opt, d_opt = Draw(), nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+
+    def train_on_batch(x, label):
+        logits, cache = D.forward(x)
+        D.zero_grad()
+        D.backward(nn.bce_with_logits(logits, label)[1], cache)
+        d_opt.step()
+
+    def step():
+        train_on_batch(draw.data(), 1.0)
+        train_on_batch(G(draw.noise()), 0.0)
+        fake, g_cache = G.forward(draw.noise())
+        logits, cache = D.forward(fake)
+        G.zero_grad()
+        G.backward(D.backward(nn.bce_with_logits(logits, 1.0)[1], cache), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
+HEALTHY = {
+    "the tutorial's game": game,
+    "with Adam": lambda: game(optimizer=nn.Adam, lr=1e-3),
+    "three steps of D": lambda: game(d_steps=3),
+    "labels flipped throughout": lambda: game(d_labels=(0.0, 1.0), g_label=0.0),
+    "probabilities with bce": lambda: game(squashed=True),
+    "label smoothing": lambda: game(smooth=0.1),
+    "dropout in D, BatchNorm in G": lambda: game(dropout=True, batchnorm=True),
+    "Wasserstein with clipping": wasserstein,
+    "Wasserstein, the other sign": lambda: wasserstein(flipped=True),
+    "gradients accumulated": accumulated,
+    "gradients accumulated across calls": lambda: accumulated(across=True),
+    "simultaneous updates, minimax": simultaneous,
+    "R1 and weight decay": penalised,
+    "own layers": own,
+    "everything as arguments": arguments,
+    "layer by layer": layer_by_layer,
+    "sums for both": lambda: game(loss=sum_loss),
+    "the library's steps": library,
+    "hinge": lambda: library(loss="hinge"),
+    "least squares": lambda: library(loss="least_squares"),
+    "relativistic with R1": lambda: library(loss="relativistic", r1=0.1),
+    "two updates of D": two_updates,
+}
