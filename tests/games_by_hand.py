@@ -3,8 +3,6 @@
 Each function makes a game and returns ``step, G, D``. `BROKEN` names the finding of each broken one.
 """
 
-import itertools
-
 import numpy as np
 
 import nngan as nn
@@ -215,8 +213,6 @@ def layer_by_layer(squash_twice=False, same_seed=False):
     g1, leaky_g, g2, sig = G.layers
     d1, leaky, d2, sigmoid = D.layers
     g_adam, d_adam = nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
-    count = itertools.count if False else None
-    assert count is None
     rng = np.random.default_rng(0)
     loss = nn.bce_with_logits if squash_twice else nn.bce
 
@@ -282,7 +278,7 @@ def vanished():
     """Probabilities that are clipped too far: the gradient of G is zero from the start."""
     G, D = networks(squashed=True)
     D.layers[2].b -= 12  # D is sure of everything
-    draw, g_opt, d_opt = Draw(), nn.SGD(0.1).bind(G), nn.SGD(0.1).bind(D)
+    draw, g_opt, d_opt = Draw(), nn.SGD(0.1).bind(G), nn.SGD(1e-4).bind(D)
 
     def slope(p, target):
         inside = (p > 0.001) & (p < 0.999)
@@ -346,7 +342,7 @@ BROKEN = {
     "fakes are not detached": (lambda: game(detach=False), "g-moved-by-d-step"),
     "G's step moves D": (lambda: game(both=True), "d-moved-by-g-step"),
     "G's step moves D, own layers": (lambda: own(always_update=True), "d-moved-by-g-step"),
-    "one optimizer for both losses": (one_optimizer_for_both, "d-moved-by-g-step"),
+    "one optimizer for both losses": (one_optimizer_for_both, "g-moved-by-g-step"),
     "a sigmoid in D and logits in the loss": (
         lambda: game(squashed=True, loss=nn.bce_with_logits), "double-sigmoid"),
     "the same, layer by layer": (lambda: layer_by_layer(squash_twice=True), "double-sigmoid"),
@@ -465,8 +461,9 @@ def library(**options):
     draw = Draw()
 
     def step():
-        gan.discriminator_step(draw.data(), draw.noise())
-        gan.generator_step(draw.noise())
+        x = draw.data()
+        gan.discriminator_step(x, draw.noise())
+        gan.generator_step(draw.noise(), x)
 
     return step, gan.G, gan.D
 

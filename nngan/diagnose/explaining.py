@@ -18,6 +18,8 @@ from .known_losses import DLoss, GLoss, losses_of_d, losses_of_g
 from .recording import Pass, Recording, Update
 from .true_gradients import TrueGradients
 
+EXACT = 3e-5  # of a gradient may be left where a loss explains it: the rounding of float32
+NEAR = 2e-3  # may be left where nothing else explains it better
 LEAST = 0.5  # of a cosine: a loss with this explains most of a gradient
 FEWEST = 8  # numbers in a gradient, from which a mistake can be told from another
 
@@ -36,8 +38,10 @@ class Verdict:
         -1 if the player climbed the loss.
     shares : list of (Pass, str, float)
         Passes that took part, as "real" or "fake", and the factor of the mean's gradient.
-    cosine, others : float
-        Of the gradient with the explanation, and with the best sound step.
+    rest : float
+        The part of the gradient that the explanation leaves, as a fraction of its length.
+    others : float
+        The cosine of the gradient with the best sound step.
     """
 
     update: Update
@@ -45,9 +49,14 @@ class Verdict:
     loss: Any = None
     sign: int = 1
     shares: list[tuple[Pass, str, float]] = field(default_factory=list)
-    cosine: float = 0.0
+    rest: float = 1.0
     others: float = 0.0
     detail: str = ""
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between the gradient and its explanation."""
+        return float(np.sqrt(max(0.0, 1 - self.rest * self.rest)))
 
     @property
     def side(self) -> int:
@@ -96,34 +105,34 @@ class Explainer:
         g = self.truth.observed(update.part, gradient)
         if not np.isfinite(g).all() or not g.any() or not any(windows):
             return Verdict(update, "unknown")
+        exact = max(EXACT, rounding_of(update, gradient))
         best = Verdict(update, "unknown")
         for window in windows:
-            sound = list(self._sound(update, g, window))
-            for verdict in sound:
-                if verdict.kind == "true":
-                    return verdict
-            best = max([best, *sound], key=lambda v: v.cosine)
+            sound = self._sound(update, g, window)
+            if sound.rest < exact:
+                return sound
+            best = min(best, sound, key=lambda v: v.rest)
             if g.size >= FEWEST:
+                near = max(exact, min(NEAR, best.rest / 10))
                 for verdict in self._mistakes(update, g, window, before):
-                    verdict.others = best.cosine
-                    return verdict
-        if best.cosine > LEAST:
-            best.kind = "mostly"
+                    if verdict.rest < near:
+                        verdict.others = best.cosine
+                        return verdict
+        best.kind = "true" if best.rest < NEAR else "mostly" if best.cosine > LEAST else "unknown"
         return best
 
     # -- a sound step ------------------------------------------------------------------------------
 
-    def _sound(self, update: Update, g: Array, window: list[Pass]) -> Iterator[Verdict]:
-        """Yield what each loss explains of a gradient."""
+    def _sound(self, update: Update, g: Array, window: list[Pass]) -> Verdict:
+        """Return what a loss explains of a gradient: the first of those that explain it best."""
+        found = [Verdict(update, "unknown")]
         for loss in self._losses(update.part):
             columns = self._columns_of(update.part, loss, window)
             factors, rest = fit(g, [c for _, _, c in columns])
-            sign = one_sign(factors)
-            if not columns or not sign:
-                continue
-            cosine = float(np.sqrt(max(0.0, 1 - rest * rest)))
-            kind = "true" if rest < self.truth.tolerance else "unknown"
-            yield Verdict(update, kind, loss, sign, _shares(columns, factors), cosine)
+            if sign := one_sign(factors):
+                found.append(Verdict(update, "true", loss, sign, _shares(columns, factors), rest))
+        least = max(EXACT, 5 * min(v.rest for v in found))
+        return next(v for v in found if v.rest <= least)
 
     def _losses(self, part: str) -> list[Any]:
         return list(self.d_losses if part == "D" else self.g_losses)
@@ -153,9 +162,8 @@ class Explainer:
             other = self._partner(weighed, side)
             weights = loss.real if part == "D" and side == "real" else loss.fake
             w[mask] = weights(o[mask], other) / mask.sum()
-            w = w[:, None]
             self._columns[key] = (
-                self.truth.of_d(judged, w) if part == "D"
+                self.truth.of_d(judged, w, weighed.params) if part == "D"
                 else self.truth.of_g(judged, made, w, weighed)
             )  # fmt: skip
         return self._columns[key]
@@ -175,7 +183,7 @@ class Explainer:
         self, update: Update, g: Array, window: list[Pass], before: Array | None
     ) -> Iterator[Verdict]:
         """Yield the mistakes that explain a gradient exactly."""
-        losses = [loss for loss in self._losses(update.part) if not loss.is_double]
+        losses = [loss for loss in self._losses(update.part) if loss.is_usual]
         for loss in losses:
             yield from self._left_over(update, g, window, before, loss)
         for loss in losses:
@@ -198,14 +206,13 @@ class Explainer:
                 n = len(own)
                 ours, theirs = factors[:n], factors[n : n + len(strange)]
                 last = factors[n + len(strange) :]
-                if rest > self.truth.tolerance or (n and not ours.any()):
+                if rest > NEAR or (n and not ours.any()):
                     continue
                 scale = np.abs(factors).max()
                 sign = one_sign(ours) if n else 1
                 if not sign or (theirs * sign < 0.02 * scale).any():
                     continue
-                verdict = Verdict(update, "not-zeroed", loss, sign, _shares(own, ours))
-                verdict.cosine = float(np.sqrt(max(0.0, 1 - rest * rest)))
+                verdict = Verdict(update, "not-zeroed", loss, sign, _shares(own, ours), rest)
                 if not n:
                     verdict.kind = "moved by the other"
                 elif len(last) and 0.02 < last[0] < 0.98 and update.grads is None:
@@ -226,17 +233,17 @@ class Explainer:
                 first = next(p for p in window if not p.is_fake.all())
                 passes = [p for p in fakes[:-1] if p.moment < first.moment]
             losses: list[Any] = [(-1.0, loss)]
-            losses += [(1.0, other) for other in self.g_losses if other.side == loss.side]
+            losses += [(1.0, g) for g in self.g_losses if g.side == loss.side and g.is_usual]
         else:
             passes = fakes[:-1]
-            losses = [(1.0, other) for other in self.g_losses if other.side == -loss.side]
+            losses = [(1.0, g) for g in self.g_losses if g.side == -loss.side and g.is_usual]
             losses.append((-1.0, loss))
         for sign, other in losses:
             columns = [
                 (p, "fake", sign * self._column(part, other, "fake", p, p, p.source, p.is_fake))
                 for p in passes
             ]
-            if columns and not other.is_double:
+            if columns:
                 yield columns
 
     def _both(self, update: Update, g: Array, window: list[Pass], loss: Any) -> Iterator[Verdict]:
@@ -244,18 +251,15 @@ class Explainer:
         columns = self._columns_of(update.part, loss, window)
         fakes = [p for p in window if p.source]
         other_side = loss.side if update.part == "D" else -loss.side
-        others = [x for x in self.g_losses if x.side == other_side and not x.is_double]
+        others = [x for x in self.g_losses if x.side == other_side and x.is_usual]
         for other, judged in itertools.product(others, fakes[-2:]):
             args = judged, judged, judged.source, judged.is_fake
             extra = self._column(update.part, other, "fake", *args)
             factors, rest = fit(g, [*(c for _, _, c in columns), extra])
             ours = factors[:-1]
-            if rest < self.truth.tolerance and one_sign(ours) and factors[-1] * one_sign(ours) > 0:
-                if factors[-1] > 0.02 * np.abs(factors).max() and min(np.abs(ours)) > 0:
-                    yield Verdict(
-                        update, "moved by both", loss, one_sign(ours), _shares(columns, ours),
-                        float(np.sqrt(1 - rest * rest)),
-                    )  # fmt: skip
+            sign = one_sign(ours)
+            if sign and factors[-1] * sign > 0.02 * np.abs(factors).max() and ours.all():
+                yield Verdict(update, "moved by both", loss, sign, _shares(columns, ours), rest)
 
     def _stale(self, update: Update, g: Array, window: list[Pass], loss: Any) -> Iterator[Verdict]:
         """Yield that a backward pass had the cache of another forward pass."""
@@ -263,10 +267,9 @@ class Explainer:
         for columns, detail in pairs:
             factors, rest = fit(g, [c for _, _, c in columns])
             sign = one_sign(factors)
-            if rest < self.truth.tolerance and sign and np.abs(factors).min() > 0.02:
-                cosine = float(np.sqrt(1 - rest * rest))
+            if sign and factors.all():
                 shares = _shares(columns, factors)
-                yield Verdict(update, "stale-cache", loss, sign, shares, cosine, detail=detail)
+                yield Verdict(update, "stale-cache", loss, sign, shares, rest, detail=detail)
 
     def _stale_d(self, window: list[Pass], loss: DLoss) -> Iterator[tuple[list[Column], str]]:
         reals = [p for p in window if not p.is_fake.any()][-2:]
@@ -323,6 +326,15 @@ def gradient_of(update: Update) -> Array:
         return -grads
     is_sgd = abs(along) < 0.05
     return -change if is_sgd else grads
+
+
+def rounding_of(update: Update, gradient: Array) -> float:
+    """Return how much of a gradient is rounding, if it was read from a change of parameters."""
+    if gradient is update.grads or update.grads is not None and update.grads.any():
+        return 0.0
+    dtype = update.after.dtype if update.after.dtype == np.float64 else np.float32
+    size = float(np.linalg.norm(update.after) * np.finfo(dtype).eps)
+    return min(0.02, size / float(np.linalg.norm(gradient)))
 
 
 def cosine(a: Array, b: Array) -> float:

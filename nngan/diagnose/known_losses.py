@@ -46,6 +46,12 @@ class DLoss(NamedTuple):
     is_double: bool = False
 
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether a game is likely to have it: mistakes are looked for with these."""
+        return not self.is_double and self.labels in USUAL
+
+
 class GLoss(NamedTuple):
     """A loss of G: the weights of fakes' outputs, and whether it raises them (1) or not (-1)."""
 
@@ -54,6 +60,11 @@ class GLoss(NamedTuple):
     side: int
     label: float | None = None
     is_double: bool = False
+
+    @property
+    def is_usual(self) -> bool:
+        """As that of D."""
+        return not self.is_double and self.label in (None, 1.0, 0.0)
 
 
 def pulls(is_squashed: bool) -> list[tuple[str, Pull, bool]]:
@@ -78,6 +89,7 @@ def _slope(o: Array) -> Array:
     return p * (1 - p)
 
 
+USUAL = (None, (1.0, 0.0), (0.0, 1.0), (0.9, 0.0), (1.0, -1.0))
 SOUND_LABELS = (
     (1.0, 0.0),
     (0.9, 0.0),

@@ -10,7 +10,8 @@ step did.
 from __future__ import annotations
 
 import copy
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,55 +20,110 @@ from .parts import Part
 from .recording import Pass
 
 DIRECTIONS = 48
+NUMBERS = 1024  # of a long gradient's sketch
 
 
-class TrueGradients(Protocol):
-    """Gradients for weights of D's outputs, and observed ones, as vectors that can be compared."""
+class TrueGradients:
+    """Gradients for weights of D's outputs, and observed ones, as vectors that can be compared.
 
-    tolerance: float
+    Parameters
+    ----------
+    G, D : Part
+    """
 
-    def of_d(self, judged: Pass, w: Array) -> Array:
-        """Return the gradient of ``sum_n w_n o_n`` in D's parameters, in one pass of D."""
+    def __init__(self, G: Part, D: Part) -> None:
+        self.parts = {"G": G, "D": D}
+        self._slopes: dict[tuple[int, ...], Array] = {}
+
+    def of_d(self, judged: Pass, w: Array, params: Array) -> Array:
+        """Return the gradient of ``sum_n w_n o_n`` in D's parameters, in one pass of D.
+
+        `params` are those that D has in its backward pass: not those of its forward pass, if a
+        step takes an old cache.
+        """
+        key = id(judged), id(params)
+        if key not in self._slopes:
+            self._slopes[key] = self._slopes_of_d(judged, params)
+        result: Array = self._slopes[key] @ w
+        return result
 
     def of_g(self, judged: Pass, made: Pass, w: Array, link: Pass) -> Array:
         """Return the same in G's parameters: through a pass of D, then through one of G.
 
         In a sound game `made` is the pass whose output `judged` has as its input, and `link`,
-        which says where that output is in D's input, is `judged` itself.
+        which says where that output is in D's input and which parameters D has, is `judged` itself.
         """
+        key = id(judged), id(made), id(link)
+        if key not in self._slopes:
+            self._slopes[key] = self._slopes_of_g(judged, made, link)
+        result: Array = self._slopes[key] @ w
+        return result
 
     def observed(self, part: str, gradient: Array) -> Array:
         """Return a gradient of all parameters as such a vector."""
+        raise NotImplementedError
+
+    def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
+        """Return the gradients of all outputs, shape (numbers of a vector, N)."""
+        raise NotImplementedError
+
+    def _slopes_of_g(self, judged: Pass, made: Pass, link: Pass) -> Array:
+        raise NotImplementedError
 
 
-class Exact:
-    """True gradients from the library's backward passes."""
+class Exact(TrueGradients):
+    """True gradients from the library's backward passes.
 
-    tolerance = 5e-3
+    A long gradient is shortened: each number is added, with a random sign, to one of a thousand
+    sums. Sums of gradients are kept exactly, and cosines nearly.
+    """
 
     def __init__(self, G: Part, D: Part) -> None:
-        self.layers = {p.name: copy.deepcopy(p.network) for p in (G, D)}
-        self.parts = {name: Part(name, network) for name, network in self.layers.items()}
-
-    def of_d(self, judged: Pass, w: Array) -> Array:
-        return self._back("D", judged, w)[1]
-
-    def of_g(self, judged: Pass, made: Pass, w: Array, link: Pass) -> Array:
-        dx = self._back("D", judged, w)[0]
-        rows = link.rows if len(dx) == len(link.x) else slice(None)
-        return self._back("G", made, link.factor * dx[rows, link.columns])[1]
+        super().__init__(*(Part(p.name, copy.deepcopy(p.network)) for p in (G, D)))
+        random = np.random.default_rng(0)
+        self.sketches = {}
+        for name, part in self.parts.items():
+            size = part.params().size
+            self.sketches[name] = (
+                random.integers(NUMBERS, size=size), random.choice([-1.0, 1.0], size)
+            )  # fmt: skip
 
     def observed(self, part: str, gradient: Array) -> Array:
-        return gradient
+        if gradient.size <= NUMBERS:
+            return gradient.astype(np.float64)
+        where, signs = self.sketches[part]
+        return np.bincount(where, signs * gradient, NUMBERS)
 
-    def _back(self, name: str, recorded: Pass, dy: Array) -> tuple[Array, Array]:
+    def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
+        return np.stack([
+            self.observed("D", self._back("D", judged, dy, params)[1])
+            for dy in self._one_by_one(judged)
+        ], axis=1)  # fmt: skip
+
+    def _slopes_of_g(self, judged: Pass, made: Pass, link: Pass) -> Array:
+        rows = link.rows if len(judged.x) == len(link.x) else slice(None)
+        slopes = []
+        for dy in self._one_by_one(judged):
+            dx = self._back("D", judged, dy, link.params)[0]
+            dx = dx.reshape(len(dx), -1)[rows, link.columns]
+            gradient = self._back("G", made, link.factor * dx, made.params)[1]
+            slopes.append(self.observed("G", gradient))
+        return np.stack(slopes, axis=1)
+
+    def _one_by_one(self, judged: Pass) -> Iterator[Array]:
+        for n in range(len(judged.y)):
+            dy = np.zeros_like(judged.y)
+            dy[n] = 1
+            yield dy
+
+    def _back(self, name: str, recorded: Pass, dy: Array, params: Array) -> tuple[Array, Array]:
         """Return the gradients in the input and in the parameters of one recorded pass."""
         part = self.parts[name]
         start = 0
         for layer in part.layers:
             for parameter, shape in layer.shapes.items():
                 stop = start + int(np.prod(shape))
-                value = recorded.params[start:stop].reshape(shape)
+                value = params[start:stop].reshape(shape)
                 getattr(layer, parameter)[...] = layer.backend.asarray(value)
                 getattr(layer, "d" + parameter).fill(0)
                 start = stop
@@ -79,48 +135,37 @@ class Exact:
         return np.asarray(dx, np.float64), gradient
 
 
-class Measured:
+class Measured(TrueGradients):
     """True gradients of objects of any kind, in random directions, from differences."""
 
-    tolerance = 2e-2
-
     def __init__(self, G: Part, D: Part) -> None:
+        super().__init__(G, D)
         random = np.random.default_rng(0)
-        self.parts = {"G": G, "D": D}
         self.directions = {
             p.name: random.standard_normal((DIRECTIONS, p.params().size)) for p in (G, D)
         }
-        self._slopes: dict[tuple[int, ...], Array] = {}
-
-    def of_d(self, judged: Pass, w: Array) -> Array:
-        def outputs(params: Array) -> Array:
-            return self._output("D", params, judged.x)
-
-        key = (id(judged),)
-        if key not in self._slopes:
-            self._slopes[key] = self._differences("D", judged.params, outputs)
-        return self._slopes[key] @ w.ravel()
-
-    def of_g(self, judged: Pass, made: Pass, w: Array, link: Pass) -> Array:
-        rows = link.rows if len(judged.x) == len(link.x) else slice(None)
-
-        def outputs(params: Array) -> Array:
-            x = judged.x.astype(np.float64)
-            moved = self._output("G", params, made.x) - self._output("G", made.params, made.x)
-            x[rows, link.columns] += link.factor * moved.reshape(x[rows, link.columns].shape)
-            return self._output("D", judged.params, x)
-
-        key = (id(judged), id(made), id(link))
-        if key not in self._slopes:
-            self._slopes[key] = self._differences("G", made.params, outputs)
-        return self._slopes[key] @ w.ravel()
 
     def observed(self, part: str, gradient: Array) -> Array:
         result: Array = self.directions[part] @ gradient
         return result
 
-    def _differences(self, name: str, params: Array, outputs: Any) -> Array:
-        """Return the slopes of all outputs in each direction, shape (directions, N)."""
+    def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
+        return self._differences("D", params, lambda p: self._output("D", p, judged.x))
+
+    def _slopes_of_g(self, judged: Pass, made: Pass, link: Pass) -> Array:
+        rows = link.rows if len(judged.x) == len(link.x) else slice(None)
+        base = self._output("G", made.params, made.x)
+
+        def outputs(params: Array) -> Array:
+            x = judged.x.astype(np.float64).reshape(len(judged.x), -1)
+            moved = self._output("G", params, made.x) - base
+            x[rows, link.columns] += link.factor * moved.reshape(len(moved), -1)
+            return self._output("D", link.params, x.reshape(judged.x.shape))
+
+        return self._differences("G", made.params, outputs)
+
+    def _differences(self, name: str, params: Array, outputs: Callable[[Array], Array]) -> Array:
+        """Return the slopes of all outputs in each direction."""
         h = 1e-6
         return np.array([
             (outputs(params + h * u) - outputs(params - h * u)).ravel() / (2 * h)
