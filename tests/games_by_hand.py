@@ -342,7 +342,8 @@ BROKEN = {
     "fakes are not detached": (lambda: game(detach=False), "g-moved-by-d-step"),
     "G's step moves D": (lambda: game(both=True), "d-moved-by-g-step"),
     "G's step moves D, own layers": (lambda: own(always_update=True), "d-moved-by-g-step"),
-    "one optimizer for both losses": (one_optimizer_for_both, "g-moved-by-g-step"),
+    "one optimizer for both losses": (
+        one_optimizer_for_both, "d-moved-by-g-step g-moved-by-d-step"),
     "a sigmoid in D and logits in the loss": (
         lambda: game(squashed=True, loss=nn.bce_with_logits), "double-sigmoid"),
     "the same, layer by layer": (lambda: layer_by_layer(squash_twice=True), "double-sigmoid"),

@@ -29,7 +29,7 @@ def diagnose_step(
     x: Array | None = None,
     labels: Array | None = None,
     *,
-    steps: int = 4,
+    steps: int = 3,
     batch_size: int = 32,
     latent_dim: int | None = None,
     seed: int = 0,

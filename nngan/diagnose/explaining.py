@@ -21,6 +21,7 @@ from .true_gradients import TrueGradients
 EXACT = 3e-5  # of a gradient may be left where a loss explains it: the rounding of float32
 NEAR = 2e-3  # may be left where nothing else explains it better
 LEAST = 0.5  # of a cosine: a loss with this explains most of a gradient
+MOST = 8  # updates of a player that are explained
 FEWEST = 8  # numbers in a gradient, from which a mistake can be told from another
 
 
@@ -77,6 +78,7 @@ class Explainer:
         self.judged = [p for p in self.passes if p.part == "D"]
         self.made = [p for p in self.passes if p.part == "G"]
         self._columns: dict[Any, Array] = {}
+        self._partners: dict[Any, Array | None] = {}
 
     def explain(self, part: str) -> list[Verdict]:
         """Return a verdict on each update of one player."""
@@ -84,7 +86,7 @@ class Explainer:
         left = self.recording.initial[part]
         verdicts = []
         since = -1
-        for update in updates:
+        for update in updates[:MOST]:
             gradient = gradient_of(update)
             windows = self._windows(update, since)
             before = None if left is None or not left.any() else self.truth.observed(part, left)
@@ -114,6 +116,9 @@ class Explainer:
             best = min(best, sound, key=lambda v: v.rest)
             if g.size >= FEWEST:
                 near = max(exact, min(NEAR, best.rest / 10))
+                for verdict in self._penalised(update, g, window):
+                    if verdict.rest < exact:
+                        return verdict
                 for verdict in self._mistakes(update, g, window, before):
                     if verdict.rest < near:
                         verdict.others = best.cosine
@@ -131,8 +136,24 @@ class Explainer:
             factors, rest = fit(g, [c for _, _, c in columns])
             if sign := one_sign(factors):
                 found.append(Verdict(update, "true", loss, sign, _shares(columns, factors), rest))
-        least = max(EXACT, 5 * min(v.rest for v in found))
+            if sign and rest < EXACT:
+                return found[-1]
+        least = 5 * min(v.rest for v in found)
         return next(v for v in found if v.rest <= least)
+
+    def _penalised(self, update: Update, g: Array, window: list[Pass]) -> Iterator[Verdict]:
+        """Yield that a loss and the usual penalties explain a gradient together."""
+        extra = [self.truth.observed(update.part, update.before)]  # weight decay
+        if update.part == "D":
+            extra += [c for judged in window[-5:] for c in self.truth.penalties(judged)]
+        for loss in self._losses(update.part):
+            if loss.is_usual:
+                columns = self._columns_of(update.part, loss, window)
+                n = len(columns)
+                factors, rest = fit(g, [c for _, _, c in columns] + extra)
+                if sign := one_sign(factors[:n]):
+                    shares = _shares(columns, factors[:n])
+                    yield Verdict(update, "true", loss, sign, shares, rest)
 
     def _losses(self, part: str) -> list[Any]:
         return list(self.d_losses if part == "D" else self.g_losses)
@@ -157,7 +178,7 @@ class Explainer:
         key = part, id(loss.real if part == "D" and side == "real" else loss.fake), side
         key = *key, id(judged), id(weighed), id(made)
         if key not in self._columns:
-            o = weighed.y.reshape(len(weighed.y)).astype(np.float64)
+            o = weighed.outputs
             w = np.zeros(len(o))
             other = self._partner(weighed, side)
             weights = loss.real if part == "D" and side == "real" else loss.fake
@@ -170,12 +191,15 @@ class Explainer:
 
     def _partner(self, judged: Pass, side: str) -> Array | None:
         """Return the outputs that a loss of pairs compares with those of a pass: the nearest."""
-        want_fake = side == "real"
-        for other in sorted(self.judged, key=lambda p: abs(p.moment - judged.moment)):
-            mask = other.is_fake == want_fake
-            if mask.any() and other.play == judged.play:
-                return other.y.reshape(len(other.y)).astype(np.float64)[mask]
-        return None
+        key = id(judged), side
+        if key not in self._partners:
+            others = [
+                other.outputs[mask]
+                for other in sorted(self.judged, key=lambda p: abs(p.moment - judged.moment))
+                if (mask := other.is_fake == (side == "real")).any() and other.play == judged.play
+            ]
+            self._partners[key] = others[0] if others else None
+        return self._partners[key]
 
     # -- mistakes ----------------------------------------------------------------------------------
 
@@ -275,7 +299,9 @@ class Explainer:
         reals = [p for p in window if not p.is_fake.any()][-2:]
         fakes = [p for p in window if p.is_fake.all()][-2:]
         for real, fake in itertools.product(reals, fakes):
-            for a, b in itertools.product(window[-4:], window[-4:]):
+            swaps = [(a, b) for a, b in itertools.product(window[-3:], repeat=2)
+                     if a is b or a is real or b is fake or (a is fake and b is real)]  # fmt: skip
+            for a, b in swaps:
                 if (a is real and b is fake) or len(a.y) != len(real.y) or len(b.y) != len(fake.y):
                     continue
                 yield (

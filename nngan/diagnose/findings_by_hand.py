@@ -47,7 +47,7 @@ class Seen:
     def most(self, part: str, kind: str) -> list[Verdict]:
         """Return the verdicts of a kind on a player if they are usual, not an accident."""
         found = [v for v in self.verdicts.get(part, []) if v.kind == kind]
-        plays = {u.play for u in self.recording.of(part)}
+        plays = {v.update.play for v in self.verdicts.get(part, [])}
         return found if 2 * len({v.update.play for v in found}) >= len(plays) else []
 
     def batches(self) -> list[Measurement]:
@@ -88,6 +88,7 @@ def find(seen: Seen) -> Iterator[Finding]:
     yield from _signs(seen)
     for part in ("D", "G"):
         yield from _mistakes_of(seen, part)
+    yield from _double_sigmoid(seen)
     yield from _scale(seen)
 
 
@@ -236,16 +237,6 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
             "Hand each backward pass the cache of its own forward pass, or run the forward pass again "
             "just before it.",
         )  # fmt: skip
-    exact = [v for v in verdicts if v.kind == "true"]
-    double = [v for v in exact if v.loss.is_double]
-    if double and 2 * len(double) > len(exact):
-        yield Finding(
-            "double-sigmoid", "fault",
-            f"D's output goes through a sigmoid twice in the loss of {part}.",
-            f"cosine of {part}'s gradient with that of a loss with two sigmoids: "
-            f"{double[0].cosine:.4f}; outputs of D from {_range(double)}",
-            "End D in a logit and use bce_with_logits, or keep the Sigmoid and use bce.",
-        )  # fmt: skip
     unknown = [v for v in verdicts if v.kind == "unknown"]
     if (unknown and 2 * len(unknown) > len(verdicts)) or (not verdicts and seen.recording.of(part)):
         best = max((v.cosine for v in unknown), default=0.0)
@@ -256,6 +247,24 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
             if verdicts else "D's passes with fakes and data, of one output a sample, were not seen",
             "This says nothing against it; if the loss is a usual one, compare its gradient with "
             "nn.check_gradients.",
+        )  # fmt: skip
+
+
+def _double_sigmoid(seen: Seen) -> Iterator[Finding]:
+    found = {}
+    for part in ("D", "G"):
+        exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
+        double = [v for v in exact if v.loss.is_double]
+        if double and 2 * len(double) > len(exact):
+            found[part] = double
+    if found:
+        first = next(iter(found.values()))
+        yield Finding(
+            "double-sigmoid", "fault",
+            f"D's output goes through a sigmoid twice in the loss of {' and in that of '.join(found)}.",
+            f"cosine of the gradient with that of a loss with two sigmoids: {first[0].cosine:.4f}; "
+            f"outputs of D from {_range(first)}",
+            "End D in a logit and use bce_with_logits, or keep the Sigmoid and use bce.",
         )  # fmt: skip
 
 

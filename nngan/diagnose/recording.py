@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -49,12 +50,17 @@ class Pass:
     columns: slice = field(default_factory=lambda: slice(None))
     factor: float = 1.0
 
-    @property
+    @functools.cached_property
     def is_fake(self) -> Array:
-        """Whether each row was made by G, shape (N,)."""
+        """Whether each row was made by G, shape (N,); after `link`."""
         mask = np.zeros(len(self.x), bool)
         mask[self.rows] = self.source is not None
         return mask
+
+    @functools.cached_property
+    def outputs(self) -> Array:
+        """The outputs in float64, shape (N,)."""
+        return self.y.reshape(len(self.y)).astype(np.float64)
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ step did.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from ..penalties import gradient_penalty, r1
 from .parts import Part
 from .recording import Pass
 
 DIRECTIONS = 48
-NUMBERS = 1024  # of a long gradient's sketch
+NUMBERS = 512  # of a long gradient's sketch
 
 
 class TrueGradients:
@@ -63,6 +65,10 @@ class TrueGradients:
         """Return a gradient of all parameters as such a vector."""
         raise NotImplementedError
 
+    def penalties(self, judged: Pass) -> list[Array]:
+        """Return the gradients of the usual penalties at D's input in a pass: none if D has none."""
+        return []
+
     def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
         """Return the gradients of all outputs, shape (numbers of a vector, N)."""
         raise NotImplementedError
@@ -74,13 +80,14 @@ class TrueGradients:
 class Exact(TrueGradients):
     """True gradients from the library's backward passes.
 
-    A long gradient is shortened: each number is added, with a random sign, to one of a thousand
-    sums. Sums of gradients are kept exactly, and cosines nearly.
+    A long gradient is shortened: each number is added, with a random sign, to one of a few
+    hundred sums. Sums of gradients are kept exactly, and cosines nearly.
     """
 
     def __init__(self, G: Part, D: Part) -> None:
         super().__init__(*(Part(p.name, copy.deepcopy(p.network)) for p in (G, D)))
         random = np.random.default_rng(0)
+        self._penalties: dict[tuple[int, ...], list[Array]] = {}
         self.sketches = {}
         for name, part in self.parts.items():
             size = part.params().size
@@ -93,6 +100,21 @@ class Exact(TrueGradients):
             return gradient.astype(np.float64)
         where, signs = self.sketches[part]
         return np.bincount(where, signs * gradient, NUMBERS)
+
+    def penalties(self, judged: Pass) -> list[Array]:
+        key = (id(judged),)
+        if key not in self._penalties:
+            self._penalties[key] = []
+            D = self.parts["D"]
+            x = judged.x.astype(judged.params.dtype)
+            with contextlib.suppress(NotImplementedError, ValueError):
+                for penalty in (r1, gradient_penalty):
+                    self._load("D", judged.params)
+                    penalty(D.network, x)
+                    gradient = D.grads()
+                    assert gradient is not None
+                    self._penalties[key].append(self.observed("D", gradient))
+        return self._penalties[key]
 
     def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
         return np.stack([
@@ -118,6 +140,16 @@ class Exact(TrueGradients):
 
     def _back(self, name: str, recorded: Pass, dy: Array, params: Array) -> tuple[Array, Array]:
         """Return the gradients in the input and in the parameters of one recorded pass."""
+        part = self._load(name, params)
+        dx: Any = dy.astype(recorded.y.dtype).reshape(recorded.y.shape)
+        for layer, cache in zip(part.layers[::-1], recorded.caches[::-1], strict=True):
+            dx = layer.backward(dx, cache)
+        gradient = part.grads()
+        assert gradient is not None
+        return np.asarray(dx, np.float64), gradient
+
+    def _load(self, name: str, params: Array) -> Part:
+        """Give a copy of a network these parameters, and no gradients."""
         part = self.parts[name]
         start = 0
         for layer in part.layers:
@@ -127,12 +159,7 @@ class Exact(TrueGradients):
                 getattr(layer, parameter)[...] = layer.backend.asarray(value)
                 getattr(layer, "d" + parameter).fill(0)
                 start = stop
-        dx: Any = dy.astype(recorded.y.dtype).reshape(recorded.y.shape)
-        for layer, cache in zip(part.layers[::-1], recorded.caches[::-1], strict=True):
-            dx = layer.backward(dx, cache)
-        gradient = part.grads()
-        assert gradient is not None
-        return np.asarray(dx, np.float64), gradient
+        return part
 
 
 class Measured(TrueGradients):
