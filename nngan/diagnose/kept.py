@@ -170,14 +170,15 @@ class Kept:
         """Keep some attributes of a class, or of an object with slots."""
         for name in names:
             value = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name, MISSING)
-            if value is MISSING:
-                continue
             inside = [getattr(value, n, None) for n in ("__func__", "fget", "fset")]
             self._queue.extend([value, *inside])
 
             def put_back(name: str = name, value: Any = value) -> None:
-                now = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name)
-                if now is not value:
+                table = vars(owner) if isinstance(owner, type) else {}
+                now = table.get(name, getattr(owner, name, MISSING))
+                if value is MISSING and now is not MISSING:
+                    delattr(owner, name)
+                elif now is not value:
                     setattr(owner, name, value)
 
             self._restorers.append(put_back)

@@ -1,0 +1,224 @@
+"""`diagnose_step`: broken games that are stepped by hand get their name, healthy ones get none."""
+
+import functools
+import random
+
+import games_by_hand as games
+import numpy as np
+import pytest
+
+import nngan as nn
+from nngan.diagnose import diagnose_step
+from nngan.diagnose.kept import Kept
+
+GAMES = {name: make for name, (make, _) in games.BROKEN.items()} | games.HEALTHY
+
+
+@functools.cache
+def report_of(name):
+    return diagnose_step(*GAMES[name](), games.X)
+
+
+def serious(report):
+    return {finding.kind for finding in report.findings if finding.severity != "note"}
+
+
+@pytest.mark.parametrize("name", games.BROKEN)
+def test_a_broken_game_gets_its_finding_and_no_other(name):
+    assert serious(report_of(name)) == set(games.BROKEN[name][1].split())
+
+
+@pytest.mark.parametrize("name", games.HEALTHY)
+def test_a_healthy_game_gets_no_finding(name):
+    report = report_of(name)
+    assert report.ok, report.findings
+    assert len(report.looked_at) >= 4
+
+
+def test_a_finding_has_evidence_and_a_remedy():
+    for name in games.BROKEN:
+        for finding in report_of(name).findings:
+            assert finding.sentence.endswith("."), finding
+            assert any(c.isdigit() for c in finding.evidence), finding
+            assert finding.remedy.endswith("."), finding
+
+
+def test_the_evidence_of_a_wrong_sign_is_a_cosine():
+    (finding,) = report_of("G climbs its loss").findings
+    assert finding.evidence.endswith("true gradient: -1.00")
+
+
+def test_a_healthy_report_says_which_loss_fits_and_how_well():
+    rows = {row.name: row for row in report_of("the tutorial's game").looked_at}
+    fit = rows["cosine of what moved G with a true gradient, the lowest"]
+    assert fit.value == "1.0000"
+    assert "cross-entropy" in fit.against
+    assert rows["updates of D"].value == "3"
+
+
+def test_sums_for_both_players_are_only_a_note():
+    (finding,) = report_of("sums for both").findings
+    assert (finding.kind, finding.severity) == ("scale", "note")
+
+
+def test_a_loss_that_nobody_knows_is_inconclusive():
+    rng = np.random.default_rng(0)
+
+    def strange(out, target):
+        return 0.0, rng.standard_normal(out.shape).astype(out.dtype)
+
+    report = diagnose_step(*games.game(loss=strange), games.X)
+    assert report.ok
+    assert {finding.kind for finding in report.findings} == {"gradient-unknown"}
+
+
+# -- the state of the user ------------------------------------------------------------------------
+
+
+def state_of(step, G, D):
+    """Return everything that a step of `games.game` moves."""
+    inside = dict(zip(step.__code__.co_freevars, (c.cell_contents for c in step.__closure__),
+                      strict=True))  # fmt: skip
+    optimizers = [inside["d_opt"], inside["g_opt"]]
+    arrays = [G.params, G.grads, G.buffers, D.params, D.grads, D.buffers]
+    arrays += [array for optimizer in optimizers for array in optimizer.state.values()]
+    return (
+        [array.tobytes() for array in arrays],
+        repr(inside["draw"].rng.bit_generator.state),
+        [sorted(vars(layer)) for layer in (*G.layers, *D.layers, G, D, *optimizers)],
+    )
+
+
+def test_everything_is_left_as_it_was_bit_for_bit():
+    step, G, D = games.game(optimizer=nn.Adam, lr=1e-3, batchnorm=True, dropout=True)
+    for _ in range(3):
+        step()
+    before = state_of(step, G, D)
+    twin = games.game(optimizer=nn.Adam, lr=1e-3, batchnorm=True, dropout=True)
+    for _ in range(3):
+        twin[0]()
+    diagnose_step(step, G, D, games.X)
+    assert state_of(step, G, D) == before
+    step(), twin[0]()
+    assert state_of(step, G, D) == state_of(*twin)
+
+
+def test_the_global_random_states_are_put_back():
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    before = repr((np.random.get_state(), random.getstate()))  # noqa: NPY002
+    step, G, D = games.layer_by_layer()
+    diagnose_step(step, G, D, games.X)
+    assert repr((np.random.get_state(), random.getstate())) == before  # noqa: NPY002
+
+
+def test_objects_of_another_kind_are_put_back_too():
+    step, G, D = games.own()
+    arrays = [a for net in (G, D) for layer in net.layers for a in (layer.W, layer.b)]
+    before = [a.tobytes() for a in arrays]
+    diagnose_step(step, G, D, games.X)
+    now = [a for net in (G, D) for layer in net.layers for a in (layer.W, layer.b)]
+    assert all(a is b for a, b in zip(arrays, now, strict=True))
+    assert [a.tobytes() for a in now] == before
+    assert not hasattr(D.layers[0], "dW")  # it is made by a backward pass
+
+
+def test_a_step_that_fails_leaves_everything_as_it_was():
+    step, G, D = games.game()
+    counter = {"i": 0}
+
+    def failing():
+        step()
+        counter["i"] += 1
+        if counter["i"] == 2:
+            raise ZeroDivisionError("mine")
+
+    before = state_of(step, G, D)
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        diagnose_step(failing, G, D, games.X)
+    assert state_of(step, G, D) == before
+    assert counter == {"i": 0}
+
+
+class Holder:
+    __slots__ = ("array", "count", "late")
+    shared = 0
+
+    def __init__(self):
+        self.array, self.count = np.zeros(3), 1
+
+    def move(self):
+        self.array += 1
+        self.count += 1
+        self.late = 2
+        type(self).shared += 1
+
+
+some_list, some_number = [1, 2], 0
+
+
+def test_all_kinds_of_state_are_kept():
+    global some_number
+    holder, table, chosen = Holder(), {"a": np.ones(2)}, {1}
+    generator, number = np.random.default_rng(0), 5
+
+    def move(default=[1]):  # noqa: B006 (kept too)
+        global some_number, made_by_the_step
+        nonlocal number
+        holder.move()
+        table["a"][0] = 7
+        table["b"] = 1
+        chosen.add(2)
+        some_list.append(3)
+        default.append(2)
+        some_number += 1
+        made_by_the_step = 1
+        number += 1
+        return generator.random()
+
+    kept = Kept(move)
+    first = move()
+    kept.restore()
+    assert holder.array.tolist() == [0, 0, 0]
+    assert (holder.count, Holder.shared, hasattr(holder, "late")) == (1, 0, False)
+    assert list(table) == ["a"]
+    assert table["a"].tolist() == [1, 1]
+    assert (chosen, some_list, some_number, number) == ({1}, [1, 2], 0, 5)
+    assert move.__defaults__ == ([1],)
+    assert "made_by_the_step" not in globals()
+    assert move() == first
+    kept.restore()
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+def test_an_iterator_cannot_be_put_back():
+    step, G, D = games.game()
+    batches = (games.X[i : i + 8] for i in range(0, 100, 8))
+
+    def reads():
+        next(batches)
+        step()
+
+    with pytest.raises(ValueError, match="give the step an argument for the minibatch"):
+        diagnose_step(reads, G, D)
+    assert next(batches) is not None
+
+
+def test_an_argument_must_have_a_known_name():
+    _, G, D = games.game()
+    with pytest.raises(ValueError, match="'epoch' that diagnose cannot fill"):
+        diagnose_step(lambda epoch: None, G, D)
+
+
+def test_data_must_be_there_if_the_step_takes_them():
+    step, G, D = games.arguments()
+    with pytest.raises(ValueError, match="pass x"):
+        diagnose_step(step, G, D)
+
+
+def test_a_network_needs_parameters():
+    step, G, _ = games.game()
+    with pytest.raises(ValueError, match="D must be a Sequential, or an object that holds"):
+        diagnose_step(step, G, object())
