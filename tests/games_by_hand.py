@@ -72,7 +72,8 @@ def game(
             d_fake = d_sign * scale_d * loss(fake_out, d_labels[1])[1]
             if zero_d:
                 D.zero_grad()
-            D.backward(d_real, fake_cache if stale == "D" else real_cache)
+            if skip != "data":
+                D.backward(d_real, fake_cache if stale == "D" else real_cache)
             dx = D.backward(d_fake, fake_cache)
             if not detach:
                 G.zero_grad()
@@ -336,6 +337,7 @@ BROKEN = {
     "D's labels are swapped, own layers": (lambda: own(swapped=True), "labels-swapped"),
     "both get the label 1": (lambda: game(d_labels=(1.0, 1.0)), "labels-swapped"),
     "D has no step": (lambda: game(skip="D"), "d-not-trained"),
+    "D never learns from data": (lambda: game(skip="data"), "d-not-trained"),
     "G has no step": (lambda: game(skip="G"), "g-not-trained"),
     "D's optimizer holds G": (lambda: game(skip="bound"), "d-not-trained"),
     "G's gradient vanishes": (vanished, "g-not-trained"),

@@ -43,6 +43,10 @@ class Verdict:
         The part of the gradient that the explanation leaves, as a fraction of its length.
     others : float
         The cosine of the gradient with the best sound step.
+    detail : str
+        What else is known of a mistake.
+    absent : tuple of str
+        "real" or "fake", if D judged such samples and they have no share, but would show.
     """
 
     update: Update
@@ -53,6 +57,7 @@ class Verdict:
     rest: float = 1.0
     others: float = 0.0
     detail: str = ""
+    absent: tuple[str, ...] = ()
 
     @property
     def cosine(self) -> float:
@@ -62,7 +67,8 @@ class Verdict:
     @property
     def side(self) -> int:
         """1 if the player raised the outputs that a sound D and G raise, -1 if it lowered them."""
-        return self.sign * self.loss.side if self.loss else 0
+        is_sure = self.loss and self.kind != "unknown" and self.cosine > 0.8
+        return self.sign * self.loss.side if is_sure else 0
 
 
 Column = tuple[Pass, str, Array]
@@ -136,6 +142,7 @@ class Explainer:
             factors, rest = fit(g, [c for _, _, c in columns])
             if sign := one_sign(factors):
                 found.append(Verdict(update, "true", loss, sign, _shares(columns, factors), rest))
+                found[-1].absent = _absent(columns, factors, g)
             if sign and rest < EXACT:
                 return found[-1]
         least = 5 * min(v.rest for v in found)
@@ -161,7 +168,7 @@ class Explainer:
     def _columns_of(self, part: str, loss: Any, window: list[Pass]) -> list[Column]:
         """Return the true gradient of a loss in each pass, of data and of fakes."""
         found = []
-        for judged in window:
+        for judged in window if part == "D" else [p for p in window if p.source]:
             sides = ("real", "fake") if part == "D" else ("fake",)
             for side in sides:
                 mask = judged.is_fake if side == "fake" else ~judged.is_fake
@@ -350,8 +357,7 @@ def gradient_of(update: Update) -> Array:
     along = max((cosine(change, g) for g in (grads, np.sign(grads))), key=abs)
     if along > 0.9:  # the optimizer climbs
         return -grads
-    is_sgd = abs(along) < 0.05
-    return -change if is_sgd else grads
+    return -change if abs(along) < 0.05 else grads  # it has moved by something else
 
 
 def rounding_of(update: Update, gradient: Array) -> float:
@@ -387,6 +393,18 @@ def one_sign(factors: Array) -> int:
     if (factors >= 0).all():
         return int(factors.any())
     return -1 if (factors <= 0).all() else 0
+
+
+def _absent(columns: list[Column], factors: Array, g: Array) -> tuple[str, ...]:
+    """Return which kind of samples has no share in a gradient, and would show if it had one."""
+    largest, visible = np.abs(factors).max(), 0.05 * np.linalg.norm(g)
+    found = []
+    for kind in ("real", "fake"):
+        own = [i for i, (_, side, _) in enumerate(columns) if side == kind]
+        would = max((largest * np.linalg.norm(columns[i][2]) for i in own), default=0.0)
+        if would > visible and not factors[own].any():
+            found.append(kind)
+    return tuple(found)
 
 
 def _shares(columns: list[Column], factors: Array) -> list[tuple[Pass, str, float]]:

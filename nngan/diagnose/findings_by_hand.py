@@ -83,6 +83,7 @@ class Seen:
 def find(seen: Seen) -> Iterator[Finding]:
     """Yield what is wrong with a step."""
     yield from _not_trained(seen)
+    yield from _one_sided(seen)
     yield from _same_batches(seen)
     yield from _moved_by_the_other(seen)
     yield from _signs(seen)
@@ -106,6 +107,21 @@ def _not_trained(seen: Seen) -> Iterator[Finding]:
             f"Call {part}'s optimizer after {part}'s backward pass, check that it is bound to {part} "
             "and that its learning rate is not 0, and look whether the gradient is 0.",
         )  # fmt: skip
+
+
+def _one_sided(seen: Seen) -> Iterator[Finding]:
+    """Yield that D learns of fakes alone, or of data alone."""
+    verdicts = [v for v in seen.verdicts.get("D", []) if v.kind == "true"]
+    names = {"real": "data", "fake": "fakes"}
+    for kind in names:
+        if verdicts and all(kind in v.absent for v in verdicts):
+            other = next(name for side, name in names.items() if side != kind)
+            yield Finding(
+                "d-not-trained", "fault", f"D learns from {other} alone.",
+                f"D judged {names[kind]} too, but they have no share in {len(verdicts)} of "
+                f"{len(verdicts)} gradients of it; cosine without them: {verdicts[0].cosine:.4f}",
+                f"Go back through D for {names[kind]} too, before its optimizer's step.",
+            )  # fmt: skip
 
 
 def _same_batches(seen: Seen) -> Iterator[Finding]:

@@ -39,11 +39,11 @@ class Part:
         self.name, self.network = name, network
         self.is_ours = isinstance(network, Sequential)
         self.layers: list[Any] = [network]
-        self.found: list[tuple[Place, Place | None]] = []  # the arrays of an object of another kind
+        self.found: list[Place] = []  # the arrays of an object of another kind
         if self.is_ours:
             self.layers = [leaf for leaf in network.leaves() if not isinstance(leaf, Sequential)]
         else:
-            self.found = [(place, None) for place in _arrays(network)]
+            self.found = _arrays(network)
 
     @property
     def has_passes(self) -> bool:
@@ -59,7 +59,7 @@ class Part:
         """Return a copy of all parameters, one after the other."""
         if self.is_ours:
             return np.concatenate([layer.values() for layer in self.layers])
-        return _joined([place.read(self.network) for place, _ in self.found])
+        return _joined([place.read(self.network) for place in self.found])
 
     def grads(self) -> Array | None:
         """Return a copy of all gradients; None if an object of another kind does not keep them."""
@@ -69,12 +69,9 @@ class Part:
                 for layer in self.layers for name in layer.shapes
             ])  # fmt: skip
         arrays = []
-        for place, partner in self.found:
-            try:
-                gradient = partner.read(self.network) if partner else None
-                if np.shape(gradient) != np.shape(place.read(self.network)):
-                    return None
-            except Exception:  # backward has not made it yet
+        for place in self.found:
+            gradient = _gradient_of(self.network, place)
+            if gradient is None:  # backward has not made it yet, or it is nowhere
                 return None
             arrays.append(gradient)
         return _joined(arrays) if arrays else None
@@ -82,7 +79,7 @@ class Part:
     def set_params(self, values: Array) -> None:
         """Give an object of another kind other parameters, in float64."""
         start = 0
-        for place, _ in self.found:
+        for place in self.found:
             shape = np.shape(place.read(self.network))
             stop = start + int(np.prod(shape))
             place.write(self.network, values[start:stop].reshape(shape).astype(np.float64))
@@ -99,7 +96,7 @@ class Part:
         base = self.output(x)
         moving: list[tuple[Place, Array]] = []
         random = np.random.default_rng(0)
-        for place, _ in sorted(self.found, key=lambda f: np.size(f[0].read(self.network))):
+        for place in sorted(self.found, key=lambda f: np.size(f.read(self.network))):
             value = place.read(self.network)
             if any(value is other or np.shares_memory(value, other) for _, other in moving):
                 continue
@@ -108,11 +105,7 @@ class Part:
                 if not np.array_equal(self.output(x), base):
                     moving.append((place, value))
             place.write(self.network, value)
-        order = [place for place, _ in self.found]
-        self.found = sorted(
-            ((place, _partner(self.network, place)) for place, _ in moving),
-            key=lambda f: order.index(f[0]),
-        )
+        self.found = sorted((place for place, _ in moving), key=self.found.index)
 
     def squashes(self, outputs: Array, again: Callable[[float], Array] | None) -> bool:
         """Whether its outputs are bounded by 0 and 1, as those of a sigmoid.
@@ -135,19 +128,17 @@ def _arrays(network: Any) -> list[Place]:
     return list(found.values())
 
 
-def _partner(network: Any, place: Place) -> Place | None:
-    """Return the place of a parameter's gradient, if its name says so: dW of W, grads of params."""
+def _gradient_of(network: Any, place: Place) -> Array | None:
+    """Return a parameter's gradient, if a name says where it is: dW of W, grads of params."""
     shape = np.shape(place.read(network))
     for i in reversed(range(len(place.steps))):
         way, key = place.steps[i]
-        if not isinstance(key, str):
-            continue
-        for name in partner_names(key):
+        for name in partner_names(key) if isinstance(key, str) else ():
             other = Place((*place.steps[:i], (way, name), *place.steps[i + 1 :]))
             with contextlib.suppress(Exception):
-                value = other.read(network)
-                if value is None or np.shape(value) == shape:
-                    return other
+                value: Array = other.read(network)
+                if value is not None and np.shape(value) == shape:
+                    return value
     return None
 
 

@@ -36,6 +36,8 @@ class Pass:
         The pass of G that made this input of D, or a part of it.
     rows, columns : slice
         Where G's output is in the input; `factor` is the number it was multiplied by.
+    old_fakes : array of bool
+        Which rows G has made at any time.
     """
 
     part: str
@@ -49,13 +51,14 @@ class Pass:
     rows: slice = field(default_factory=lambda: slice(0, 0))
     columns: slice = field(default_factory=lambda: slice(None))
     factor: float = 1.0
+    old_fakes: Array | bool = False
 
     @functools.cached_property
     def is_fake(self) -> Array:
         """Whether each row was made by G, shape (N,); after `link`."""
         mask = np.zeros(len(self.x), bool)
         mask[self.rows] = self.source is not None
-        return mask
+        return mask | self.old_fakes
 
     @functools.cached_property
     def outputs(self) -> Array:
@@ -181,14 +184,14 @@ class Recorder:
     def _forward(self, layer: Any, original: Any, args: Any, options: Any) -> Any:
         self.look()
         result = original(*args, **options)
-        x = np.array(args[0] if args else next(iter(options.values())))
+        x = host(args[0] if args else next(iter(options.values())))
         is_pair = isinstance(result, tuple) and len(result) > 1
         y, cache = (result[0], result[1]) if is_pair else (result, None)
         given = args[0] if args else None
         for i, (part, current, out) in reversed(list(enumerate(self.open))):
             depth = len(current.caches)
             if depth < len(part.layers) and part.layers[depth] is layer:
-                if out is given or np.array_equal(out, x):
+                if out is given or np.array_equal(host(out), x):
                     current.caches.append(cache)
                     self.open[i] = part, current, y
                     self._close(i, y)
@@ -205,7 +208,7 @@ class Recorder:
         """Keep a pass that has gone through all layers."""
         part, current, _ = self.open[i]
         if len(current.caches) == len(part.layers):
-            current.y = np.array(y)
+            current.y = host(y)
             self.recording.passes.append(current)
             del self.open[i]
 
@@ -229,17 +232,18 @@ def _is_method(owner: Any, name: str) -> bool:
 def link(recording: Recording) -> None:
     """Find, for each input of D, the output of G that is in it."""
     made: list[Pass] = []
+    rows: set[bytes] = set()
     for current in sorted(recording.passes, key=lambda p: p.moment):
         if current.part == "G":
             made.append(current)
+            rows |= {row.tobytes() for row in current.y}
             continue
-        for source in reversed(made[-20:]):
-            if _contains(current, source):
-                break
+        next((True for source in reversed(made[-20:]) if _contains(current, source)), False)
+        current.old_fakes = np.array([row.tobytes() in rows for row in current.x])
 
 
 def _contains(current: Pass, source: Pass) -> bool:
-    """Whether rows of D's input are G's output, perhaps scaled, and note which."""
+    """Whether rows of D's input are G's output, perhaps scaled or with noise, and note which."""
     x, y = current.x.reshape(len(current.x), -1), source.y.reshape(len(source.y), -1)
     n, width = y.shape
     if len(x) < n or x.shape[1] < width:
@@ -257,11 +261,22 @@ def _contains(current: Pass, source: Pass) -> bool:
 
 
 def _factor(a: Array, y: Array) -> float:
-    """Return the number b of ``a = b y + c``, noise aside; 0 if that does not explain a."""
+    """Return the number b of ``a = b y + c + noise``; 0 if that does not explain a."""
     if np.array_equal(a, y):
         return 1.0
     a, y = a - a.mean(axis=0), y - y.mean(axis=0)
-    energy = float((y * y).sum())
-    b = float((a * y).sum()) / energy if energy else 0.0
-    rest = a - b * y
-    return b if (rest * rest).sum() < 0.1 * (a * a).sum() else 0.0
+    energies = float((y * y).sum()), float((a * a).sum())
+    if not all(energies):
+        return 0.0
+    b = float((a * y).sum()) / energies[0]
+    correlation = b * (energies[0] / energies[1]) ** 0.5
+    if correlation**2 > 0.9:
+        return b
+    # With much noise: far more than chance, and not scaled.
+    is_noisy = correlation * y.size**0.5 > 8 and 0.8 < b < 1.25
+    return 1.0 if is_noisy else 0.0
+
+
+def host(x: Any) -> Array:
+    """Return a copy of an array, on the host."""
+    return np.array(x.get() if hasattr(x, "get") and hasattr(x, "dtype") else x)

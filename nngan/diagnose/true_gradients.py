@@ -106,7 +106,7 @@ class Exact(TrueGradients):
         if key not in self._penalties:
             self._penalties[key] = []
             D = self.parts["D"]
-            x = judged.x.astype(judged.params.dtype)
+            x = D.network.backend.asarray(judged.x)
             with contextlib.suppress(NotImplementedError, ValueError):
                 for penalty in (r1, gradient_penalty):
                     self._load("D", judged.params)
@@ -141,12 +141,13 @@ class Exact(TrueGradients):
     def _back(self, name: str, recorded: Pass, dy: Array, params: Array) -> tuple[Array, Array]:
         """Return the gradients in the input and in the parameters of one recorded pass."""
         part = self._load(name, params)
-        dx: Any = dy.astype(recorded.y.dtype).reshape(recorded.y.shape)
+        backend = part.network.backend
+        dx: Any = backend.asarray(dy.astype(recorded.y.dtype).reshape(recorded.y.shape))
         for layer, cache in zip(part.layers[::-1], recorded.caches[::-1], strict=True):
             dx = layer.backward(dx, cache)
         gradient = part.grads()
         assert gradient is not None
-        return np.asarray(dx, np.float64), gradient
+        return np.asarray(backend.to_numpy(dx), np.float64), gradient
 
     def _load(self, name: str, params: Array) -> Part:
         """Give a copy of a network these parameters, and no gradients."""
