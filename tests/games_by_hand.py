@@ -1,6 +1,7 @@
 """Games that are stepped by hand, broken and healthy, in the styles in which people write them.
 
-Each function makes a game and returns ``step, G, D``. `BROKEN` names the finding of each broken one.
+Each function makes a game and returns ``step, G, D``. `BROKEN` names the finding of each broken
+game.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ import pytest
 
 import nngan as nn
 from nngan.diagnose import diagnose_step
-from nngan.diagnose.kept import Kept
+from nngan.diagnose.stepped.kept import Kept
 
 GAMES = {name: make for name, (make, _) in games.BROKEN.items()} | games.HEALTHY
 

@@ -1,4 +1,4 @@
-"""What is wrong with a game that a user steps by hand?
+"""What is wrong with a game that a user steps by hand.
 
 Most faults of such games do not show in the networks. So the user's own step is played a few times,
 each pass and each change of a parameter is noted, and what moved a player is compared with the true
@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .explaining import Explainer
-from .findings_by_hand import Seen, find
-from .parts import Part
-from .playing import Play
-from .recording import Recording
 from .report import SEVERITIES, Measurement, Report
-from .true_gradients import Exact, Measured
+from .stepped.columns import Columns
+from .stepped.explaining import explain
+from .stepped.findings import find
+from .stepped.parts import Part
+from .stepped.playing import Play
+from .stepped.recording import Recording
+from .stepped.seen import Seen
+from .stepped.true_gradients import Exact, Measured
 
 
 def diagnose_step(
@@ -96,8 +98,8 @@ def _explained(play: Play, recording: Recording) -> Seen:
     truth = Exact(G, D) if G.is_ours and D.is_ours else Measured(G, D)
     outputs = np.concatenate([p.y.ravel() for p in judged])
     again = None if D.is_ours else _scaled(D, judged[0].x)
-    explainer = Explainer(recording, truth, D.squashes(outputs, again))
-    seen.verdicts = {part: explainer.explain(part) for part in ("D", "G")}
+    columns = Columns(recording, truth, D.squashes(outputs, again))
+    seen.verdicts = {part: explain(recording, columns, part) for part in ("D", "G")}
     return seen
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backend import Array
-from ..layers.activations import sigmoid
+from ...backend import Array
+from ...layers.activations import sigmoid
 
 Weights = Callable[[Array, "Array | None"], Array]
 Pull = Callable[[Array, float], Array]
@@ -44,7 +44,6 @@ class DLoss(NamedTuple):
     side: int
     labels: tuple[float, float] | None = None
     is_double: bool = False
-
 
     @property
     def is_usual(self) -> bool:
@@ -86,7 +85,8 @@ def pulls(is_squashed: bool) -> list[tuple[str, Pull, bool]]:
 
 def _slope(o: Array) -> Array:
     p = sigmoid(o)
-    return p * (1 - p)
+    slope: Array = p * (1 - p)
+    return slope
 
 
 USUAL = (None, (1.0, 0.0), (0.0, 1.0), (0.9, 0.0), (1.0, -1.0))

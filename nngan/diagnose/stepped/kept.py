@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..gradcheck.copies import SHARED
-from ..gradcheck.leaves import is_number
-from ..gradcheck.owners import is_foreign, is_library
+from ...gradcheck.copies import SHARED
+from ...gradcheck.leaves import is_number
+from ...gradcheck.owners import is_foreign, is_library
 
 PLAIN = (str, bytes, bool, type(None), np.generic, types.CodeType, types.BuiltinFunctionType,
          np.dtype, np.ufunc)  # fmt: skip
@@ -94,9 +94,9 @@ class Kept:
         else:
             if hasattr(kind, "__next__") and is_foreign(kind):
                 raise ValueError(
-                    f"the step reads an iterator ({kind.__name__}), and what is taken from it cannot "
-                    "be put back: give the step an argument for the minibatch, step(x_batch), and "
-                    "diagnose hands it one"
+                    f"the step reads an iterator ({kind.__name__}), and what is taken from it "
+                    "cannot be put back: give the step an argument for the minibatch, "
+                    "step(x_batch), and diagnose hands it one"
                 )
             self._keep_container(value)
             self._keep_attributes(value)
@@ -133,9 +133,9 @@ class Kept:
         self._keep_entries(function.__globals__, names)
         for name in names & function.__globals__.keys():
             module = function.__globals__[name]
-            if isinstance(module, types.ModuleType):
-                if not is_library(getattr(module, "__file__", None) or "<built-in>"):
-                    self._keep_entries(vars(module), names)
+            file = getattr(module, "__file__", None) or "<built-in>"
+            if isinstance(module, types.ModuleType) and not is_library(file):
+                self._keep_entries(vars(module), names)
 
     def _keep_cell(self, cell: types.CellType) -> None:
         try:
@@ -201,7 +201,7 @@ class Kept:
 
             self._restorers.append(refill)
         elif isinstance(value, bytearray | array.array):
-            saved = value[:]
+            saved: Any = value[:]
             self._restorers.append(lambda: value.__setitem__(slice(None), saved))
         elif isinstance(value, tuple | frozenset):
             self._queue.extend(v for v in value if not is_number(v))

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from ..penalties import gradient_penalty, r1
+from ...backend import Array
+from ...penalties import gradient_penalty, r1
 from .parts import Part
 from .recording import Pass
 
@@ -66,7 +66,7 @@ class TrueGradients:
         raise NotImplementedError
 
     def penalties(self, judged: Pass) -> list[Array]:
-        """Return the gradients of the usual penalties at D's input in a pass: none if D has none."""
+        """Return the gradients of the usual penalties in D's input, if D has them."""
         return []
 
     def _slopes_of_d(self, judged: Pass, params: Array) -> Array:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
-from ..gradcheck.partners import partner_names
-from ..gradcheck.places import Place, places
-from ..network import Sequential
+from ...backend import Array
+from ...gradcheck.partners import partner_names
+from ...gradcheck.places import Place, places
+from ...network import Sequential
 
 
 class Part:

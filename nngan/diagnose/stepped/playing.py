@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
 from .kept import Kept
+from .linking import link
 from .parts import Part
-from .recording import Recorder, Recording, link
+from .recording import Recorder, Recording
 
 NAMES = {
     "G": ("g", "gen", "generator", "netg", "g_net"),
@@ -107,7 +108,8 @@ class Play:
             options["x"] = self.x[rows]
             options["y"] = None if self.labels is None else self.labels[rows]
         if self.gets_noise:
-            options["z"] = random.standard_normal((n, self.latent_dim)).astype(self._dtype())
+            z = random.standard_normal((n, self.latent_dim or 0))
+            options["z"] = z.astype(self._dtype())
         with contextlib.redirect_stdout(io.StringIO()):
             self.step(*(options[name] for name in self.wanted))
 
@@ -142,9 +144,9 @@ def _wanted(step: Callable[..., Any]) -> list[str]:
             wanted.append(found)
         elif parameter.default is parameter.empty:
             raise ValueError(
-                f"step has an argument {name!r} that diagnose cannot fill: name its arguments G, D, "
-                "x (a minibatch of data), z (noise) and y (labels), or give it none and let it use "
-                "variables around it"
+                f"step has an argument {name!r} that diagnose cannot fill: name its arguments G, "
+                "D, x (a minibatch of data), z (noise) and y (labels), or give it none and let it "
+                "use variables around it"
             )
         else:
             break
@@ -153,5 +155,5 @@ def _wanted(step: Callable[..., Any]) -> list[str]:
 
 def as_rows(x: Any) -> Array:
     """Return an array with one flat row for a sample."""
-    x = np.asarray(x)
-    return x.reshape(len(x), -1)
+    rows: Array = np.asarray(x).reshape(len(x), -1)
+    return rows

@@ -2,82 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..backend import Array
-from ..optim import Adam
-from .explaining import Verdict
+from ...optim import Adam
+from ..report import Finding
+from .mistakes import MOVED_BY_BOTH, MOVED_BY_OTHER
 from .playing import as_rows
-from .recording import Pass, Recording
-from .report import Finding, Measurement
+from .seen import Seen, same_rows
+from .verdicts import Verdict
 
 OTHER = {"G": "D", "D": "G"}
-
-
-@dataclass
-class Seen:
-    """What was seen of a step: the recording, and a verdict on each update of each player."""
-
-    recording: Recording
-    x: Array | None
-    gets_data: bool
-    gets_noise: bool
-    verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
-
-    @property
-    def plays(self) -> int:
-        """How often the step was played."""
-        return 1 + max(
-            (e.play for e in (*self.recording.passes, *self.recording.updates)), default=0
-        )
-
-    def name_of(self, part: str) -> str:
-        """Return the name of the loss that explains most updates of a player."""
-        names = Counter(v.loss.name for v in self.verdicts.get(part, []) if v.loss)
-        return names.most_common(1)[0][0] if names else "unknown"
-
-    def side_of(self, part: str) -> int:
-        """Return which way most updates of a player push D's outputs: see `Verdict.side`."""
-        return int(np.sign(sum(v.side for v in self.verdicts.get(part, []))))
-
-    def most(self, part: str, kind: str) -> list[Verdict]:
-        """Return the verdicts of a kind on a player if they are usual, not an accident."""
-        found = [v for v in self.verdicts.get(part, []) if v.kind == kind]
-        plays = {v.update.play for v in self.verdicts.get(part, [])}
-        return found if 2 * len({v.update.play for v in found}) >= len(plays) else []
-
-    def batches(self) -> list[Measurement]:
-        """Return whether noise and data changed from call to call."""
-        rows = []
-        for name, inputs in (("noise", self.noise()), ("data", self.data())):
-            if inputs:
-                same = sum(_same(a, b) for a, b in zip(inputs, inputs[1:], strict=False))
-                pairs = len(inputs) - 1
-                rows.append(Measurement(f"calls with the {name} of the one before", str(same),
-                                        f"0 of {pairs}"))  # fmt: skip
-        return rows
-
-    def noise(self) -> list[Array]:
-        """Return all inputs of G whose samples D has judged, for each call of the step."""
-        used = {id(p.source) for p in self.recording.passes if p.source}
-        return self._inputs([p for p in self.recording.passes if id(p) in used])
-
-    def data(self) -> list[Array]:
-        """Return all data that D has judged, for each call of the step."""
-        passes = [p for p in self.recording.passes if p.part == "D" and not p.is_fake.all()]
-        return self._inputs(passes)
-
-    def _inputs(self, passes: list[Pass]) -> list[Array]:
-        found = []
-        for play in range(self.plays):
-            rows = [as_rows(p.x)[~p.is_fake] for p in passes if p.play == play]
-            if rows:
-                found.append(np.concatenate(rows))
-        return found
 
 
 def find(seen: Seen) -> Iterator[Finding]:
@@ -104,8 +41,8 @@ def _not_trained(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             f"{part.lower()}-not-trained", "fault",
             f"{part} does not change in {seen.plays} calls of the step.", why,
-            f"Call {part}'s optimizer after {part}'s backward pass, check that it is bound to {part} "
-            "and that its learning rate is not 0, and look whether the gradient is 0.",
+            f"Call {part}'s optimizer after {part}'s backward pass, check that it is bound to "
+            f"{part} and that its learning rate is not 0, and look whether the gradient is 0.",
         )  # fmt: skip
 
 
@@ -126,15 +63,15 @@ def _one_sided(seen: Seen) -> Iterator[Finding]:
 
 def _same_batches(seen: Seen) -> Iterator[Finding]:
     noise, data = seen.noise(), seen.data()
-    pairs = list(zip(noise, noise[1:], strict=False))
-    if pairs and all(_same(a, b) for a, b in pairs) and not seen.gets_noise:
+    pairs = list(itertools.pairwise(noise))
+    if pairs and all(same_rows(a, b) for a, b in pairs) and not seen.gets_noise:
         yield Finding(
             "same-noise", "fault", "G gets the same noise in every call of the step.",
             f"{len(noise)} calls, {len(noise[0])} rows of noise, all equal",
             "Draw new noise in each step, from one generator that is made once, before the loop.",
         )  # fmt: skip
-    pairs = list(zip(data, data[1:], strict=False))
-    if pairs and all(_same(a, b) for a, b in pairs) and not seen.gets_data:
+    pairs = list(itertools.pairwise(data))
+    if pairs and all(same_rows(a, b) for a, b in pairs) and not seen.gets_data:
         rows = len(np.unique(data[0], axis=0))
         whole = len(np.unique(as_rows(seen.x), axis=0)) if seen.x is not None else 0
         if rows < whole or seen.x is None:
@@ -146,13 +83,9 @@ def _same_batches(seen: Seen) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _same(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0))
-
-
 def _moved_by_the_other(seen: Seen) -> Iterator[Finding]:
     for part in ("D", "G"):
-        strange = seen.most(part, "moved by the other") + seen.most(part, "moved by both")
+        strange = seen.most(part, MOVED_BY_OTHER) + seen.most(part, MOVED_BY_BOTH)
         exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
         home = _home_side(seen, part)
         strange += [v for v in exact if home and v.side == -home and _is_second(v, exact)]
@@ -162,9 +95,10 @@ def _moved_by_the_other(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             f"{part.lower()}-moved-by-{OTHER[part].lower()}-step", "fault",
             f"The step of {OTHER[part]} moves {part} too, and down the loss of {OTHER[part]}.",
-            f"{part} changed {len(seen.recording.of(part))} times in {seen.plays} calls of the step; "
-            f"cosine between the gradient of {len(strange)} of these changes and the true gradient "
-            f"of {OTHER[part]}'s loss{' with its own' * (v.kind == 'moved by both')}: {v.cosine:.3f}",
+            f"{part} changed {len(seen.recording.of(part))} times in {seen.plays} calls of the "
+            f"step; cosine between the gradient of {len(strange)} of these changes and the true "
+            f"gradient of {OTHER[part]}'s loss{' with its own' * (v.kind == MOVED_BY_BOTH)}: "
+            f"{v.cosine:.3f}",
             f"In the step of {OTHER[part]} change the parameters of {OTHER[part]} alone: "
             + ("treat the fakes as data there, and go back through D only." if part == "G"
                else "take D's gradient in its input, and leave D's optimizer alone."),
@@ -250,8 +184,8 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
             f"A backward pass in {part}'s step uses the cache of another forward pass: {v.detail}.",
             f"cosine with the true gradient: {v.others:.3f}; with that of the wrong cache: "
             f"{v.cosine:.3f}; in {len(found)} of {len(verdicts)} updates",
-            "Hand each backward pass the cache of its own forward pass, or run the forward pass again "
-            "just before it.",
+            "Hand each backward pass the cache of its own forward pass, or run the forward pass "
+            "again just before it.",
         )  # fmt: skip
     unknown = [v for v in verdicts if v.kind == "unknown"]
     if (unknown and 2 * len(unknown) > len(verdicts)) or (not verdicts and seen.recording.of(part)):
@@ -260,7 +194,7 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
             "gradient-unknown", "note",
             f"The changes of {part} follow the gradient of no loss that is known here.",
             f"best cosine {best:.2f}, in {len(unknown)} of {len(verdicts)} updates"
-            if verdicts else "D's passes with fakes and data, of one output a sample, were not seen",
+            if verdicts else "0 passes of D seen with fakes of G and one output for a sample",
             "This says nothing against it; if the loss is a usual one, compare its gradient with "
             "nn.check_gradients.",
         )  # fmt: skip
@@ -277,7 +211,8 @@ def _double_sigmoid(seen: Seen) -> Iterator[Finding]:
         first = next(iter(found.values()))
         yield Finding(
             "double-sigmoid", "fault",
-            f"D's output goes through a sigmoid twice in the loss of {' and in that of '.join(found)}.",
+            "D's output goes through a sigmoid twice in the loss of "
+            f"{' and in that of '.join(found)}.",
             f"cosine of the gradient with that of a loss with two sigmoids: {first[0].cosine:.4f}; "
             f"outputs of D from {_range(first)}",
             "End D in a logit and use bce_with_logits, or keep the Sigmoid and use bce.",
@@ -308,7 +243,7 @@ def _scale(seen: Seen) -> Iterator[Finding]:
     if kinds["real"] is not None and kinds["fake"] is not None and kinds["real"] != kinds["fake"]:
         yield Finding(
             "scale", "warning",
-            "D's gradient is a sum over the minibatch in one half of its loss, a mean in the other.",
+            "D's gradient is a sum over the minibatch for data or for fakes, a mean for the other.",
             text, "Divide both halves by the number of samples.",
         )  # fmt: skip
     elif kinds["fake"] is not None and kinds["G"] is not None and kinds["fake"] != kinds["G"]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ...backend import Array
 from .parts import Part
 
 WATCHED = ("step", "update", "zero_grad", "zero_grads", "apply_gradients")
@@ -189,13 +189,12 @@ class Recorder:
         y, cache = (result[0], result[1]) if is_pair else (result, None)
         given = args[0] if args else None
         for i, (part, current, out) in reversed(list(enumerate(self.open))):
-            depth = len(current.caches)
-            if depth < len(part.layers) and part.layers[depth] is layer:
-                if out is given or np.array_equal(host(out), x):
-                    current.caches.append(cache)
-                    self.open[i] = part, current, y
-                    self._close(i, y)
-                    return result
+            is_next = part.layers[len(current.caches)] is layer
+            if is_next and (out is given or np.array_equal(host(out), x)):
+                current.caches.append(cache)
+                self.open[i] = part, current, y
+                self._close(i, y)
+                return result
         for part in self.parts:
             if part.layers[0] is layer:
                 params = self.last[part.name]
@@ -227,54 +226,6 @@ class Recorder:
 
 def _is_method(owner: Any, name: str) -> bool:
     return callable(getattr(type(owner), name, None))
-
-
-def link(recording: Recording) -> None:
-    """Find, for each input of D, the output of G that is in it."""
-    made: list[Pass] = []
-    rows: set[bytes] = set()
-    for current in sorted(recording.passes, key=lambda p: p.moment):
-        if current.part == "G":
-            made.append(current)
-            rows |= {row.tobytes() for row in current.y}
-            continue
-        next((True for source in reversed(made[-20:]) if _contains(current, source)), False)
-        current.old_fakes = np.array([row.tobytes() in rows for row in current.x])
-
-
-def _contains(current: Pass, source: Pass) -> bool:
-    """Whether rows of D's input are G's output, perhaps scaled or with noise, and note which."""
-    x, y = current.x.reshape(len(current.x), -1), source.y.reshape(len(source.y), -1)
-    n, width = y.shape
-    if len(x) < n or x.shape[1] < width:
-        return False
-    for columns in (slice(0, width), slice(x.shape[1] - width, x.shape[1])):
-        part = x[:, columns]
-        starts = [0, len(x) - n, *np.flatnonzero((part == y[0]).all(axis=1)).tolist()]
-        for start in starts:
-            rows = slice(start, start + n)
-            if start + n <= len(x) and (factor := _factor(part[rows], y)):
-                current.source, current.rows, current.factor = source, rows, factor
-                current.columns = columns if x.shape[1] > width else slice(None)
-                return True
-    return False
-
-
-def _factor(a: Array, y: Array) -> float:
-    """Return the number b of ``a = b y + c + noise``; 0 if that does not explain a."""
-    if np.array_equal(a, y):
-        return 1.0
-    a, y = a - a.mean(axis=0), y - y.mean(axis=0)
-    energies = float((y * y).sum()), float((a * a).sum())
-    if not all(energies):
-        return 0.0
-    b = float((a * y).sum()) / energies[0]
-    correlation = b * (energies[0] / energies[1]) ** 0.5
-    if correlation**2 > 0.9:
-        return b
-    # With much noise: far more than chance, and not scaled.
-    is_noisy = correlation * y.size**0.5 > 8 and 0.8 < b < 1.25
-    return 1.0 if is_noisy else 0.0
 
 
 def host(x: Any) -> Array:
