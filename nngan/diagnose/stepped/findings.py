@@ -48,7 +48,7 @@ def _not_trained(seen: Seen) -> Iterator[Finding]:
 
 def _one_sided(seen: Seen) -> Iterator[Finding]:
     """Yield that D learns of fakes alone, or of data alone."""
-    verdicts = [v for v in seen.verdicts.get("D", []) if v.kind == "true"]
+    verdicts = seen.exact("D")
     names = {"real": "data", "fake": "fakes"}
     for kind in names:
         if verdicts and all(kind in v.absent for v in verdicts):
@@ -86,7 +86,7 @@ def _same_batches(seen: Seen) -> Iterator[Finding]:
 def _moved_by_the_other(seen: Seen) -> Iterator[Finding]:
     for part in ("D", "G"):
         strange = seen.most(part, MOVED_BY_OTHER) + seen.most(part, MOVED_BY_BOTH)
-        exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
+        exact = seen.exact(part)
         home = _home_side(seen, part)
         strange += [v for v in exact if home and v.side == -home and _is_second(v, exact)]
         if not strange:
@@ -107,7 +107,7 @@ def _moved_by_the_other(seen: Seen) -> Iterator[Finding]:
 
 def _home_side(seen: Seen, part: str) -> int:
     """Return the way in which a player pushes when it plays for itself."""
-    exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
+    exact = seen.exact(part)
     if part == "D":  # with data it plays for itself
         exact = [v for v in exact if any(side == "real" for _, side, _ in v.shares)]
         return int(np.sign(sum(v.side for v in exact)))
@@ -122,8 +122,7 @@ def _is_second(v: Verdict, exact: list[Verdict]) -> bool:
 
 def _signs(seen: Seen) -> Iterator[Finding]:
     d, g = seen.side_of("D"), seen.side_of("G")
-    verdicts_d = [v for v in seen.verdicts.get("D", []) if v.kind == "true"]
-    verdicts_g = [v for v in seen.verdicts.get("G", []) if v.kind == "true"]
+    verdicts_d, verdicts_g = seen.exact("D"), seen.exact("G")
     if _same_label(verdicts_d):
         v = verdicts_d[0]
         yield Finding(
@@ -135,8 +134,10 @@ def _signs(seen: Seen) -> Iterator[Finding]:
         return
     if not d or not g or d == g or _home_side(seen, "G"):
         return
+    if not (verdicts_g if d == 1 else verdicts_d):
+        return  # what only resembles a loss is no evidence of a wrong sign
     if d == 1:
-        v = max(verdicts_g or seen.verdicts["G"], key=lambda v: v.cosine)
+        v = max(verdicts_g, key=lambda v: v.cosine)
         yield Finding(
             "wrong-sign", "fault",
             "G moves up its loss: its step makes D surer that the fakes are fakes.",
@@ -144,7 +145,7 @@ def _signs(seen: Seen) -> Iterator[Finding]:
             "Change the sign of G's gradient (or give the fakes the label of data in G's loss).",
         )  # fmt: skip
         return
-    v = max(verdicts_d or seen.verdicts["D"], key=lambda v: v.cosine)
+    v = max(verdicts_d, key=lambda v: v.cosine)
     if v.sign < 0 or not v.loss.labels:
         yield Finding(
             "wrong-sign", "fault", "D moves up its loss: it raises its output for fakes.",
@@ -203,7 +204,7 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
 def _double_sigmoid(seen: Seen) -> Iterator[Finding]:
     found = {}
     for part in ("D", "G"):
-        exact = [v for v in seen.verdicts.get(part, []) if v.kind == "true"]
+        exact = seen.exact(part)
         double = [v for v in exact if v.loss.is_double]
         if double and 2 * len(double) > len(exact):
             found[part] = double

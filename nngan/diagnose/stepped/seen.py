@@ -37,8 +37,20 @@ class Seen:
         return names.most_common(1)[0][0] if names else "unknown"
 
     def side_of(self, part: str) -> int:
-        """Return which way most updates of a player push D's outputs: see `Verdict.side`."""
-        return int(np.sign(sum(v.side for v in self.verdicts.get(part, []))))
+        """Return which way a player pushes D's outputs: see `Verdict.side`; 0 if that is open.
+
+        Most of the updates decide that are explained exactly. If there are none, all must agree.
+        """
+        verdicts = self.verdicts.get(part, [])
+        exact = [v.side for v in verdicts if v.kind != "mostly"]
+        if any(exact):
+            return int(np.sign(sum(exact)))
+        sides = {v.side for v in verdicts}
+        return sides.pop() if len(sides) == 1 else 0
+
+    def exact(self, part: str) -> list[Verdict]:
+        """Return the verdicts on updates of a player that a loss explains."""
+        return [v for v in self.verdicts.get(part, []) if v.kind == "true"]
 
     def most(self, part: str, kind: str) -> list[Verdict]:
         """Return the verdicts of a kind on a player if they are usual, not an accident."""

@@ -12,7 +12,7 @@ from .recording import Pass, Update
 
 EXACT = 3e-5  # of a gradient may be left where a loss explains it: the rounding of float32
 NEAR = 2e-3  # may be left where nothing else explains it better
-LEAST = 0.5  # of a cosine: a loss with this explains most of a gradient
+LEAST = 0.8  # of a cosine: a loss with this explains most of a gradient
 
 
 @dataclass
