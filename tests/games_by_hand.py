@@ -321,6 +321,82 @@ def one_optimizer_for_both():
     return step, G, D
 
 
+class Trainer:
+    """A game in a class whose two steps are methods, and whose step prints the losses."""
+
+    def __init__(self, sign=1.0):
+        self.G, self.D = networks()
+        self.g_opt, self.d_opt = nn.Adam(1e-3).bind(self.G), nn.Adam(1e-3).bind(self.D)
+        self.rng, self.sign, self.log = np.random.default_rng(0), sign, []
+
+    def noise(self):
+        return self.rng.standard_normal((N, LATENT)).astype(np.float32)
+
+    def train_d(self, real):
+        self.D.zero_grad()
+        loss = 0.0
+        for x, label in ((real, 1.0), (self.G(self.noise()), 0.0)):
+            out, cache = self.D.forward(x)
+            part, d = nn.bce_with_logits(out, label)
+            self.D.backward(d, cache)
+            loss += float(part)
+        self.d_opt.step()
+        return loss
+
+    def train_g(self):
+        fake, g_cache = self.G.forward(self.noise())
+        out, cache = self.D.forward(fake)
+        loss, d = nn.bce_with_logits(out, 1.0)
+        self.G.zero_grad()
+        self.G.backward(self.sign * self.D.backward(d, cache), g_cache)
+        self.g_opt.step()
+        return float(loss)
+
+    def train_on_batch(self, images):
+        self.log.append((self.train_d(images), self.train_g()))
+        print(self.log[-1])
+
+
+def trainer(sign=1.0):
+    game = Trainer(sign)
+    return game.train_on_batch, game.G, game.D
+
+
+class Fused(Dense):
+    """A layer that moves its weights in its backward pass."""
+
+    def backward(self, dy, lr=0.1):
+        dx = super().backward(dy)
+        self.W -= lr * self.dW
+        self.b -= lr * self.db
+        return dx
+
+
+class FusedNet(Net):
+    def backward(self, dy, lr=0.1):
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy, lr)
+        return dy
+
+
+def fused(frozen):
+    """Layers that learn while they go backward; only a learning rate of 0 keeps D as it is."""
+    rng = np.random.default_rng(0)
+    G = FusedNet(Fused(LATENT, 16, rng, "relu"), Fused(16, WIDTH, rng, "sigmoid"))
+    D = FusedNet(Fused(WIDTH, 16, rng, "relu"), Fused(16, 1, rng, "sigmoid"))
+
+    def slope(p, target):
+        return (p - target) / (p * (1 - p)) / len(p)
+
+    def step(x):
+        D.backward(slope(D.forward(x), 1))
+        D.backward(slope(D.forward(G.forward(rng.normal(size=(len(x), LATENT)))), 0))
+        p = D.forward(G.forward(rng.normal(size=(len(x), LATENT))))
+        G.backward(D.backward(slope(p, 1), 0.0 if frozen else 0.1))
+
+    return step, G, D
+
+
 BROKEN = {
     "D's gradients are never zeroed": (lambda: game(zero_d=False), "not-zeroed"),
     "G's gradients are never zeroed": (lambda: game(zero_g=False), "not-zeroed"),
@@ -347,6 +423,8 @@ BROKEN = {
     "G's step moves D, own layers": (lambda: own(always_update=True), "d-moved-by-g-step"),
     "one optimizer for both losses": (
         one_optimizer_for_both, "d-moved-by-g-step g-moved-by-d-step"),
+    "backward passes that learn": (lambda: fused(frozen=False), "d-moved-by-g-step"),
+    "a trainer, G climbs its loss": (lambda: trainer(sign=-1.0), "wrong-sign"),
     "a sigmoid in D and logits in the loss": (
         lambda: game(squashed=True, loss=nn.bce_with_logits), "double-sigmoid"),
     "the same, layer by layer": (lambda: layer_by_layer(squash_twice=True), "double-sigmoid"),
@@ -495,6 +573,63 @@ def two_updates():
     return step, G, D
 
 
+def noisy(penalty=0.0, noise=0.0, soft=False, old=False):
+    """Minibatches and labels with noise, fakes of earlier steps, a gradient penalty."""
+    G, D = networks()
+    draw, g_opt, d_opt = Draw(), nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+    made = []
+
+    def label(of, n):
+        change = draw.rng.uniform(0, 0.3, (n, 1)) if soft else np.zeros((n, 1))
+        return np.abs(of - change).astype(np.float32)
+
+    def step():
+        x, fake = draw.data(), G(draw.noise())
+        made.append(fake)
+        if old:
+            fake = np.concatenate([fake[: N // 2], made[draw.rng.integers(len(made))][N // 2 :]])
+        x, fake = (a + np.float32(noise) * draw.rng.standard_normal(a.shape, np.float32)
+                   for a in (x, fake))  # fmt: skip
+        D.zero_grad()
+        for a, of in ((x, 1.0), (fake, 0.0)):
+            out, cache = D.forward(a)
+            D.backward(nn.bce_with_logits(out, label(of, N))[1], cache)
+        if penalty:
+            e = draw.rng.random((N, 1), np.float32)
+            nn.penalties.gradient_penalty(D, e * x + (1 - e) * fake, penalty)
+        d_opt.step()
+        fake, g_cache = G.forward(draw.noise())
+        out, cache = D.forward(fake)
+        G.zero_grad()
+        G.backward(D.backward(nn.bce_with_logits(out, 1.0)[1], cache), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
+def with_classes():
+    """G and D get the class beside the noise and beside the image."""
+    G = nn.Sequential(nn.Linear(LATENT + 2, 16), nn.ReLU(), nn.Linear(16, WIDTH), seed=1)
+    D = nn.Sequential(nn.Linear(WIDTH + 2, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), seed=2)
+    draw, g_opt, d_opt = Draw(), nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+
+    def step():
+        y = np.eye(2, dtype=np.float32)[draw.rng.integers(2, size=N)]
+        fake, g_cache = G.forward(np.hstack([draw.noise(), y]))
+        D.zero_grad()
+        for x, target in ((draw.data(), 1.0), (fake, 0.0)):
+            out, cache = D.forward(np.hstack([x, y]))
+            D.backward(nn.bce_with_logits(out, target)[1], cache)
+        d_opt.step()
+        out, cache = D.forward(np.hstack([fake, y]))
+        dx = D.backward(nn.bce_with_logits(out, 1.0)[1], cache)
+        G.zero_grad()
+        G.backward(np.ascontiguousarray(dx[:, :WIDTH]), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
 HEALTHY = {
     "the tutorial's game": game,
     "with Adam": lambda: game(optimizer=nn.Adam, lr=1e-3),
@@ -518,4 +653,11 @@ HEALTHY = {
     "least squares": lambda: library(loss="least_squares"),
     "relativistic with R1": lambda: library(loss="relativistic", r1=0.1),
     "two updates of D": two_updates,
+    "a trainer": trainer,
+    "backward passes that learn, D frozen": lambda: fused(frozen=True),
+    "soft labels": lambda: noisy(soft=True),
+    "noise on D's inputs": lambda: noisy(noise=0.1),
+    "fakes of earlier steps": lambda: noisy(old=True),
+    "a gradient penalty": lambda: noisy(penalty=10.0),
+    "classes": with_classes,
 }

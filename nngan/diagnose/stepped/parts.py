@@ -61,6 +61,19 @@ class Part:
             return np.concatenate([layer.values() for layer in self.layers])
         return _joined([place.read(self.network) for place in self.found])
 
+    def has(self, params: Array) -> bool:
+        """Whether the parameters are these, which `params` has returned before."""
+        if not self.is_ours:
+            return np.array_equal(self.params(), params)
+        start = 0
+        for layer in self.layers:
+            for name in layer.shapes:
+                value = layer.backend.to_numpy(getattr(layer, name)).ravel()
+                if not np.array_equal(value, params[start : start + value.size]):
+                    return False
+                start += value.size
+        return True
+
     def grads(self) -> Array | None:
         """Return a copy of all gradients; None if an object of another kind does not keep them."""
         if self.is_ours:

@@ -155,12 +155,10 @@ class Recorder:
         """Note which networks have changed since the last look."""
         self.moment += 1
         for part in self.parts:
-            now = part.params()
-            if now.shape == self.last[part.name].shape and np.array_equal(
-                now, self.last[part.name]
-            ):
-                continue
             then = self.last[part.name]
+            if part.has(then):
+                continue
+            now = part.params()
             self.last[part.name] = now
             if by is None and not self.moved_since[part.name] and part.has_backward:
                 continue  # no gradient since the last update: weights clipped, or an average copied
@@ -219,7 +217,8 @@ class Recorder:
                 calls = self.recording.backward_calls
                 calls[part.name] = calls.get(part.name, 0) + 1
                 self.moved_since[part.name] = True
-                self.kept_grads[part.name] = part.grads()
+                if getattr(layer, "size", True):  # not of an activation
+                    self.kept_grads[part.name] = part.grads()
         self.look()  # a backward pass of the user's own may move the parameters itself
         return result
 

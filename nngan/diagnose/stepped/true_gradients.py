@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,6 @@ class TrueGradients:
 
     def __init__(self, G: Part, D: Part) -> None:
         self.parts = {"G": G, "D": D}
-        self._slopes: dict[tuple[int, ...], Array] = {}
 
     def of_d(self, judged: Pass, w: Array, params: Array) -> Array:
         """Return the gradient of ``sum_n w_n o_n`` in D's parameters, in one pass of D.
@@ -43,11 +42,7 @@ class TrueGradients:
         `params` are those that D has in its backward pass: not those of its forward pass, if a
         step takes an old cache.
         """
-        key = id(judged), id(params)
-        if key not in self._slopes:
-            self._slopes[key] = self._slopes_of_d(judged, params)
-        result: Array = self._slopes[key] @ w
-        return result
+        raise NotImplementedError
 
     def of_g(self, judged: Pass, made: Pass, w: Array, link: Pass) -> Array:
         """Return the same in G's parameters: through a pass of D, then through one of G.
@@ -55,11 +50,7 @@ class TrueGradients:
         In a sound game `made` is the pass whose output `judged` has as its input, and `link`,
         which says where that output is in D's input and which parameters D has, is `judged` itself.
         """
-        key = id(judged), id(made), id(link)
-        if key not in self._slopes:
-            self._slopes[key] = self._slopes_of_g(judged, made, link)
-        result: Array = self._slopes[key] @ w
-        return result
+        raise NotImplementedError
 
     def observed(self, part: str, gradient: Array) -> Array:
         """Return a gradient of all parameters as such a vector."""
@@ -68,13 +59,6 @@ class TrueGradients:
     def penalties(self, judged: Pass) -> list[Array]:
         """Return the gradients of the usual penalties in D's input, if D has them."""
         return []
-
-    def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
-        """Return the gradients of all outputs, shape (numbers of a vector, N)."""
-        raise NotImplementedError
-
-    def _slopes_of_g(self, judged: Pass, made: Pass, link: Pass) -> Array:
-        raise NotImplementedError
 
 
 class Exact(TrueGradients):
@@ -87,6 +71,7 @@ class Exact(TrueGradients):
     def __init__(self, G: Part, D: Part) -> None:
         super().__init__(*(Part(p.name, copy.deepcopy(p.network)) for p in (G, D)))
         random = np.random.default_rng(0)
+        self._gradients: dict[tuple[int, ...], list[tuple[Array, Array]]] = {}
         self._penalties: dict[tuple[int, ...], list[Array]] = {}
         self.sketches = {}
         for name, part in self.parts.items():
@@ -116,27 +101,35 @@ class Exact(TrueGradients):
                     self._penalties[key].append(self.observed("D", gradient))
         return self._penalties[key]
 
-    def _slopes_of_d(self, judged: Pass, params: Array) -> Array:
-        return np.stack([
-            self.observed("D", self._back("D", judged, dy, params)[1])
-            for dy in self._one_by_one(judged)
-        ], axis=1)  # fmt: skip
+    def of_d(self, judged: Pass, w: Array, params: Array) -> Array:
+        return self._known(
+            (id(judged), id(params)), w, lambda: self._back("D", judged, w, params)[1]
+        )
 
-    def _slopes_of_g(self, judged: Pass, made: Pass, link: Pass) -> Array:
-        rows = link.rows if len(judged.x) == len(link.x) else slice(None)
-        slopes = []
-        for dy in self._one_by_one(judged):
-            dx = self._back("D", judged, dy, link.params)[0]
+    def of_g(self, judged: Pass, made: Pass, w: Array, link: Pass) -> Array:
+        def through_both() -> Array:
+            rows = link.rows if len(judged.x) == len(link.x) else slice(None)
+            dx = self._back("D", judged, w, link.params)[0]
             dx = dx.reshape(len(dx), -1)[rows, link.columns]
-            gradient = self._back("G", made, link.factor * dx, made.params)[1]
-            slopes.append(self.observed("G", gradient))
-        return np.stack(slopes, axis=1)
+            return self._back("G", made, link.factor * dx, made.params)[1]
 
-    def _one_by_one(self, judged: Pass) -> Iterator[Array]:
-        for n in range(len(judged.y)):
-            dy = np.zeros_like(judged.y)
-            dy[n] = 1
-            yield dy
+        return self._known((id(judged), id(made), id(link)), w, through_both)
+
+    def _known(self, key: tuple[int, ...], w: Array, compute: Callable[[], Array]) -> Array:
+        """Return a sum of gradients that are known, if w is that sum of their weights.
+
+        The losses differ in w alone, and all labels of one loss in a constant.
+        """
+        known = self._gradients.setdefault(key, [])
+        if known:
+            factors, *_ = np.linalg.lstsq(np.stack([v for v, _ in known], axis=1), w, rcond=1e-6)
+            rest = w - sum(f * v for f, (v, _) in zip(factors, known, strict=True))
+            if np.abs(factors).max() < 10 and np.linalg.norm(rest) <= 1e-9 * np.linalg.norm(w):
+                combined: Array = np.stack([g for _, g in known], axis=1) @ np.asarray(factors)
+                return combined
+        name = "D" if len(key) == 2 else "G"
+        known.append((w, self.observed(name, compute())))
+        return known[-1][1]
 
     def _back(self, name: str, recorded: Pass, dy: Array, params: Array) -> tuple[Array, Array]:
         """Return the gradients in the input and in the parameters of one recorded pass."""
@@ -172,6 +165,21 @@ class Measured(TrueGradients):
         self.directions = {
             p.name: random.standard_normal((DIRECTIONS, p.params().size)) for p in (G, D)
         }
+        self._slopes: dict[tuple[int, ...], Array] = {}
+
+    def of_d(self, judged: Pass, w: Array, params: Array) -> Array:
+        key = id(judged), id(params)
+        if key not in self._slopes:
+            self._slopes[key] = self._slopes_of_d(judged, params)
+        result: Array = self._slopes[key] @ w
+        return result
+
+    def of_g(self, judged: Pass, made: Pass, w: Array, link: Pass) -> Array:
+        key = id(judged), id(made), id(link)
+        if key not in self._slopes:
+            self._slopes[key] = self._slopes_of_g(judged, made, link)
+        result: Array = self._slopes[key] @ w
+        return result
 
     def observed(self, part: str, gradient: Array) -> Array:
         result: Array = self.directions[part] @ gradient
