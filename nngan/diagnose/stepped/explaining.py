@@ -75,7 +75,7 @@ def _verdict(cases: list[Case], exact: float) -> Verdict:
         near = max(exact, min(NEAR, best.rest / 10))
         for verdict in mistakes(case):
             if verdict.rest < near:
-                verdict.others = best.cosine
+                verdict.others = best.rest
                 return verdict
     best.kind = "true" if best.rest < NEAR else "mostly" if best.cosine > LEAST else "unknown"
     return best

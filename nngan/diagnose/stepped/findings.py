@@ -34,15 +34,23 @@ def _not_trained(seen: Seen) -> Iterator[Finding]:
     for part in ("D", "G"):
         if seen.recording.of(part):
             continue
-        calls = seen.recording.backward_calls.get(part, 0)
+        calls = seen.recording.backward_calls[part]
         others = len(seen.recording.of(OTHER[part]))
         why = f"{part} had {calls} calls of backward, and no parameter of it changed"
         why += f"; {OTHER[part]} changed {others} times" if others else ""
+        remedy = (
+            f"Call {part}'s optimizer after {part}'s backward pass, and check that it is bound to "
+            f"{part} and that its learning rate is not 0."
+        )
+        if calls and part not in seen.recording.with_gradient:
+            why += f"; each gradient of {part} was 0"
+            remedy = (
+                "Look where the gradient is lost, from the loss on: clipped probabilities, "
+                "a sigmoid at its end, units that are dead."
+            )
         yield Finding(
             f"{part.lower()}-not-trained", "fault",
-            f"{part} does not change in {seen.plays} calls of the step.", why,
-            f"Call {part}'s optimizer after {part}'s backward pass, check that it is bound to "
-            f"{part} and that its learning rate is not 0, and look whether the gradient is 0.",
+            f"{part} does not change in {seen.plays} calls of the step.", why, remedy,
         )  # fmt: skip
 
 
@@ -174,8 +182,8 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
         yield Finding(
             "not-zeroed", "fault",
             f"The gradient that moves {part} still holds that of {v.detail}.",
-            f"cosine with the true gradient alone: {v.others:.3f}; with what was left over added: "
-            f"{v.cosine:.3f}; in {len(found)} of {len(verdicts)} updates",
+            f"{_unexplained(v)} with what was left over added; in {len(found)} of {len(verdicts)} "
+            "updates",
             f"Set {part}'s gradients to zero at the start of its step: {part}.zero_grad().",
         )  # fmt: skip
     if found := seen.most(part, "stale-cache"):
@@ -183,8 +191,7 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
         yield Finding(
             "stale-cache", "fault",
             f"A backward pass in {part}'s step uses the cache of another forward pass: {v.detail}.",
-            f"cosine with the true gradient: {v.others:.3f}; with that of the wrong cache: "
-            f"{v.cosine:.3f}; in {len(found)} of {len(verdicts)} updates",
+            f"{_unexplained(v)} with the wrong cache; in {len(found)} of {len(verdicts)} updates",
             "Hand each backward pass the cache of its own forward pass, or run the forward pass "
             "again just before it.",
         )  # fmt: skip
@@ -199,6 +206,11 @@ def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
             "This says nothing against it; if the loss is a usual one, compare its gradient with "
             "nn.check_gradients.",
         )  # fmt: skip
+
+
+def _unexplained(v: Verdict) -> str:
+    """Return how much of a gradient a sound step leaves, and how much a mistake."""
+    return f"the true gradient leaves {v.others:.2%} of it unexplained, and {v.rest:.4%}"
 
 
 def _double_sigmoid(seen: Seen) -> Iterator[Finding]:

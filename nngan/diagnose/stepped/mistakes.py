@@ -67,7 +67,8 @@ def left_over(case: Case, loss: Any) -> Iterator[Verdict]:
             kind = "not-zeroed" if is_whole else "true"
             verdict = Verdict(update, kind if n else MOVED_BY_OTHER, loss, sign,
                               shares(own, factors[:n]), rest)  # fmt: skip
-            verdict.detail = "the other player's step" if theirs else "the update before"
+            other = "G" if update.part == "D" else "D"
+            verdict.detail = f"the step of {other}" if theirs else "the update before"
             yield verdict
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -90,12 +91,24 @@ class Update:
 
 @dataclass
 class Recording:
-    """All that was seen, in its order."""
+    """All that was seen, in its order.
+
+    Attributes
+    ----------
+    passes, updates : list
+    initial : dict of str to array or None
+        The gradients that the networks had at the start.
+    backward_calls : Counter of str
+        How often the last layer of each network went backward.
+    with_gradient : set of str
+        The networks that had a gradient other than 0 at some time.
+    """
 
     passes: list[Pass] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     initial: dict[str, Array | None] = field(default_factory=dict)
-    backward_calls: dict[str, int] = field(default_factory=dict)
+    backward_calls: Counter[str] = field(default_factory=Counter)
+    with_gradient: set[str] = field(default_factory=set)
 
     def of(self, part: str) -> list[Update]:
         """Return the updates of one player."""
@@ -214,11 +227,13 @@ class Recorder:
         result = original(*args, **options)
         for part in self.parts:
             if any(own is layer for own in part.layers):
-                calls = self.recording.backward_calls
-                calls[part.name] = calls.get(part.name, 0) + 1
+                if part.layers[-1] is layer:
+                    self.recording.backward_calls[part.name] += 1
                 self.moved_since[part.name] = True
                 if getattr(layer, "size", True):  # not of an activation
-                    self.kept_grads[part.name] = part.grads()
+                    self.kept_grads[part.name] = grads = part.grads()
+                    if grads is not None and grads.any():
+                        self.recording.with_gradient.add(part.name)
         self.look()  # a backward pass of the user's own may move the parameters itself
         return result
 

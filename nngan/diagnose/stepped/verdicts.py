@@ -32,7 +32,7 @@ class Verdict:
     rest : float
         The part of the gradient that the explanation leaves, as a fraction of its length.
     others : float
-        The cosine of the gradient with the best sound step.
+        The part that the best sound step leaves.
     detail : str
         What else is known of a mistake.
     absent : tuple of str
@@ -45,7 +45,7 @@ class Verdict:
     sign: int = 1
     shares: list[tuple[Pass, str, float]] = field(default_factory=list)
     rest: float = 1.0
-    others: float = 0.0
+    others: float = 1.0
     detail: str = ""
     absent: tuple[str, ...] = ()
 
