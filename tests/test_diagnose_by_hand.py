@@ -223,3 +223,27 @@ def test_a_network_needs_parameters():
     step, G, _ = games.game()
     with pytest.raises(ValueError, match="D must be a Sequential, or an object that holds"):
         diagnose_step(step, G, object())
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_a_game_on_any_backend(backend, zero):
+    G, D = (network.to(backend) for network in games.networks())
+    draw, d_opt, g_opt = games.Draw(), nn.SGD(0.05).bind(D), nn.SGD(0.05).bind(G)
+    before = backend.to_numpy(D.params).tobytes()
+
+    def step():
+        if zero:
+            D.zero_grad()
+        fake, g_cache = G.forward(backend.asarray(draw.noise()))
+        for x, label in ((backend.asarray(draw.data()), 1.0), (fake, 0.0)):
+            out, cache = D.forward(x)
+            D.backward(nn.bce_with_logits(out, label)[1], cache)
+        d_opt.step()
+        out, cache = D.forward(fake)
+        dx = D.backward(nn.bce_with_logits(out, 1.0)[1], cache)
+        G.zero_grad()
+        G.backward(dx, g_cache)
+        g_opt.step()
+
+    assert serious(diagnose_step(step, G, D, games.X)) == (set() if zero else {"not-zeroed"})
+    assert backend.to_numpy(D.params).tobytes() == before

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import Backend
 from ...gradcheck.copies import SHARED
 from ...gradcheck.leaves import is_number
 from ...gradcheck.owners import is_foreign, is_library
@@ -89,7 +90,9 @@ class Kept:
                 names = [n for n in vars(value) if n[:2] != "__" or callable(vars(value)[n])]
                 self._keep_names(value, names)
                 self._queue.extend(value.__mro__[1:])
-        elif isinstance(value, types.ModuleType) or kind.__module__.partition(".")[0] in SHARED:
+        elif isinstance(value, types.ModuleType | Backend):
+            return  # a backend holds buffers, and nothing that a step must find again
+        elif kind.__module__.partition(".")[0] in SHARED:
             return
         else:
             if hasattr(kind, "__next__") and is_foreign(kind):
