@@ -101,6 +101,11 @@ def game(
     return step, G, D
 
 
+def squares(logits, target):
+    """Least squares of D's output itself."""
+    return 0.5 * np.mean((logits - target) ** 2), (logits - np.float32(target)) / len(logits)
+
+
 def sum_loss(logits, target):
     """A loss whose gradient is a sum over the minibatch."""
     loss, d = nn.bce_with_logits(logits, target)
@@ -651,6 +656,7 @@ HEALTHY = {
     "the library's steps": library,
     "hinge": lambda: library(loss="hinge"),
     "least squares": lambda: library(loss="least_squares"),
+    "least squares with 1, -1 and 0": lambda: game(loss=squares, d_labels=(1.0, -1.0), g_label=0.0),
     "relativistic with R1": lambda: library(loss="relativistic", r1=0.1),
     "two updates of D": two_updates,
     "a trainer": trainer,

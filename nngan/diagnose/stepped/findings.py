@@ -144,6 +144,9 @@ def _signs(seen: Seen) -> Iterator[Finding]:
         return
     if not (verdicts_g if d == 1 else verdicts_d):
         return  # what only resembles a loss is no evidence of a wrong sign
+    halfway = any(v.loss.label == 0.0 for v in verdicts_g)
+    if halfway and any(-1.0 in (v.loss.labels or ()) for v in verdicts_d):
+        return  # the labels 1 and -1 of D, and 0 for G
     if d == 1:
         v = max(verdicts_g, key=lambda v: v.cosine)
         yield Finding(

@@ -30,8 +30,6 @@ class DLoss(NamedTuple):
     side : int
         1 if D raises its outputs of data above those of fakes, -1 if it lowers them, 0 if both
         have the same label.
-    of_g : tuple of (str, callable)
-        The losses of G that go with it.
     labels : (float, float) or None
         Those of data and fakes.
     is_double : bool

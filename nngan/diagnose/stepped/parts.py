@@ -46,13 +46,8 @@ class Part:
             self.found = _arrays(network)
 
     @property
-    def has_passes(self) -> bool:
-        """Whether the network has a forward pass that can be watched."""
-        return self.is_ours or callable(getattr(self.network, "forward", None))
-
-    @property
     def has_backward(self) -> bool:
-        """Whether its backward pass can be watched too."""
+        """Whether its backward pass can be watched."""
         return self.is_ours or callable(getattr(self.network, "backward", None))
 
     def params(self) -> Array:
