@@ -176,7 +176,7 @@ def test_saturated_units_are_found():
 
 def test_penalties_out_of_proportion_are_found():
     assert kinds(fit(digits_game(r1=1e4), 20)) == ("penalty-strong",)
-    assert kinds(fit(digits_game(r1=1e-9), 20)) == ("penalty-idle",)
+    assert kinds(fit(digits_game(r1=1e-10), 20)) == ("penalty-idle",)
 
 
 # -- how the players stand -------------------------------------------------------------------------

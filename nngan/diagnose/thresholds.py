@@ -34,14 +34,14 @@ COPIES = 0.25  # share of samples that are copies, above that of real rows
 # -- motion: `motion.py`, `gradients.py` ----------------------------------------------------------
 
 GRADIENT_ERROR = 0.05  # relative error of a gradient against the numerical one
-FAST = 0.3  # movement of a layer's weights in a step, against their size
+FAST = 0.5  # movement of a layer's weights in a step, against their size
 SLOW = 1e-6
 AVERAGE_LAGS = 2.0  # energy distance of the average's samples, against those of the weights of now
 
 # -- penalties: `motion.py` -----------------------------------------------------------------------
 
 PENALTY_STRONG = 3.0  # size of the penalty's gradient, against that of the loss
-PENALTY_IDLE = 1e-3
+PENALTY_IDLE = 1e-5
 
 # -- units: `units.py` ----------------------------------------------------------------------------
 
