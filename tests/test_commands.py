@@ -150,6 +150,8 @@ def test_every_parser_refuses_abbreviations():
 MISTAKES = [
     ("demo --out=", "argument --out: must name a folder, got ''"),
     ("demo --seed -1", "argument --seed: must be a whole number from 0 to 6148914691236517204"),
+    ("diagnose", "the following arguments are required: RUN"),
+    ("diagnose nowhere", "nowhere/checkpoint.npz: No such file or directory"),
     ("evaluate", "the following arguments are required: RUN"),
     ("evaluate nowhere", "nowhere/checkpoint.npz: No such file or directory"),
     ("evaluate run --samples 0", "--samples: must be a whole number from 40 to 40000, got '0'"),
