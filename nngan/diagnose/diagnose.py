@@ -12,6 +12,7 @@ import numpy as np
 from ..gan import GAN
 from ..training.data import Labels
 from . import data, gradients, motion, players, samples, trends, units
+from .by_hand import diagnose_step
 from .case import Case
 from .report import SEVERITIES, Finding, Measurement, Report
 from .thresholds import EARLY_STEPS, OUTCOME_STEPS
@@ -33,7 +34,13 @@ STANDING: Sequence[Look] = (
 OUTCOME: Sequence[Look] = (samples.collapse, samples.class_collapse, samples.copies)
 
 
-def diagnose(gan: GAN, x: Any, labels: Labels | None = None) -> Report:
+def diagnose(
+    gan: GAN | tuple[Any, Any],
+    x: Any,
+    labels: Labels | None = None,
+    *,
+    step: Callable[..., Any] | None = None,
+) -> Report:
     """Look at a game, and say what is wrong with it.
 
     Losses alone prove nothing: a D that is squashed twice, a D that is too weak, dead units and a
@@ -44,14 +51,17 @@ def diagnose(gan: GAN, x: Any, labels: Labels | None = None) -> Report:
 
     Parameters
     ----------
-    gan : GAN
-        Trained, or in training.
+    gan : GAN or (G, D)
+        Trained, or in training; two networks of any kind, if they are moved by `step`.
     x : array of shape (n, features), or (n, height, width) and so on
         The data that it learns from, as `GAN.fit` takes them. At most 2,000 samples are looked at,
         and 10,000 where copies are searched.
     labels : array of shape (n,), optional
         The class of each sample. A game with classes needs them; without classes they show which
         class has no samples.
+    step : callable, optional
+        A function of your own that plays one step. Then it is looked at instead:
+        `nngan.diagnose.diagnose_step` says how, and takes more options.
 
     Returns
     -------
@@ -73,8 +83,14 @@ def diagnose(gan: GAN, x: Any, labels: Labels | None = None) -> Report:
     >>> nn.diagnose(gan, x).kinds
     ('double-sigmoid',)
     """
+    if step is not None:
+        G, D = (gan.G, gan.D) if isinstance(gan, GAN) else gan
+        return diagnose_step(step, G, D, x, labels)
     if not isinstance(gan, GAN):
-        raise TypeError(f"gan must be a GAN, got {type(gan).__name__}")
+        raise TypeError(
+            f"gan must be a GAN, got {type(gan).__name__}: two networks are diagnosed with the "
+            "step that moves them, diagnose((G, D), x, step=...)"
+        )
     return report_of(Case(gan, x, labels))
 
 
