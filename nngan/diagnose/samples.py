@@ -110,8 +110,9 @@ def mean_distance(rows: Array) -> float:
 def coverages(case: Case) -> Iterator[tuple[str, Coverage]]:
     """Yield how the samples are spread over the classes, if there are labels, and clusters."""
     if case.labels is not None and not case.gan.rules.classes:
-        found = classifier(case)(case.samples).argmax(axis=1)
-        yield "classes", spread(case.labels, found, case.classes, CLASS_RATE)
+        net = classifier(case)  # counts both, so that its own errors are in both
+        real, fake = (net(rows).argmax(axis=1) for rows in (case.x, case.samples))
+        yield "classes", spread(real, fake, case.classes, CLASS_RATE)
     modes = clusters(case.x)
     if modes is not None:
         centres, groups, are_apart = modes
