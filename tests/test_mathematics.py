@@ -116,3 +116,53 @@ def test_nothing_carries_one_cloud_to_another_on_a_shorter_way():
         ways.append(way(moved))
     assert shortest - 1e-9 < min(ways) < shortest + 1e-3
     assert max(ways) > shortest + 1
+
+
+# -- finite differences ----------------------------------------------------------------------------
+
+
+def central(f, x, h):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+@pytest.mark.parametrize("h", [1e-4, 2e-4, 1e-2])
+def test_a_central_difference_across_a_kink(h):
+    a, x = 0.2, 1e-4
+    slope = central(lambda x: max(x, a * x), x, h)
+    assert slope == pytest.approx((1 + a) / 2 + (1 - a) / 2 * x / h, abs=1e-9)
+
+
+def test_two_steps_cancel_the_next_error():
+    errors = [
+        abs((4 * central(np.exp, 1, h / 2) - central(np.exp, 1, h)) / 3 - np.e) for h in (0.2, 0.1)
+    ]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(4, abs=0.1)
+
+
+# -- losses and the prior --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("logit", "left"), [(-16, 0.94), (-17, 0.35), (-20, 0.02)])
+def test_the_gradient_of_a_clipped_loss_fades(logit, left):
+    sigmoid = nn.Sigmoid()
+    p, cache = sigmoid.forward(np.array([[logit]], np.float32))
+    clipped = sigmoid.backward(nn.bce(p, 1.0)[1], cache)
+    assert clipped.item() == pytest.approx(-left, abs=0.005)  # of -1, nearly
+
+
+def test_the_gradient_of_a_fake_that_d_calls_real_is_gone_where_p_is_1():
+    sigmoid = nn.Sigmoid()
+    o = np.array([[16.5], [16.7]], np.float32)
+    p, cache = sigmoid.forward(o)
+    clipped = 2 * sigmoid.backward(nn.bce(p, 0.0)[1], cache)
+    assert p.ravel().tolist() != [1, 1]
+    assert clipped[0] > 0.9
+    assert clipped[1] == 0
+
+
+def test_two_columns_of_a_category_are_correlated():
+    K = 5
+    codes = (K * np.eye(K) - 1) / np.sqrt(K - 1)
+    covariance = codes.T @ codes / K
+    np.testing.assert_allclose(codes.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(covariance, np.eye(K) - (1 - np.eye(K)) / (K - 1), atol=1e-12)
