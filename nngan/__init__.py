@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import (
         checkpoint,
         datasets,
+        diagnosis,
         estimator,
         game,
         gradcheck,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         recipes,
         runs,
     )
-    from .diagnose import diagnose  # type: ignore[no-redef]  # it is called like its function
+    from .diagnosis import diagnose
     from .gradcheck import assert_gradients, check_gradients
 
 __all__ = [
@@ -65,10 +66,11 @@ __all__ += layers.__all__
 LAZY = {
     "assert_gradients": "gradcheck",
     "check_gradients": "gradcheck",
+    "diagnose": "diagnosis",
     **{
         name: name
         for name in (
-            "command_line", "commands", "datasets", "diagnose", "estimator", "gradcheck", "latent",
+            "command_line", "commands", "datasets", "diagnosis", "estimator", "gradcheck", "latent",
             "metrics", "mistakes", "plotting", "recipes", "runs",
         )
     },

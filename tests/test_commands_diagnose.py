@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_diagnose import IMAGES, digits_game
+from games_diagnosed import IMAGES, digits_game
 
 import nngan as nn
 from nngan.commands import diagnose, train

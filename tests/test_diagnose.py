@@ -7,36 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from games_diagnosed import IMAGES, LABELS, digits_game
 
 import nngan as nn
 from nngan import checkpoint
-from nngan.diagnose import Finding, Measurement, Report, diagnose, thresholds
-from nngan.diagnose.case import auc, twin_of
-from nngan.diagnose.samples import clusters
+from nngan.diagnosis import Finding, Measurement, Report, diagnose, thresholds
+from nngan.diagnosis.case import auc, twin_of
+from nngan.diagnosis.samples import clusters
 from nngan.layers import Layer
 from nngan.mistakes import MISTAKES
 
-IMAGES, LABELS = (a[:1000] for a in nn.datasets.digits())
 RING = nn.datasets.ring(4000)[0]
-
-
-def adam(lr):
-    return nn.Adam(lr, beta1=0.5, beta2=0.99)
-
-
-def digits_game(*, act=nn.ReLU, end=nn.Sigmoid, d_end=(), g_lr=1e-3, d_lr=1e-3, **options):
-    """Return a game on the 8x8 digits that learns to draw them in a few seconds."""
-    classes, pack = options.get("classes", 0), options.get("pack", 1)
-    G = nn.Sequential(
-        nn.Linear(16 + classes, 64, "he"), act(), nn.Linear(64, 64, "he"), act(),
-        nn.Linear(64, 64), end(), seed=1,
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Linear(pack * (64 + classes), 64, "he"), nn.LeakyReLU(0.2),
-        nn.Linear(64, 64, "he"), nn.LeakyReLU(0.2), nn.Linear(64, 1), *d_end, seed=2,
-    )  # fmt: skip
-    options = {"r1": 0.5, "ema": 0.98, **options}
-    return nn.GAN(G, D, g_optimizer=adam(g_lr), d_optimizer=adam(d_lr), **options)
 
 
 def fit(gan, epochs, x=IMAGES, labels=None):

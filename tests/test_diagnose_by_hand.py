@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan.diagnose import diagnose_step
-from nngan.diagnose.stepped.kept import Kept
+from nngan.diagnosis import diagnose_step
+from nngan.diagnosis.stepped.kept import Kept
 
 GAMES = {name: make for name, (make, _) in games.BROKEN.items()} | games.HEALTHY
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from ..backend import BackendUnavailable, get_backend
 from ..command_line import OneSentenceParser, say
 from ..datasets import DatasetError
-from ..diagnose import Report
-from ..diagnose.diagnose import diagnose
+from ..diagnosis import Report
+from ..diagnosis.diagnose import diagnose
 from ..runs import load_run
 from .data import is_known, run_data
 from .options import add_backend, add_data_dir, add_moved, folder, in_options

@@ -6,8 +6,8 @@ import time
 
 from ..backend import Array
 from ..command_line import say
-from ..diagnose.case import Case
-from ..diagnose.diagnose import report_of
+from ..diagnosis.case import Case
+from ..diagnosis.diagnose import report_of
 from ..gan import GAN
 
 ROWS = 1_000  # of the data that are looked at: a look takes a second or two

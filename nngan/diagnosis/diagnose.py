@@ -61,7 +61,7 @@ def diagnose(
         class has no samples.
     step : callable, optional
         A function of your own that plays one step. Then it is looked at instead:
-        `nngan.diagnose.diagnose_step` says how, and takes more options.
+        `nngan.diagnosis.diagnose_step` says how, and takes more options.
 
     Returns
     -------

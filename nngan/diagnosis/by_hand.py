@@ -29,7 +29,7 @@ def diagnose_step(
     G: Any,
     D: Any,
     x: Array | None = None,
-    labels: Array | None = None,
+    labels: Any = None,
     *,
     steps: int = 3,
     batch_size: int = 32,
