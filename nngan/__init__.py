@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         recipes,
         runs,
     )
-    from .diagnosis import diagnose
+    from .diagnosis.diagnose import diagnose
     from .gradcheck import assert_gradients, check_gradients
 
 __all__ = [

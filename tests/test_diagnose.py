@@ -336,7 +336,7 @@ def test_a_d_that_is_right_half_the_time_is_at_chance():
 
 
 def test_every_threshold_is_used():
-    files = Path(nn.__file__).parent.joinpath("diagnose").glob("*.py")
+    files = Path(nn.__file__).parent.joinpath("diagnosis").glob("*.py")
     source = "".join(path.read_text() for path in files if path.name != "thresholds.py")
     for name in vars(thresholds):
         assert not name.isupper() or name in source, name
@@ -344,7 +344,7 @@ def test_every_threshold_is_used():
 
 def test_every_kind_is_on_the_page():
     root = Path(nn.__file__).parent
-    source = "".join(path.read_text() for path in (root / "diagnose").glob("*.py"))
+    source = "".join(path.read_text() for path in (root / "diagnosis").glob("*.py"))
     page = (root.parent / "docs" / "diagnose.md").read_text()
     kinds = set(re.findall(r'Finding\(\s*"([\w-]+)"', source))
     assert len(kinds) > 15
