@@ -1,6 +1,7 @@
-"""Checks of options: each function returns the value that it was given, or says which it wants.
+"""Checks of arguments: each function returns the value that it was given, or says which it wants.
 
-All of them raise ValueError with one sentence that names the option.
+All of them raise ValueError, or TypeError for an object of another kind, with one sentence that
+names the argument.
 """
 
 from __future__ import annotations
@@ -8,14 +9,22 @@ from __future__ import annotations
 import json
 import math
 import numbers
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)  # a number that float32 cannot hold is infinite there
+MOST = 2**31  # sizes and counts are below it: no array here is nearly as long
 
 
 def shortened(value: object, length: int = 60) -> str:
     """Return a value as text, not longer than a line."""
-    text = json.dumps(value) if isinstance(value, dict) else repr(value)
+    if isinstance(value, int) and abs(value) >= 10**length:  # Python writes no 5,000 digits
+        return f"about {'-' if value < 0 else ''}1e{math.log10(abs(value)):.0f}"
+    text = json.dumps(value) if isinstance(value, dict) and value else repr(value)
     return text if len(text) <= length else f"{text[:length]}..."
 
 
@@ -49,13 +58,20 @@ def positive_int(name: str, n: int) -> int:
     """Return the whole number n >= 1."""
     if not is_whole(n) or n < 1:
         raise ValueError(f"{name} must be a positive whole number, got {shortened(n)}")
-    return int(n)
+    return _count(name, n)
 
 
 def nonnegative_int(name: str, n: int) -> int:
     """Return the whole number n >= 0."""
     if not is_whole(n) or n < 0:
         raise ValueError(f"{name} must be a whole number >= 0, got {shortened(n)}")
+    return _count(name, n)
+
+
+def _count(name: str, n: int) -> int:
+    """Return a whole number that may be the length of an array."""
+    if n >= MOST:
+        raise ValueError(f"{name} must be less than 2**31, got {shortened(n)}")
     return int(n)
 
 
@@ -70,13 +86,27 @@ def positive(name: str, value: float) -> float:
     """Return the number value > 0."""
     if not (is_number(value) and 0 < value < math.inf):
         raise ValueError(f"{name} must be a positive number, got {shortened(value)}")
-    return float(value)
+    return _float(name, value)
 
 
 def nonnegative(name: str, value: float) -> float:
     """Return the number value >= 0."""
     if not (is_number(value) and 0 <= value < math.inf):
         raise ValueError(f"{name} must be a number >= 0, got {shortened(value)}")
+    return _float(name, value)
+
+
+def number(name: str, value: float) -> float:
+    """Return the number `value`, neither NaN nor infinite."""
+    if not (is_number(value) and -math.inf < value < math.inf):
+        raise ValueError(f"{name} must be a finite number, got {shortened(value)}")
+    return _float(name, value)
+
+
+def _float(name: str, value: float) -> float:
+    """Return a finite number that is finite in float32 too."""
+    if not abs(value) <= LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST:.1e}, got {shortened(value)}")
     return float(value)
 
 
@@ -91,7 +121,7 @@ def interval(name: str, ends: tuple[float, float]) -> tuple[float, float]:
     """Return the two numbers (low, high) with low < high."""
     try:
         low, high = map(float, ends)
-    except (TypeError, ValueError):  # no pair, or no numbers
+    except (TypeError, ValueError, OverflowError):  # no pair, or no numbers, or too large
         low = high = math.nan
     if not -math.inf < low < high < math.inf:
         raise ValueError(f"{name} must be (low, high) with low < high, got {shortened(ends)}")
@@ -106,14 +136,14 @@ def is_number(value: object) -> bool:
 def is_whole(n: object) -> bool:
     """Tell whether `n` is a whole number, of whatever type."""
     try:
-        return bool(n == int(n))  # type: ignore[call-overload]
+        return not np.ndim(n) and bool(n == int(n))  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):  # no number at all, NaN, infinite
         return False
 
 
 def image_shape(shape: Iterable[int]) -> tuple[int, ...]:
     """Return the shape of an image: (height, width), or (height, width, 3) for colour."""
-    sizes = tuple(positive_int("shape", n) for n in shape)
+    sizes = tuple(positive_int("shape", n) for n in sequence("shape", shape))
     if len(sizes) not in (2, 3) or sizes[2:] not in ((), (3,)):
         raise ValueError(f"shape must be (height, width) or (height, width, 3), got {sizes}")
     return sizes
@@ -124,3 +154,78 @@ def to_unit(low: float, high: float) -> str:
     if low >= -1 and high <= 1:
         return "x" if low >= 0 else "(x + 1) / 2"
     return "x / 255" if low >= 0 and high <= 255 else "(x - x.min()) / (x.max() - x.min())"
+
+
+def sequence(name: str, values: Iterable[Any]) -> list[Any]:
+    """Return the elements of `values`: a list, a tuple, an array, but no text and no mapping."""
+    no_list = isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable)
+    if no_list or getattr(values, "shape", None) == ():
+        raise TypeError(f"{name} must be a sequence, got {shortened(values)}")
+    return list(values)
+
+
+def mapping(name: str, value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return `value`, a dict or another mapping."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping such as a dict, got {shortened(value)}")
+    return value
+
+
+def function(name: str, value: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `value`, which can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {shortened(value)}")
+    return value
+
+
+def instance(name: str, value: object, kind: type) -> Any:
+    """Return `value`, an object of class `kind`."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {shortened(value)}")
+    return value
+
+
+def path(name: str, value: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Return the path `value`."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {shortened(value)}")
+    return value
+
+
+def is_array(x: object) -> bool:
+    """Tell whether `x` is an array of NumPy or of CuPy."""
+    module = sys.modules.get(type(x).__module__.partition(".")[0])
+    return isinstance(x, (np.ndarray, getattr(module, "ndarray", ())))
+
+
+def array(name: str, x: Any, ndim: int | None = None, kinds: str = "fiu") -> Any:
+    """Return the array `x` of NumPy or CuPy: of floats and whole numbers, of `ndim` dimensions.
+
+    It is cheap enough for every pass through a layer. The letters of `kinds` are those of
+    `numpy.dtype.kind`.
+    """
+    if not (isinstance(x, np.ndarray) or is_array(x)):
+        raise TypeError(f"{name} must be an array, got {type(x).__name__}: pass numpy.asarray(...)")
+    if x.dtype.kind not in kinds:
+        wanted = "floats" if kinds == "f" else "numbers"
+        remedy = f": convert it with {name}.astype('float32')" if x.dtype.kind in "biu" else ""
+        raise TypeError(f"{name} must be an array of {wanted}, got dtype {x.dtype}{remedy}")
+    if ndim is not None and x.ndim != ndim:
+        axes = "dimension" if ndim == 1 else "dimensions"
+        raise ValueError(f"{name} must have {ndim} {axes}, got shape {x.shape}")
+    return x
+
+
+def converted(name: str, x: Any) -> Any:
+    """Return `x` as an array: lists of numbers, a data frame, ... become one of NumPy."""
+    if is_array(x):
+        return x
+    try:
+        return np.asarray(x)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} is no array of numbers ({error})") from error
+
+
+def array_like(name: str, x: Any, ndim: int | None = None, kinds: str = "fiu") -> Any:
+    """Return `x` as an array, as `converted` makes it and `array` wants it."""
+    return array(name, converted(name, x), ndim, kinds)

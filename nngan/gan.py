@@ -11,7 +11,7 @@ import numpy as np
 
 from . import checkpoint, training
 from .backend import Array, Backend, Key, Stream, get_backend
-from .checks import positive_int, uint64
+from .checks import array_like, boolean, positive_int, uint64
 from .game import Game, Rules
 from .game.inputs import g_input, one_hot
 from .layers import Layer
@@ -207,12 +207,12 @@ class GAN(Game):
             If `z` is not of that shape.
         """
         low, high = self.rules.data_range
-        G = self.G_ema if averaged and self.G_ema is not None else self.G
-        z = self.backend.asarray(z, G.dtype)
+        G = self.G_ema if boolean("averaged", averaged) and self.G_ema is not None else self.G
+        z = self.backend.asarray(array_like("z", z), G.dtype)
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (n, {self.latent_dim}), got {z.shape}")
         if labels is not None:
-            labels = self.backend.asarray(labels)
+            labels = self.backend.asarray(array_like("labels", labels, kinds="fiub"))
             labels = self.backend.xp.broadcast_to(labels, len(z)) if labels.ndim == 0 else labels
         labels = data_labels(self.rules, self.backend, labels, len(z))
         y = None if labels is None else one_hot(labels, self.rules.classes, G.dtype)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .backend import Array, array_module
-from .checks import is_whole
+from .checks import array, array_like, instance, positive_int
 from .game import Game
 from .layers.activations import sigmoid
 
@@ -123,7 +123,8 @@ def input_gradient(game: Game, x: Array) -> tuple[Array, Array]:
     ValueError
         If D does not judge samples one by one, by their features alone.
     """
-    features = game.G.n_out
+    features = instance("game", game, Game).G.n_out
+    x = array_like("x", x, 2)
     if game.D.n_in != features:
         raise ValueError(
             f"D takes {game.D.n_in} numbers and a sample has {features}: the gradient in a sample "
@@ -137,12 +138,13 @@ def input_gradient(game: Game, x: Array) -> tuple[Array, Array]:
 
 def _times(a: Array, b: Array, steps: int) -> Array:
     """Return the times t of a walk, on the host, once its ends are known to be a pair."""
-    if a.ndim != 1 or a.shape != b.shape or a.dtype != b.dtype or a.dtype.kind != "f":
+    array("a", a, 1, "f")
+    if array("b", b, 1, "f").shape != a.shape or a.dtype != b.dtype:
         raise ValueError(
-            "the ends of a walk must be two float vectors of one shape and dtype, "
+            "a and b, the ends of a walk, must be float vectors of one shape and dtype, "
             f"got {a.shape} {a.dtype} and {b.shape} {b.dtype}"
         )
-    if not is_whole(steps) or steps < 2:
+    if positive_int("steps", steps) < 2:
         raise ValueError(f"steps must be a whole number >= 2, got {steps!r}")
     return np.linspace(0, 1, int(steps))
 

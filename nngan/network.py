@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import layers as _layers
-from .backend import Array, Backend, Key, Stream, array_module, get_backend
-from .checks import shortened, uint64
+from .backend import Array, Backend, Key, Stream, get_backend
+from .checks import array, shortened, uint64
 from .description import type_name
 from .layers import Layer
 
@@ -99,8 +99,7 @@ class Sequential(Layer):
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, list[Any]]:
         """Return the output, shape (N, n_out), and the list of the layers' caches."""
-        array_module(x)  # refuses what is no array
-        if x.dtype != self.dtype:
+        if array("x", x).dtype != self.dtype:
             raise TypeError(
                 f"the network computes in {self.dtype}, got x of dtype {x.dtype}: convert it with "
                 f"x.astype({str(self.dtype)!r}), or make the network with dtype={str(x.dtype)!r}"

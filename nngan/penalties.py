@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .backend import Array, Key, array_module
-from .checks import nonnegative
+from .checks import array, instance, nonnegative
 from .layers import Layer
 from .network import Sequential
 
@@ -80,9 +80,7 @@ def r1(D: Sequential, x: Array, gamma: float = 10.0, *, key: Key | None = None) 
     >>> D.layers[0].dW.ravel().round(9).tolist()  # of |W|^2: 2 W
     [6.0, 8.0]
     """
-    check_penalised(D)
-    logits, cache = D.forward(x, key=key)
-    return add_penalty(D, logits, cache, zero_centred(gamma))
+    return _penalty(D, "x", x, zero_centred(gamma), key)
 
 
 def r2(D: Sequential, fake: Array, gamma: float = 10.0, *, key: Key | None = None) -> Array:
@@ -95,7 +93,7 @@ def r2(D: Sequential, fake: Array, gamma: float = 10.0, *, key: Key | None = Non
     Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?",
     ICML 2018, eq. 10.
     """
-    return r1(D, fake, gamma, key=key)
+    return _penalty(D, "fake", fake, zero_centred(gamma), key)
 
 
 def gradient_penalty(
@@ -127,9 +125,14 @@ def gradient_penalty(
     ----------
     Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, eq. 3.
     """
+    return _penalty(D, "x_hat", x_hat, one_centred(weight), key)
+
+
+def _penalty(D: Sequential, name: str, x: Array, phi: Phi, key: Key | None) -> Array:
+    """Add the gradient of the penalty at `x`, which the caller calls `name`."""
     check_penalised(D)
-    logits, cache = D.forward(x_hat, key=key)
-    return add_penalty(D, logits, cache, one_centred(weight))
+    logits, cache = D.forward(array(name, x, 2), key=key)
+    return add_penalty(D, logits, cache, phi)
 
 
 def add_penalty(
@@ -220,7 +223,7 @@ def check_penalised(D: Sequential) -> None:
     NotImplementedError
         If a layer couples samples.
     """
-    if D.n_out != 1:
+    if instance("D", D, Sequential).n_out != 1:
         raise ValueError(f"a gradient penalty needs a D with one output per sample, got {D.n_out}")
     _check_apart(D.layers)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import Backend
+from .checks import positive_int, uint64
 from .gan import GAN
 from .layers import (
     BatchNorm,
@@ -92,6 +93,8 @@ class Recipe:
         ValueError
             If the optimizer's schedule needs `steps` and none are given.
         """
+        features, seed = positive_int("features", features), uint64("seed", seed)
+        steps = None if steps is None else positive_int("steps", steps)
         classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
         G = self.generator(self.latent_dim + classes, features)
         D = self.discriminator(pack * (features + classes))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
+from .checks import instance
 from .network import Sequential
 
 
@@ -20,11 +21,13 @@ def check_views(network: Sequential) -> None:
 
     Raises
     ------
+    TypeError
+        If it is no network.
     ValueError
         If an array was assigned to a layer's ``W``, or a layer was put into another network.
     """
     start = buffer_start = 0
-    for layer in network.layers:
+    for layer in instance("network", network, Sequential).layers:
         stop, buffer_stop = start + layer.size, buffer_start + layer.buffer_size
         params, grads = network.params[start:stop], network.grads[start:stop]
         buffers = network.buffers[buffer_start:buffer_stop]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..checks import is_array
 from .keys import Array
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
@@ -27,12 +28,11 @@ def array_module(x: Array) -> Any:
     TypeError
         If `x` is not an array (a list, say).
     """
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, (np.ndarray, np.generic)):
         return np
-    module = sys.modules[type(x).__module__.partition(".")[0]]
-    if not hasattr(module, "ndarray"):
+    if not is_array(x):
         raise TypeError(f"expected an array, got {type(x).__name__}: pass numpy.asarray(...)")
-    return module
+    return sys.modules[type(x).__module__.partition(".")[0]]
 
 
 def on_host(x: Array) -> Array:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array
-from ..checks import image_shape, is_number, positive_int, to_unit
+from ..checks import boolean, image_shape, is_number, positive_int, sequence, to_unit
+from ..checks import path as check_path
 from .folders import PICTURES, read_folder, reduced
 from .formats import is_numeric, read_idx_pair, read_numpy, read_table, side_of
 from .idx import DatasetError
@@ -89,8 +90,8 @@ def load(
     DatasetError
         If the path does not exist, holds no images, or cannot be understood.
     """
-    path = Path(os.path.expanduser(path))
-    to = _size(size)
+    path = Path(os.path.expanduser(check_path("path", path)))
+    to, grey = _size(size), boolean("grey", grey)
     if path.is_dir():
         if given := [name for name, value in (("key", key), ("shape", shape)) if value is not None]:
             raise DatasetError(f"{given[0]} is for files, and {path} is a folder: leave it out")
@@ -233,7 +234,9 @@ def _labels(labels: Any, n: int, path: Path) -> Array:
 def _size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    numbers: tuple[Any, ...] = (size, size) if is_number(size) else tuple(size)  # type: ignore[arg-type]
+    numbers: tuple[Any, ...] = (size, size)
+    if not is_number(size):
+        numbers = tuple(sequence("size", size))  # type: ignore[arg-type]
     if len(numbers) != 2:
         raise ValueError(f"size must be a whole number or (height, width), got {size!r}")
     return positive_int("size", numbers[0]), positive_int("size", numbers[1])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import boolean, uint64
 from .backward import check_backward
 from .numerical import DOUBLE
 from .points import look_again
@@ -76,6 +77,8 @@ def check_gradients(
     >>> nn.check_gradients(nn.Tanh(), np.array([[0.5, -1.0]])).ok
     True
     """
+    thorough, seed = boolean("thorough", thorough), uint64("seed", seed)
+    accumulate = None if accumulate is None else boolean("accumulate", accumulate)
     target, inputs, habit = adapt(target, inputs)
     accumulate = habit if accumulate is None else accumulate
     try:

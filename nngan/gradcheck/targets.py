@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
+from ..checks import converted
 from .layers import LayerSubject
 from .objects import ObjectSubject
 from .sayings import SOFT, say
@@ -167,7 +168,7 @@ def target_name(target: Any) -> str:
 
 def float64(a: Any) -> Array:
     """Return a float64 copy, on the host, of an input that is differentiated."""
-    array = np.asarray(_host(a))
+    array = converted("inputs", _host(a))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"inputs must be arrays of numbers, got {describe(a)}")
     if not array.size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..backend import Array, Key, array_module, each, fused, loop_of
-from ..checks import is_number
+from ..checks import array, is_number
 from .base import Elementwise, check_like
 
 
@@ -24,7 +24,7 @@ class ReLU(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = self.backend.elementwise(relu, x)
+        y = self.backend.elementwise(relu, array("x", x))
         return y, y  # y is positive exactly where x is, and the layer above keeps it anyway
 
     def backward(
@@ -89,7 +89,7 @@ class LeakyReLU(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = self.backend.elementwise(leaky_relu, x, slope=self.slope)
+        y = self.backend.elementwise(leaky_relu, array("x", x), slope=self.slope)
         return y, y  # y is positive exactly where x is, and the layer above keeps it anyway
 
     def backward(
@@ -151,7 +151,7 @@ class Sigmoid(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = sigmoid(x)
+        y = sigmoid(array("x", x))
         return y, y
 
     def backward(
@@ -186,7 +186,7 @@ class Tanh(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = array_module(x).tanh(x)
+        y = array_module(array("x", x)).tanh(x)
         return y, y
 
     def backward(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Backend, Key, NumpyBackend
+from ..checks import array
 from ..description import constructor_arguments
 
 
@@ -237,7 +238,7 @@ class Elementwise(Layer):
 
 def check_like(layer: Layer, dy: Array, cached: Array) -> None:
     """Refuse a `dy` that has not the output's shape: NumPy would broadcast (N, 1) in silence."""
-    if dy.shape != cached.shape:
+    if array("dy", dy).shape != cached.shape:
         raise ValueError(f"{layer!r} wants dy of its output's shape {cached.shape}, got {dy.shape}")
 
 

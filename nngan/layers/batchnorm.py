@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Key, array_module
-from ..checks import is_number, positive, positive_int
+from ..checks import array, is_number, positive, positive_int
 from .base import Layer, check_like
 
 
@@ -115,7 +115,7 @@ class BatchNorm(Layer):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, BatchNormCache]:
-        if x.ndim != 2 or x.shape[1] != self.n:
+        if array("x", x).ndim != 2 or x.shape[1] != self.n:
             raise ValueError(f"{self!r} wants x of shape (N, {self.n}), got {x.shape}")
         if x.dtype != self.gamma.dtype:
             raise TypeError(

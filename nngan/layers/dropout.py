@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, Stream, fused
-from ..checks import fraction
+from ..checks import array, fraction
 from .base import Elementwise, check_like
 
 
@@ -33,6 +33,7 @@ class Dropout(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array | None]:
+        array("x", x)
         if not training or self.rate == 0:
             return x, None
         if key is None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, Stream, array_module
-from ..checks import positive_int
+from ..backend import Array, Key, Stream
+from ..checks import array, positive_int
 from .base import Layer
 from .init import WeightInit, check_weight_init, initial_weights
 
@@ -120,12 +120,11 @@ class Linear(Layer):
         self.W[...] = self.backend.asarray(weights)
         self.b.fill(0)
 
-    def _check(self, name: str, array: Array, width: int) -> None:
-        array_module(array)  # refuses what is no array
-        if array.ndim != 2 or array.shape[1] != width:
-            raise ValueError(f"{self!r} wants {name} of shape (N, {width}), got {array.shape}")
-        if array.dtype != self.W.dtype:
+    def _check(self, name: str, given: Array, width: int) -> None:
+        if array(name, given).ndim != 2 or given.shape[1] != width:
+            raise ValueError(f"{self!r} wants {name} of shape (N, {width}), got {given.shape}")
+        if given.dtype != self.W.dtype:
             raise TypeError(
-                f"{self!r} computes in {self.W.dtype}, got {name} of dtype {array.dtype}: "
+                f"{self!r} computes in {self.W.dtype}, got {name} of dtype {given.dtype}: "
                 f"convert it with {name}.astype({str(self.W.dtype)!r})"
             )

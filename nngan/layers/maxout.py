@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array, Key, array_module
-from ..checks import positive_int
+from ..checks import array, positive_int
 from .base import Layer, check_like
 
 
@@ -51,7 +51,7 @@ class Maxout(Layer):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        if x.ndim != 2 or x.shape[1] != self.n_in:
+        if array("x", x).ndim != 2 or x.shape[1] != self.n_in:
             raise ValueError(
                 f"{self!r} wants x of shape (N, {self.n_in}), {self.pieces} features for each of "
                 f"its {self.n_out} units, got {x.shape}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, array_module, fused
+from ..checks import array
 from ..layers.activations import sigmoid
 
 
@@ -98,11 +99,8 @@ def softplus(x: Array) -> Array:
 
 def _as_target(target: Array | float, name: str, outputs: Array) -> Array | float:
     """Return the labels in the dtype of `outputs`, so that the gradient stays in it."""
-    array_module(outputs)  # refuses what is no array
-    if outputs.dtype.kind != "f":
-        raise TypeError(
-            f"{name} must be floats, got {outputs.dtype}: convert with {name}.astype('float32')"
-        )
+    if not array(name, outputs, kinds="f").size:
+        raise ValueError(f"{name} must not be empty, got shape {outputs.shape}")
     if isinstance(target, int | float | np.number):
         return float(target)
     if getattr(target, "shape", None) != outputs.shape:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..backend import Array, array_module
+from ..checks import array, positive_int
 from .estimate import GROUPS, Estimate, jackknife, mean_of
 
 CONFIDENT = 0.9  # smallest probability of a confident classification
@@ -12,7 +15,7 @@ CONFIDENT = 0.9  # smallest probability of a confident classification
 
 def histogram(labels: Array, n_classes: int) -> Array:
     """Return how often each class occurs in labels (N,), float64 of shape (n_classes,)."""
-    xp = array_module(labels)
+    xp, n_classes = array_module(array("labels", labels, 1)), positive_int("n_classes", n_classes)
     counts: Array = (labels[:, None] == xp.arange(n_classes)).sum(axis=0).astype(np.float64)
     return counts
 
@@ -20,13 +23,34 @@ def histogram(labels: Array, n_classes: int) -> Array:
 def kl_divergence(counts: Array, reference: Array) -> float:
     """Return sum p ln(p / q), where p is `counts` normalised and q is `reference` normalised.
 
-    A class without samples adds 0. The result is NaN if no class has samples.
+    A class without samples adds 0. The result is NaN if no class has samples, and infinite if a
+    class has samples and no reference.
+
+    Parameters
+    ----------
+    counts, reference : array of shape (classes,)
+        Numbers >= 0. `reference` has one above 0.
     """
-    xp = array_module(counts)
+    xp = array_module(_check_counts("counts", counts))
+    if _check_counts("reference", reference).shape != counts.shape or not float(reference.sum()):
+        raise ValueError(
+            f"reference must have a count for each of {len(counts)} classes, one of them above 0, "
+            f"got {reference.tolist()}"
+        )
     if float(counts.sum()) == 0:
-        return float("nan")
+        return math.nan
     p, q = counts / counts.sum(), reference / reference.sum()
-    return float((p * xp.log(xp.where(p > 0, p, 1.0) / q)).sum())
+    if bool(((p > 0) & (q == 0)).any()):
+        return math.inf
+    return float((p * xp.log(xp.where(p > 0, p, 1.0) / xp.where(p > 0, q, 1.0))).sum())
+
+
+def _check_counts(name: str, counts: Array) -> Array:
+    """Return an array of numbers >= 0, one for each class."""
+    is_count = array(name, counts, 1).size and 0 <= float(counts.min())
+    if not (is_count and math.isfinite(float(counts.sum()))):
+        raise ValueError(f"{name} must be numbers >= 0, one for each class, got {counts.tolist()}")
+    return counts
 
 
 def class_kl(probabilities: Array, reference: Array) -> Estimate:
@@ -61,11 +85,13 @@ def class_kl(probabilities: Array, reference: Array) -> Estimate:
     NIPS 2017: KL of a classifier's histogram. Dieng et al., "Prescribed generative adversarial
     networks", arXiv 1910.04302, 2019: on MNIST's ten classes.
     """
+    _check_probabilities(probabilities)
     if len(probabilities) < 2 * GROUPS:
         raise ValueError(
             f"probabilities has {len(probabilities)} rows: pass at least {2 * GROUPS} samples"
         )
-    if reference.shape != probabilities.shape[1:] or not float(reference.min()) > 0:
+    classes = probabilities.shape[1:]
+    if array("reference", reference).shape != classes or not float(reference.min()) > 0:
         raise ValueError(
             f"reference must have a count above 0 for each of {probabilities.shape[1]} classes, "
             f"got {reference.tolist()}: pass more real data"
@@ -83,4 +109,10 @@ def confident_share(probabilities: Array) -> Estimate:
     probabilities : float array of shape (N, classes)
         The classifier's probabilities for the samples.
     """
+    _check_probabilities(probabilities)
     return mean_of((probabilities.max(axis=1) > CONFIDENT).astype(np.float64))
+
+
+def _check_probabilities(probabilities: Array) -> None:
+    if not array("probabilities", probabilities, 2, "f").size:
+        raise ValueError(f"probabilities must not be empty, got shape {probabilities.shape}")

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import datasets
 from ..backend import Array, array_module
+from ..checks import array
 from ..stored import DamagedFile, open_npz
 from .cache import is_intact, write_cache
 
@@ -67,7 +68,7 @@ class Judge:
         features : array of shape (N, 128)
         probabilities : array of shape (N, 10)
         """
-        if x.ndim != 2 or x.shape[1] != len(self.weights[0]):
+        if array("x", x).ndim != 2 or x.shape[1] != len(self.weights[0]):
             raise ValueError(
                 f"x must have shape (N, {len(self.weights[0])}), as the judge's training images, "
                 f"got {x.shape}"
@@ -84,8 +85,8 @@ class Judge:
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of a hash of the weights: compare scores only if these agree."""
         digest = hashlib.sha256()
-        for array in (*self.weights, *self.biases):
-            digest.update(array.tobytes())
+        for part in (*self.weights, *self.biases):
+            digest.update(part.tobytes())
         return digest.hexdigest()[:8]
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
+from ..checks import instance, sequence
 from ..datasets import Mixture
 from .classes import histogram, kl_divergence
 from .distances import check_samples
@@ -60,7 +61,7 @@ def count_modes(points: Array, mixture: Mixture) -> Modes:
     if points.shape[1] != 2:
         raise ValueError(f"points must have shape (N, 2), got {points.shape}")
     xp = array_module(points)
-    centers = xp.asarray(mixture.centers)
+    centers = xp.asarray(instance("mixture", mixture, Mixture).centers)
     # Differences instead of a matrix product: exact, so that the limit of 3 sigma is sharp.
     d2 = ((points.astype(np.float64)[:, None, :] - centers) ** 2).sum(axis=2)
     good = d2.min(axis=1) < (RADIUS * mixture.std) ** 2
@@ -82,6 +83,7 @@ def over_runs(runs: Sequence[Modes]) -> dict[str, Estimate]:
     runs : sequence of Modes
         At least two runs, of different seeds.
     """
+    runs = [instance("runs", run, Modes) for run in sequence("runs", runs)]
     if len(runs) < 2:
         raise ValueError(f"runs must be at least two for a standard error, got {len(runs)}")
     table = {}

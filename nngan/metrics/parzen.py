@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
+from ..checks import positive, sequence
 from .distances import check_samples, squared_distances
 from .estimate import Estimate, mean_of
 
@@ -61,8 +62,9 @@ def log_density(x: Array, centers: Array, sigmas: Sequence[float]) -> Array:
     Parzen, "On estimation of a probability density function and mode", 1962.
     """
     check_samples(x=x, centers=centers)
-    if len(sigmas) == 0 or not all(0 < s < math.inf for s in sigmas):
-        raise ValueError(f"sigmas must be positive numbers, got {list(sigmas)}")
+    sigmas = [positive("sigmas", sigma) for sigma in sequence("sigmas", sigmas)]
+    if not sigmas or not min(sigmas) ** 2 > 0:
+        raise ValueError(f"sigmas must be one number or more, with squares above 0, got {sigmas}")
     xp = array_module(x)
     n_centers, d = centers.shape
     density: Array = xp.empty((len(sigmas), len(x)), dtype=np.float64)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .. import checks
 from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
 
@@ -53,7 +54,14 @@ def plot_losses(
     from matplotlib.ticker import MaxNLocator
 
     names = ("d_loss", "g_loss", "d_real", "d_fake")
-    lengths = {name: len(history.get(name, ())) for name in names}
+    history = checks.mapping("history", history)
+    curves = {name: checks.sequence("history", history.get(name, ())) for name in names}
+    for curve in curves.values():
+        curve[:] = [checks.number("history", value) for value in curve]
+    for name, chance in (("d_chance", d_chance), ("g_chance", g_chance)):
+        if chance is not None:
+            checks.number(name, chance)
+    lengths = {name: len(curve) for name, curve in curves.items()}
     n = lengths["d_loss"]
     if n == 0 or set(lengths.values()) != {n}:
         raise ValueError(f"history must hold four lists of one length >= 1, got {lengths}")
@@ -68,7 +76,7 @@ def plot_losses(
     ):
         marker = "o" if n <= 30 else ""
         shown = range(0, n, math.ceil(n / POINTS))
-        values = [history[name][i] for i in shown]
+        values = [curves[name][i] for i in shown]
         axes.plot([i + 1 for i in shown], values, marker=marker, ms=4, c=colour, label=label)
     for axes, chance, colour, label in (
         (top, d_chance, BLUE, "D at chance: "),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import checks
 from ..backend import Array
 from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
@@ -65,13 +66,18 @@ def plot_2d(
     from matplotlib.figure import Figure
 
     real, fake = check_points("real", real), check_points("fake", fake)
-    extent = square_around(real) if extent is None else extent
-    left, right, low, high = extent
-    if left >= right or low >= high:
+    ends = square_around(real) if extent is None else checks.sequence("extent", extent)
+    ends = [checks.number("extent", end) for end in ends]
+    if len(ends) != 4 or ends[0] >= ends[1] or ends[2] >= ends[3]:
         raise ValueError(
             "extent must be (left, right, bottom, top) with left < right and bottom < top, got "
             f"{extent}"
         )
+    left, right, low, high = ends
+    if title is not None:
+        checks.text("title", title)
+    if discriminator is not None:
+        checks.function("discriminator", discriminator)
 
     figure = Figure(figsize=(6.5, 6), layout="compressed")
     axes = figure.subplots()
@@ -92,7 +98,7 @@ def plot_2d(
             vmin=middle - half,
             vmax=middle + half,
             origin="lower",
-            extent=extent,
+            extent=(left, right, low, high),
         )
         figure.colorbar(heat, ax=axes, label="D(x)")
     for label, points, colour, marker, size, height in (
@@ -140,7 +146,7 @@ def plot_2d(
 
 def check_points(name: str, points: Array) -> Array:
     """Return `points`, checked to be finite and of shape (N, 2)."""
-    points = np.asarray(points)
+    points = checks.array_like(name, points)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError(f"{name} must be finite numbers of shape (N, 2), got {points.shape}")
     return points

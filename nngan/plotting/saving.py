@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
+from ..checks import shortened
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -15,7 +17,7 @@ Target: TypeAlias = "PathLike | IO[bytes]"
 
 
 def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **options: Any) -> None:
-    """Call ``write(target, format=..., **options)``.
+    """Call ``write(target, format=..., **options)``, on a path or an open binary file.
 
     The format is the ending of a path, which must be one of `formats`. An open file gets the first
     of `formats`.
@@ -25,8 +27,10 @@ def save(target: Target, formats: Sequence[str], write: Callable[..., Any], **op
         if chosen not in formats:
             endings = " or ".join(f".{name}" for name in formats)
             raise ValueError(f"path must end in {endings}, got {os.fspath(target)!r}")
-    else:
+    elif hasattr(target, "write"):
         chosen = formats[0]
+    else:
+        raise TypeError(f"path must be a path or an open binary file, got {shortened(target)}")
     write(target, format=chosen, **options)
 
 

@@ -52,9 +52,8 @@ def tile(
     """
     images = _as_images(images, shape)
     n, height, width, *colours = images.shape
-    columns = math.ceil(math.sqrt(n)) if columns is None else columns
-    if columns < 1 or padding < 0:
-        raise ValueError(f"columns must be >= 1 and padding >= 0, got {columns} and {padding}")
+    columns = checks.positive_int("columns", math.ceil(n**0.5) if columns is None else columns)
+    padding = checks.nonnegative_int("padding", padding)
     rows = math.ceil(n / columns)
     cell = (height + padding, width + padding, *colours)
     grid = np.full((rows, columns, *cell), GREY, images.dtype)
@@ -98,9 +97,7 @@ def enlarged(
     """Return the picture that `save_sheet` writes, in [0, 1]. The parameters are the same."""
     images = _as_images(images, shape)
     n, height, width, *colours = images.shape
-    scale = max(1, round(56 / width)) if scale is None else scale
-    if scale < 1:
-        raise ValueError(f"scale must be >= 1, got {scale}")
+    scale = max(1, round(56 / width)) if scale is None else checks.positive_int("scale", scale)
     large = images.repeat(scale, axis=1).repeat(scale, axis=2).reshape(n, -1)
     return tile(large, columns, (height * scale, width * scale, *colours), padding=scale)
 
@@ -135,14 +132,16 @@ def save_gif(
     >>> sheets = sorted(Path("samples").glob("epoch_*.png"))
     >>> save_gif("progress.gif", sheets, [sheet.stem for sheet in sheets])  # doctest: +SKIP
     """
-    frames = list(frames)
+    frames = checks.sequence("frames", frames)
     sizes = sorted({_frame_size(frame) for frame in frames})
     if len(sizes) != 1:
         raise ValueError(f"frames must be at least one picture, all of one size, got {sizes}")
-    if duration < 20:
+    if checks.positive_int("duration", duration) < 20:
         raise ValueError(f"duration must be >= 20 milliseconds, got {duration}")
-    if captions is not None and len(captions) != len(frames):
-        raise ValueError(f"captions must be {len(frames)}, one per frame, got {len(captions)}")
+    if captions is not None:
+        captions = [checks.text("captions", text) for text in checks.sequence("captions", captions)]
+        if len(captions) != len(frames):
+            raise ValueError(f"captions must be {len(frames)}, one per frame, got {len(captions)}")
     add, last = _captioned(sizes[0], captions), len(frames) - 1
     levels = [round(v / 17) * 17 for v in range(256)]
 
@@ -183,7 +182,7 @@ def _captioned(size: tuple[int, int], captions: Sequence[str] | None) -> Callabl
 
 def _as_images(images: Array, shape: Sequence[int] | None) -> Array:
     """Return `images`, checked and clipped, of shape (N, height, width) or with colours last."""
-    images = np.asarray(images)
+    images = checks.array_like("images", images, kinds="fiub")
     if images.ndim != 2 or images.size == 0:
         raise ValueError(f"images must have shape (N, features), N >= 1, got {images.shape}")
     if images.dtype == np.uint8:
@@ -237,5 +236,8 @@ def _frame_size(frame: PathLike | Array) -> tuple[int, int]:
         with Image.open(frame) as image:
             width, height = image.size
     else:
-        height, width = np.shape(frame)[:2]
+        picture = checks.array_like("frames", frame, kinds="fu")
+        if picture.ndim not in (2, 3) or not picture.size:
+            raise ValueError(f"frames must be paths or pictures, got an array of {picture.shape}")
+        height, width = picture.shape[:2]
     return width, height

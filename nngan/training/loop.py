@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Key, Stream, fused
-from ..checks import positive_int
+from ..checks import boolean, positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
 from ..game.inputs import one_hot
@@ -78,7 +78,7 @@ def fit(
         On Ctrl-C, between two steps.
     """
     epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
-    callbacks = _callables(callbacks)
+    callbacks, progress = _callables(callbacks), boolean("progress", progress)
     rules = game.rules
     for network in (game.G, game.D, *([game.G_ema] if game.G_ema is not None else [])):
         check_views(network)
