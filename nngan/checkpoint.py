@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
-from .checks import shortened
+from .checks import function, shortened
 from .files import atomic_write
 from .game import METRICS, Game
 from .game.game import AnyGame
@@ -120,7 +120,7 @@ def load(
         If the file is damaged, is no checkpoint of nngan, or would fill more memory than the limit
         in `nngan.stored`.
     """
-    path = Path(path)
+    path, make = Path(path), function("make", make)
     with _open(path) as (file, config):
         try:
             game = make(config["gan"])
@@ -193,13 +193,6 @@ def parts_of(
     return G, D, g_optimizer, d_optimizer, rules
 
 
-def check_classes(**given: Sequence[type]) -> None:
-    """Raise TypeError if an option, given by its name, is no sequence of classes."""
-    for name, classes in given.items():
-        if not isinstance(classes, Sequence) or not all(isinstance(c, type) for c in classes):
-            raise TypeError(f"{name} must be a sequence of classes, [MyClass] say, got {classes!r}")
-
-
 def as_json(value: Any, indent: int | None = None) -> str:
     """Return `value` as JSON. NumPy's numbers become Python's; TypeError names other values."""
 
@@ -231,7 +224,7 @@ def check_description(config: Any) -> None:
 def check_game(gan: Any) -> None:
     """Refuse what is no description of a game, as `describe` returns it, likewise."""
     if not isinstance(gan, dict):
-        raise DamagedFile(f"a game is described by a dict, not by {shortened(gan)}")
+        raise DamagedFile(f"config, a game's description, must be a dict, got {shortened(gan)}")
     if unknown := sorted(gan.keys() - RULE_NAMES - {*PARTS}):
         raise DamagedFile(f"a game has no {', '.join(map(shortened, unknown))}")
     for name in ("g_optimizer", "d_optimizer"):

@@ -16,7 +16,11 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = float(np.finfo(np.float32).max)  # a number that float32 cannot hold is infinite there
+# What float32 cannot hold is infinite there, or zero.
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), 2.0**-149
+ARRAYS = (np.ndarray, np.generic)
+REAL = "fiu"  # the kinds of dtypes of real numbers
+FLOATS = ("float32", "float64", np.float32, np.float64)
 MOST = 2**31  # sizes and counts are below it: no array here is nearly as long
 
 
@@ -86,6 +90,8 @@ def positive(name: str, value: float) -> float:
     """Return the number value > 0."""
     if not (is_number(value) and 0 < value < math.inf):
         raise ValueError(f"{name} must be a positive number, got {shortened(value)}")
+    if value < SMALLEST:
+        raise ValueError(f"{name} must be at least {SMALLEST:.1e}, got {shortened(value)}")
     return _float(name, value)
 
 
@@ -105,7 +111,7 @@ def number(name: str, value: float) -> float:
 
 def _float(name: str, value: float) -> float:
     """Return a finite number that is finite in float32 too."""
-    if not abs(value) <= LARGEST:
+    if abs(value) > LARGEST:
         raise ValueError(f"{name} must be at most {LARGEST:.1e}, got {shortened(value)}")
     return float(value)
 
@@ -136,7 +142,7 @@ def is_number(value: object) -> bool:
 def is_whole(n: object) -> bool:
     """Tell whether `n` is a whole number, of whatever type."""
     try:
-        return not np.ndim(n) and bool(n == int(n))  # type: ignore[call-overload]
+        return not getattr(n, "ndim", 0) and bool(n == int(n))  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):  # no number at all, NaN, infinite
         return False
 
@@ -193,18 +199,21 @@ def path(name: str, value: str | os.PathLike[str]) -> str | os.PathLike[str]:
 
 
 def is_array(x: object) -> bool:
-    """Tell whether `x` is an array of NumPy or of CuPy."""
+    """Tell whether `x` is an array or a scalar of NumPy, or an array of CuPy."""
+    if isinstance(x, ARRAYS):
+        return True
     module = sys.modules.get(type(x).__module__.partition(".")[0])
-    return isinstance(x, (np.ndarray, getattr(module, "ndarray", ())))
+    return isinstance(x, getattr(module, "ndarray", ()))
 
 
-def array(name: str, x: Any, ndim: int | None = None, kinds: str = "fiu") -> Any:
-    """Return the array `x` of NumPy or CuPy: of floats and whole numbers, of `ndim` dimensions.
+def array(name: str, x: Any, ndim: int | None = None, kinds: str = "fiuc") -> Any:
+    """Return the array of numbers `x`, of NumPy or CuPy and with `ndim` dimensions.
 
-    It is cheap enough for every pass through a layer. The letters of `kinds` are those of
-    `numpy.dtype.kind`.
+    `kinds` are the letters of `numpy.dtype.kind` that are allowed. The default allows complex
+    numbers, with which the gradient checker computes derivatives (REAL does not). This is cheap
+    enough for every pass through a layer.
     """
-    if not (isinstance(x, np.ndarray) or is_array(x)):
+    if not is_array(x):
         raise TypeError(f"{name} must be an array, got {type(x).__name__}: pass numpy.asarray(...)")
     if x.dtype.kind not in kinds:
         wanted = "floats" if kinds == "f" else "numbers"
@@ -226,6 +235,26 @@ def converted(name: str, x: Any) -> Any:
         raise ValueError(f"{name} is no array of numbers ({error})") from error
 
 
-def array_like(name: str, x: Any, ndim: int | None = None, kinds: str = "fiu") -> Any:
+def array_like(name: str, x: Any, ndim: int | None = None, kinds: str = REAL) -> Any:
     """Return `x` as an array, as `converted` makes it and `array` wants it."""
     return array(name, converted(name, x), ndim, kinds)
+
+
+def float_dtype(name: str, dtype: Any) -> Any:
+    """Return `dtype`, float32 or float64, by its name or as NumPy has it."""
+    if not isinstance(dtype, str | type | np.dtype) or dtype not in FLOATS:
+        raise ValueError(f"{name} must be float32 or float64, got {shortened(dtype)}")
+    return dtype
+
+
+def classes(name: str, given: Iterable[type]) -> list[type]:
+    """Return the classes in a sequence."""
+    kinds = [*given] if isinstance(given, Iterable) else [None]
+    if not all(isinstance(kind, type) for kind in kinds):
+        raise TypeError(f"{name} must be a sequence of classes, [MyClass] say, got {given!r}")
+    return kinds
+
+
+def optional(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
+    """Return None, or a value that passes `check`."""
+    return None if value is None else check(name, value)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
-from .checks import positive_int
+from .checks import boolean, positive_int
 from .gan import GAN
 from .layers import Layer, LeakyReLU, Linear, ReLU, Tanh
 from .metrics.energy import energy_distance
@@ -158,7 +158,7 @@ class MLPGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         """
         self.__dict__.pop("gan_", None)  # the old game does not fit what is kept of this data
         labels = None
-        if self.conditional:
+        if boolean("conditional", self.conditional):
             if y is None:
                 raise ValueError(
                     "y must hold the class of each sample, because conditional=True; got None"

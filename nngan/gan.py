@@ -11,7 +11,7 @@ import numpy as np
 
 from . import checkpoint, training
 from .backend import Array, Backend, Key, Stream, get_backend
-from .checks import array_like, boolean, positive_int, uint64
+from .checks import array_like, boolean, classes, positive_int, uint64
 from .game import Game, Rules
 from .game.inputs import g_input, one_hot
 from .layers import Layer
@@ -258,7 +258,7 @@ class GAN(Game):
         optimizers: Sequence[type[Optimizer]] = (),
     ) -> tuple[GAN, dict[str, Any]]:
         """Return the game that `save` wrote, and the `extra` that was saved with it."""
-        checkpoint.check_classes(layers=layers, optimizers=optimizers)
+        layers, optimizers = classes("layers", layers), classes("optimizers", optimizers)
         backend = get_backend(backend)  # may be refused: before the file is read
         make = partial(cls.from_config, backend=backend, layers=layers, optimizers=optimizers)
         return checkpoint.load(path, make)
@@ -293,5 +293,6 @@ class GAN(Game):
         ValueError
             If it names a layer or an optimizer that is neither the library's nor given.
         """
+        layers, optimizers = classes("layers", layers), classes("optimizers", optimizers)
         G, D, g_optimizer, d_optimizer, rules = checkpoint.parts_of(config, layers, optimizers)
         return cls(G, D, g_optimizer=g_optimizer, d_optimizer=d_optimizer, backend=backend, **rules)

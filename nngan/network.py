@@ -14,7 +14,7 @@ import numpy as np
 
 from . import layers as _layers
 from .backend import Array, Backend, Key, Stream, get_backend
-from .checks import array, shortened, uint64
+from .checks import array, boolean, classes, float_dtype, instance, shortened, uint64
 from .description import type_name
 from .layers import Layer
 
@@ -71,8 +71,7 @@ class Sequential(Layer):
         _check_layers(layers)
         self.layers = list(layers)
         self.seed = seed
-        if dtype not in ("float32", "float64", np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+        dtype = float_dtype("dtype", dtype)
         self.shapes = {"params": (sum(layer.size for layer in layers),)}
         self.buffer_shapes = {"buffers": (sum(layer.buffer_size for layer in layers),)}
         with_parameters = [layer for layer in layers if layer.size]
@@ -104,8 +103,9 @@ class Sequential(Layer):
                 f"the network computes in {self.dtype}, got x of dtype {x.dtype}: convert it with "
                 f"x.astype({str(self.dtype)!r}), or make the network with dtype={str(x.dtype)!r}"
             )
-        if key is None:
-            key = Key(self.seed or 0).fold_in(Stream.DROPOUT)
+        training = boolean("training", training)
+        key = Key(self.seed or 0).fold_in(Stream.DROPOUT) if key is None else key
+        instance("key", key, Key)
         caches = []
         for i, layer in enumerate(self.layers):
             x, cache = layer.forward(x, training, key.fold_in(i))
@@ -290,7 +290,7 @@ class Sequential(Layer):
         layers: Sequence[type[Layer]] = (),
     ) -> Sequential:
         """Make the network that `config` described; `layers` are the classes of your own in it."""
-        own = {kind.__name__: kind for kind in layers}
+        own = {kind.__name__: kind for kind in classes("layers", layers)}
 
         def kind_of(entry: dict[str, Any]) -> type[Layer]:
             full_name = entry.pop("type", "Sequential")

@@ -131,7 +131,7 @@ def gradient_penalty(
 def _penalty(D: Sequential, name: str, x: Array, phi: Phi, key: Key | None) -> Array:
     """Add the gradient of the penalty at `x`, which the caller calls `name`."""
     check_penalised(D)
-    logits, cache = D.forward(array(name, x, 2), key=key)
+    logits, cache = D.forward(array(name, x, 2, "f"), key=key)
     return add_penalty(D, logits, cache, phi)
 
 

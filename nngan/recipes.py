@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .backend import Backend
-from .checks import positive_int, uint64
+from .checks import nonnegative, optional, positive_int, uint64
 from .gan import GAN
 from .layers import (
     BatchNorm,
@@ -71,6 +71,7 @@ class Recipe:
 
     def with_lr(self, lr: float) -> Recipe:
         """Return the recipe with another learning rate of G; that of D keeps its ratio to it."""
+        lr = nonnegative("lr", lr)
         scale, d_optimizer = lr / self.optimizer["lr"], self.d_optimizer
         if d_optimizer is not None:
             d_optimizer = {**d_optimizer, "lr": scale * d_optimizer["lr"]}
@@ -94,7 +95,7 @@ class Recipe:
             If the optimizer's schedule needs `steps` and none are given.
         """
         features, seed = positive_int("features", features), uint64("seed", seed)
-        steps = None if steps is None else positive_int("steps", steps)
+        steps = optional(positive_int, "steps", steps)
         classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
         G = self.generator(self.latent_dim + classes, features)
         D = self.discriminator(pack * (features + classes))

@@ -24,6 +24,7 @@ SHORT = {
     "hostile": "--count 40",
     "lines": "--count 1500",
     "threads": "--count 12 --only fit",
+    "misuse": "",
 }
 LONGER = {
     "kills numba": "--count 30 --only numba",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..checks import is_array
+from ..checks import ARRAYS
 from .keys import Array
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
@@ -28,11 +28,12 @@ def array_module(x: Array) -> Any:
     TypeError
         If `x` is not an array (a list, say).
     """
-    if isinstance(x, (np.ndarray, np.generic)):
+    if isinstance(x, ARRAYS):
         return np
-    if not is_array(x):
-        raise TypeError(f"expected an array, got {type(x).__name__}: pass numpy.asarray(...)")
-    return sys.modules[type(x).__module__.partition(".")[0]]
+    module = sys.modules[type(x).__module__.partition(".")[0]]
+    if module is np or not hasattr(module, "ndarray"):  # CuPy's `fuse` hands in no arrays
+        raise TypeError(f"x must be an array, got {type(x).__name__}: pass numpy.asarray(...)")
+    return module
 
 
 def on_host(x: Array) -> Array:

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..backend import Array
-from ..checks import boolean, one_of
+from ..checks import boolean, one_of, optional
 from ..checks import path as check_path
 from ..files import atomic_write
 from ..stored import DamagedFile, check_memory, open_plain
@@ -165,8 +165,7 @@ def _load(
     """Return the images and the labels of a split."""
     one_of("split", split, SPLITS)
     boolean("progress", progress)
-    if data_dir is not None:
-        check_path("data_dir", data_dir)
+    optional(check_path, "data_dir", data_dir)
     if dtype not in ("float32", "uint8"):
         raise ValueError(f"dtype must be float32 or uint8, got {dtype!r}")
     prefix, n = SPLITS[split]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Backend, Key, array_module
-from ..checks import positive_int
+from ..checks import array, positive_int
 from .rules import Rules
 
 
@@ -77,7 +77,7 @@ def categorical_code(z: Array, categories: int) -> Array:
 
 def g_input(rules: Rules, z: Array, y: Array | None) -> Array:
     """Return z|y: each latent vector with its label next to it, (N, latent_dim + classes)."""
-    return _with_labels(rules, z, y)
+    return _with_labels(rules, array("z", z, 2, "f"), y)
 
 
 def d_input(rules: Rules, x: Array, y: Array | None) -> Array:
@@ -90,7 +90,7 @@ def d_input(rules: Rules, x: Array, y: Array | None) -> Array:
     Lin, Khetan, Fanti and Oh, "PacGAN: the power of two samples in generative adversarial
     networks", NeurIPS 2018.
     """
-    x = _with_labels(rules, x, y)
+    x = _with_labels(rules, array("x", x, 2, "f"), y)
     if len(x) % rules.pack:
         raise ValueError(
             f"a minibatch must be a multiple of pack={rules.pack} samples, got {len(x)}"
@@ -125,7 +125,7 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
 
 def _with_labels(rules: Rules, rows: Array, y: Array | None) -> Array:
     wanted = (len(rows), rules.classes) if rules.classes else None
-    got = None if y is None else y.shape
+    got = None if y is None else array("y", y).shape
     if got != wanted:
         takes = f"one-hot labels y of shape {wanted}" if wanted else "no labels y"
         raise ValueError(f"a game with classes={rules.classes} takes {takes}, got {got}")

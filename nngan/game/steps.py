@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Array, Backend, Stream, each, loop_of
+from ..backend import Array, Backend, Stream, array_module, each, loop_of
 from ..layers.activations import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .inputs import d_input, d_input_gradient, g_input
@@ -108,7 +108,7 @@ def joined_discriminator_step(
     fake, _ = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     n = len(x)
-    logits, cache = D.forward(xp.concatenate([x, fake]), key=d_key)
+    logits, cache = D.forward(both(x, fake), key=d_key)
     real_logits, fake_logits = logits[:n], logits[n:]
     loss, *dlogits = rules.objective.discriminator(real_logits, fake_logits, rules.label_smoothing)
     D.backward(xp.concatenate(dlogits), cache, input_grad=False, accumulate=False)
@@ -116,6 +116,14 @@ def joined_discriminator_step(
         loss += penalise_between(game, x, fake, i)
     game.d_optimizer.step()
     return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+
+
+def both(x: Array, fake: Array) -> Array:
+    """Return data and fakes, each as D takes them, as one minibatch."""
+    if x.shape[1:] != fake.shape[1:]:
+        raise ValueError(f"x must be as wide as the samples of G: D gets {x.shape}, {fake.shape}")
+    joined: Array = array_module(x).concatenate([x, fake])
+    return joined
 
 
 def may_join(game: State, penalise: bool) -> bool:
@@ -170,7 +178,7 @@ def simultaneous_step(
     fake, g_cache = G.forward(g_input(rules, z, y), key=g_key)
     x, fake = d_input(rules, x, y), d_input(rules, fake, y)
     n = len(x)
-    logits, d_cache = D.forward(xp.concatenate([x, fake]), key=d_key)
+    logits, d_cache = D.forward(both(x, fake), key=d_key)
     real_logits, fake_logits = logits[:n], logits[n:]
     d_loss, *dlogits = rules.objective.discriminator(
         real_logits, fake_logits, rules.label_smoothing

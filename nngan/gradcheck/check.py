@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import boolean, uint64
+from ..checks import boolean, optional, uint64
 from .backward import check_backward
 from .numerical import DOUBLE
 from .points import look_again
@@ -78,7 +78,7 @@ def check_gradients(
     True
     """
     thorough, seed = boolean("thorough", thorough), uint64("seed", seed)
-    accumulate = None if accumulate is None else boolean("accumulate", accumulate)
+    accumulate = optional(boolean, "accumulate", accumulate)
     target, inputs, habit = adapt(target, inputs)
     accumulate = habit if accumulate is None else accumulate
     try:

@@ -38,7 +38,7 @@ class ReLU(Elementwise):
 @fused
 def relu(x: Array) -> Array:
     """Return max(x, 0), elementwise."""
-    y: Array = array_module(x).maximum(x, 0)
+    y: Array = array_module(array("x", x)).maximum(x, 0)
     return y
 
 
@@ -109,8 +109,9 @@ class LeakyReLU(Elementwise):
 def leaky_relu(x: Array, slope: float) -> Array:
     """Return x where x > 0, slope * x elsewhere."""
     # Of x and slope * x the larger is x exactly where x > 0, because slope <= 1.
-    y = slope * x
-    array_module(x).maximum(x, y, out=y)
+    xp = array_module(array("x", x))
+    y: Array = xp.asarray(slope * x)
+    xp.maximum(x, y, out=y)
     return y
 
 
@@ -151,7 +152,7 @@ class Sigmoid(Elementwise):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        y = sigmoid(array("x", x))
+        y = sigmoid(x)
         return y, y
 
     def backward(
@@ -215,7 +216,7 @@ def sigmoid(x: Array) -> Array:
     # Naive: 1 / (1 + exp(-x)), where exp(-x) overflows for x below -88.7 in float32. With
     # e = exp(-|x|) <= 1 the same number is 1 / (1 + e) for x >= 0 and, multiplying above and
     # below by exp(x), e / (1 + e) for x < 0. The numerator is max(e, [x >= 0]).
-    xp = array_module(x)
+    xp = array_module(array("x", x))
     e = xp.exp(-xp.abs(x))
     y: Array = xp.maximum(e, (x >= 0).astype(x.dtype)) / (1 + e)
     return y

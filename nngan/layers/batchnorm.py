@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Key, array_module
-from ..checks import array, is_number, positive, positive_int
+from ..checks import array, float_dtype, is_number, positive, positive_int
 from .base import Layer, check_like
 
 
@@ -93,6 +93,7 @@ class BatchNorm(Layer):
         self.momentum, self.eps = float(momentum), positive("eps", eps)
         self.shapes = {"gamma": (self.n,), "beta": (self.n,)}
         self.buffer_shapes = {"running_mean": (self.n,), "running_var": (self.n,)}
+        dtype = float_dtype("dtype", dtype)
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)
         self.bind_buffers(np.zeros(self.buffer_size, dtype))
         self.initialize(Key(0))

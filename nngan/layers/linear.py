@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Key, Stream
-from ..checks import array, positive_int
+from ..checks import array, float_dtype, positive_int
 from .base import Layer
 from .init import WeightInit, check_weight_init, initial_weights
 
@@ -55,6 +55,7 @@ class Linear(Layer):
         self.n_in, self.n_out = positive_int("n_in", n_in), positive_int("n_out", n_out)
         self.weight_init = check_weight_init(weight_init)
         self.shapes = {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
+        dtype = float_dtype("dtype", dtype)
         self.bind(np.zeros(self.size, dtype), np.zeros(self.size, dtype), self.backend)
         self.initialize(Key(0).fold_in(Stream.WEIGHTS))
 

@@ -92,7 +92,7 @@ def _bce_of_each(o: Array, t: Array | float, n: int) -> tuple[Array, Array]:
 def softplus(x: Array) -> Array:
     """Return ln(1 + exp(x)), elementwise, for any finite x without overflow."""
     # Naive: log(1 + exp(x)), where exp(x) overflows for x above 88.7 in float32.
-    xp = array_module(x)
+    xp = array_module(array("x", x))
     y: Array = xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
     return y
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..backend import Array, array_module
-from ..checks import array, positive_int
+from ..checks import REAL, array, positive_int
 from .estimate import GROUPS, Estimate, jackknife, mean_of
 
 CONFIDENT = 0.9  # smallest probability of a confident classification
@@ -15,7 +15,10 @@ CONFIDENT = 0.9  # smallest probability of a confident classification
 
 def histogram(labels: Array, n_classes: int) -> Array:
     """Return how often each class occurs in labels (N,), float64 of shape (n_classes,)."""
-    xp, n_classes = array_module(array("labels", labels, 1)), positive_int("n_classes", n_classes)
+    xp, n_classes = (
+        array_module(array("labels", labels, 1, REAL)),
+        positive_int("n_classes", n_classes),
+    )
     counts: Array = (labels[:, None] == xp.arange(n_classes)).sum(axis=0).astype(np.float64)
     return counts
 
@@ -47,7 +50,7 @@ def kl_divergence(counts: Array, reference: Array) -> float:
 
 def _check_counts(name: str, counts: Array) -> Array:
     """Return an array of numbers >= 0, one for each class."""
-    is_count = array(name, counts, 1).size and 0 <= float(counts.min())
+    is_count = array(name, counts, 1, REAL).size and float(counts.min()) >= 0
     if not (is_count and math.isfinite(float(counts.sum()))):
         raise ValueError(f"{name} must be numbers >= 0, one for each class, got {counts.tolist()}")
     return counts
@@ -91,7 +94,7 @@ def class_kl(probabilities: Array, reference: Array) -> Estimate:
             f"probabilities has {len(probabilities)} rows: pass at least {2 * GROUPS} samples"
         )
     classes = probabilities.shape[1:]
-    if array("reference", reference).shape != classes or not float(reference.min()) > 0:
+    if array("reference", reference, 1, REAL).shape != classes or not float(reference.min()) > 0:
         raise ValueError(
             f"reference must have a count above 0 for each of {probabilities.shape[1]} classes, "
             f"got {reference.tolist()}: pass more real data"

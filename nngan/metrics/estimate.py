@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..backend import Array
+from ..checks import REAL, array, function, sequence
 
 # Groups of the jackknife. The relative error of the standard error is 1 / sqrt(2 (GROUPS - 1)) =
 # 16 %, enough for comparisons. Each group costs `frechet_distance` one more eigenvalue problem.
@@ -51,6 +52,10 @@ def jackknife(statistic: Callable[[Array], float], parts: Sequence[Array]) -> Es
     ----------
     Efron and Tibshirani, "An introduction to the bootstrap", 1993, equation 11.5.
     """
+    parts = [array("parts", part, kinds=REAL) for part in sequence("parts", parts)]
+    if len(parts) < 2:
+        raise ValueError(f"parts must be two or more, got {len(parts)}")
+    function("statistic", statistic)
     total = sum(parts[1:], start=parts[0])
     left_out = [statistic(total - part) for part in parts]
     mean = sum(left_out) / len(parts)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import datasets
 from ..backend import Array, array_module
-from ..checks import array
+from ..checks import array, optional, path
 from ..stored import DamagedFile, open_npz
 from .cache import is_intact, write_cache
 
@@ -68,7 +68,7 @@ class Judge:
         features : array of shape (N, 128)
         probabilities : array of shape (N, 10)
         """
-        if array("x", x).ndim != 2 or x.shape[1] != len(self.weights[0]):
+        if array("x", x, kinds="f").ndim != 2 or x.shape[1] != len(self.weights[0]):
             raise ValueError(
                 f"x must have shape (N, {len(self.weights[0])}), as the judge's training images, "
                 f"got {x.shape}"
@@ -145,6 +145,7 @@ def judge_path(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     import pooch
 
     text = json.dumps([PROCEDURE, sorted(datasets.images.MNIST.checksums.values())])
+    optional(path, "cache_dir", cache_dir)
     name = f"judge-{hashlib.sha256(text.encode()).hexdigest()[:8]}.npz"
     return Path(os.path.expanduser(cache_dir or pooch.os_cache("nngan"))) / name
 

@@ -124,6 +124,8 @@ def nearest_other(x: Array) -> Array:
     float64 array of shape (N,)
     """
     check_samples(x=x)
+    if len(x) < 2:
+        raise ValueError("x must have two rows or more, got one")
     distances: Array = array_module(x).sqrt(_squared_radii(x, 1))
     return distances
 

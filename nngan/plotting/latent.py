@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import checks
 from ..backend import Array
 from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
@@ -58,12 +59,15 @@ def plot_walks(
     """
     from matplotlib.figure import Figure
 
-    shapes = {name: np.shape(walk) for name, walk in walks.items()}
-    first = next(iter(shapes.values()), ())
+    walks, norms = _arrays("walks", walks), checks.optional(_arrays, "norms", norms)
+    checks.optional(checks.interval, "shell", shell)
+    checks.optional(checks.text, "title", title)
+    shapes = {name: walk.shape for name, walk in walks.items()}
+    first: tuple[int, ...] = next(iter(shapes.values()), ())
     if len(first) != 3 or set(shapes.values()) != {first}:
         raise ValueError(f"walks must be of one shape (pairs, steps, features), got {shapes}")
     pairs, steps, _ = first
-    found = {name: np.shape(norm) for name, norm in (norms or {}).items()}
+    found = {name: norm.shape for name, norm in (norms or {}).items()}
     if norms is not None and found != dict.fromkeys(walks, (pairs, steps)):
         raise ValueError(f"norms must have shape {(pairs, steps)} for each walk, got {found}")
 
@@ -133,9 +137,14 @@ def plot_atlas(
     """
     from matplotlib.figure import Figure
 
-    if np.ndim(images) != 3 or np.shape(images)[:2] != (len(y), len(x)):
+    images = checks.array_like("images", images, 3)
+    x, y = checks.array_like("x", x, 1), checks.array_like("y", y, 1)
+    labels = [checks.text("labels", label) for label in checks.sequence("labels", labels)]
+    checks.optional(checks.text, "title", title)
+    if images.shape[:2] != (len(y), len(x)) or len(labels) != 2:
         raise ValueError(
-            f"images must have shape ({len(y)}, {len(x)}, features), got {np.shape(images)}"
+            f"images must have shape (len(y), len(x), features), and labels be two, got "
+            f"{images.shape} for {len(y)} y and {len(x)} x, and {len(labels)} labels"
         )
     rows, columns, features = images.shape
     figure = Figure(figsize=(0.4 * columns + 1, 0.4 * rows + 1.2), layout="constrained", dpi=150)
@@ -190,15 +199,21 @@ def plot_gradients(
     from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.figure import Figure
 
-    shapes = {name: [np.shape(part) for part in group] for name, group in groups.items()}
-    first = next(iter(shapes.values()), [()])[0]
+    parts = {
+        name: [checks.array_like("groups", part) for part in checks.sequence("groups", group)]
+        for name, group in checks.mapping("groups", groups).items()
+    }
+    checks.optional(checks.text, "title", title)
+    checks.text("label", label)
+    shapes = {name: [part.shape for part in group] for name, group in parts.items()}
+    first: tuple[int, ...] = next(iter(shapes.values()), [()])[0]
     if len(first) != 2 or any(s != [first, first, first[:1]] for s in shapes.values()):
         raise ValueError(
             "groups must hold images (N, features), gradients of that shape and N probabilities, "
             f"with one N for all, got {shapes or 'none'}"
         )
     n = first[0]
-    brightness = {name: _brightness(slope, shape) for name, (_, slope, _) in groups.items()}
+    brightness = {name: _brightness(slope, shape) for name, (_, slope, _) in parts.items()}
     slopes = np.abs(np.concatenate(list(brightness.values())))
     limit = float(np.quantile(slopes, 0.995)) or float(slopes.max()) or 1.0
     colours = LinearSegmentedColormap.from_list("less, more", [VERMILION, "white", BLUE])
@@ -208,7 +223,7 @@ def plot_gradients(
     )
     grid = figure.subplots(2 * len(groups), n, squeeze=False)
     for rows, (name, (images, _, d)) in zip(
-        grid.reshape(len(groups), 2, n), groups.items(), strict=True
+        grid.reshape(len(groups), 2, n), parts.items(), strict=True
     ):
         for top, bottom, image, slope, probability in zip(
             *rows, images, brightness[name], d, strict=True
@@ -223,6 +238,12 @@ def plot_gradients(
     figure.colorbar(scale, ax=grid, label=label, shrink=0.6, extend="both")
     figure.suptitle(title or "", fontsize=11, wrap=True)
     return save_figure(figure, path)
+
+
+def _arrays(name: str, given: Mapping[str, Array]) -> dict[str, Array]:
+    """Return a mapping of texts to arrays of numbers."""
+    items = checks.mapping(name, given).items()
+    return {checks.text(name, key): checks.array_like(name, array) for key, array in items}
 
 
 def _brightness(gradients: Array, shape: Sequence[int] | None) -> Array:

@@ -59,8 +59,7 @@ def plot_losses(
     for curve in curves.values():
         curve[:] = [checks.number("history", value) for value in curve]
     for name, chance in (("d_chance", d_chance), ("g_chance", g_chance)):
-        if chance is not None:
-            checks.number(name, chance)
+        checks.optional(checks.number, name, chance)
     lengths = {name: len(curve) for name, curve in curves.items()}
     n = lengths["d_loss"]
     if n == 0 or set(lengths.values()) != {n}:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import checks
 from ..backend import Array
 from .colours import BLUE, VERMILION
 from .plane import check_points
@@ -63,7 +64,10 @@ def plot_mixtures(
     """
     from matplotlib.figure import Figure
 
-    runs = [check_points(f"runs[{i}]", run) for i, run in enumerate(runs)]
+    runs = [check_points(f"runs[{i}]", run) for i, run in enumerate(checks.sequence("runs", runs))]
+    titles = [checks.text("titles", title) for title in checks.sequence("titles", titles)]
+    std, radius = checks.positive("std", std), checks.nonnegative("radius", radius)
+    checks.optional(checks.text, "heading", heading)
     real, centers = check_points("real", real), check_points("centers", centers)
     if not runs or len(titles) not in (0, len(runs)):
         raise ValueError(

@@ -74,10 +74,8 @@ def plot_2d(
             f"{extent}"
         )
     left, right, low, high = ends
-    if title is not None:
-        checks.text("title", title)
-    if discriminator is not None:
-        checks.function("discriminator", discriminator)
+    checks.optional(checks.text, "title", title)
+    checks.optional(checks.function, "discriminator", discriminator)
 
     figure = Figure(figsize=(6.5, 6), layout="compressed")
     axes = figure.subplots()

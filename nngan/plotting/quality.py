@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import checks
 from .colours import BLUE, VERMILION
 from .saving import Target, save_figure
 
@@ -57,8 +58,11 @@ def plot_quality(
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
+    measured = [_scores("measured", row) for row in checks.sequence("measured", measured)]
     if not measured:
         raise ValueError("measured must hold at least one row, got none")
+    if real is not None:
+        real = _scores("real", real, errors=False)
     epochs, n = [row["epoch"] for row in measured], int(measured[-1]["samples"])
     figure = Figure(figsize=(7.5, 7.5), layout="constrained")
     panels = figure.subplots(3, 1, sharex=True)
@@ -86,3 +90,13 @@ def plot_quality(
     panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.align_ylabels(panels)
     return save_figure(figure, path)
+
+
+def _scores(name: str, row: Mapping[str, float], errors: bool = True) -> Mapping[str, float]:
+    """Return a row of scores, with all the numbers that are drawn."""
+    needed = [score for score, _, _ in PANELS]
+    if errors:
+        needed += ["epoch", "samples", *(f"{score}_error" for score in needed)]
+    if missing := [key for key in needed if key not in checks.mapping(name, row)]:
+        raise ValueError(f"{name} has no {', '.join(missing)}")
+    return {key: checks.number(name, row[key]) for key in needed}

@@ -6,13 +6,23 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..checkpoint import CheckpointError, as_json
-from ..checks import boolean, image_shape, is_number, positive_int, shortened, text, uint64
+from ..checks import (
+    boolean,
+    image_shape,
+    is_number,
+    optional,
+    positive_int,
+    shortened,
+    text,
+    uint64,
+)
 from ..gan import GAN
 from ..stored import DamagedFile, entry, read_json
 
@@ -26,7 +36,7 @@ def _setting(check: Check, default: Any = MISSING) -> Any:
 
 
 def _optional(check: Check) -> Check:
-    return lambda name, value: None if value is None else check(name, value)
+    return partial(optional, check)
 
 
 def _shape(name: str, value: Sequence[int]) -> tuple[int, ...]:

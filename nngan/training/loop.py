@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, Key, Stream, fused
-from ..checks import boolean, positive_int
+from ..checks import boolean, instance, positive_int
 from ..game import METRICS, Game
 from ..game.game import AnyGame
 from ..game.inputs import one_hot
@@ -79,7 +79,7 @@ def fit(
     """
     epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
     callbacks, progress = _callables(callbacks), boolean("progress", progress)
-    rules = game.rules
+    rules = instance("game", game, Game).rules
     for network in (game.G, game.D, *([game.G_ema] if game.G_ema is not None else [])):
         check_views(network)
     data = data_samples(game, x)
