@@ -9,11 +9,18 @@ TRY = cd build/try && rm -rf run course && bin/nngan --version && bin/nngan note
 # A command after it runs with the real CuPy on a GPU that is not there (tests/fake_gpu/README.md).
 FAKE_GPU := PATH="$(CURDIR)/build/cupy/bin:$$PATH" tests/fake_gpu/with-fake-gpu
 
+# The oldest Python that the library runs on, if it is here: by itself or from pyenv.
+OLDEST ?= $(or $(shell python3.10 -c "import sys; print(sys.executable)" 2>/dev/null),\
+	$(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10)),$(PYTHON))
+# What depends most on the versions of other packages.
+OLDEST_TESTS := $(patsubst %,tests/test_%.py,backend layers batchnorm maxout network losses optim \
+	penalties gan training checkpoint datasets own_images estimator metrics plotting runs numba)
+
 # A release of Pyodide, unpacked, with its wheels. The default is out of a package that contains one:
 # good for tests, not for users to depend on.
 PYODIDE ?= build/pyodide
 
-.PHONY: train test test-slow test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
+.PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -31,6 +38,11 @@ test-cupy: build/fake_gpu/stamp  ## the tests of the GPU on the real CuPy, witho
 
 test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds each
 	$(BIN)/python -m pytest -m slow
+
+# Old packages use what newer ones, on which they depend, have deprecated: no warning of ours.
+test-oldest: build/oldest.stamp  ## part of the tests, with the oldest versions that pyproject.toml declares
+	PYTHONPATH=. build/oldest/bin/python -m pytest -n 2 --dist worksteal \
+		-W ignore::DeprecationWarning $(OLDEST_TESTS)
 
 test-numba: .venv/numba.stamp  ## the tests of the backend that Numba compiles
 	$(BIN)/python -c "import numba"
@@ -93,6 +105,12 @@ clean:  ## remove the environment and caches; runs/ stays
 
 .venv/train.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+build/oldest.stamp: pyproject.toml tests/oldest.py
+	rm -rf build/oldest
+	$(OLDEST) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet $$($(OLDEST) tests/oldest.py)
 	touch $@
 
 .venv/kernels.stamp: .venv/test.stamp

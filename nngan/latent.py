@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .backend import Array, array_module
-from .checks import array, array_like, instance, positive_int
+from .checks import array, array_like, instance, is_whole, positive_int, shortened
 from .game import Game
 from .layers.activations import sigmoid
 
@@ -138,15 +138,16 @@ def input_gradient(game: Game, x: Array) -> tuple[Array, Array]:
 
 def _times(a: Array, b: Array, steps: int) -> Array:
     """Return the times t of a walk, on the host, once its ends are known to be a pair."""
-    array("a", a, 1, "f")
-    if array("b", b, 1, "f").shape != a.shape or a.dtype != b.dtype:
+    array("a", a)
+    array("b", b)
+    if a.ndim != 1 or a.shape != b.shape or a.dtype != b.dtype or a.dtype.kind != "f":
         raise ValueError(
             "a and b, the ends of a walk, must be float vectors of one shape and dtype, "
             f"got {a.shape} {a.dtype} and {b.shape} {b.dtype}"
         )
-    if positive_int("steps", steps) < 2:
-        raise ValueError(f"steps must be a whole number >= 2, got {steps!r}")
-    return np.linspace(0, 1, int(steps))
+    if not is_whole(steps) or steps < 2:
+        raise ValueError(f"steps must be a whole number >= 2, got {shortened(steps)}")
+    return np.linspace(0, 1, positive_int("steps", steps))
 
 
 def _mix(share_a: Array, a: Array, share_b: Array, b: Array) -> Array:

@@ -93,6 +93,10 @@ TALKATIVE = """
 import argparse, nngan.command_line
 nngan.command_line.OneSentenceParser.error = argparse.ArgumentParser.error
 """
+TRUSTING = """
+import nngan.gan
+nngan.gan.boolean = lambda name, value: value
+"""
 
 
 @pytest.mark.parametrize(
@@ -102,6 +106,7 @@ nngan.command_line.OneSentenceParser.error = argparse.ArgumentParser.error
         ("kills", FORGETFUL, "--count 10 --only numpy", "checkpoint.npz has other bytes"),
         ("readers", CARELESS, "--count 50 --only idx", "IndexError"),
         ("lines", TALKATIVE, "--count 100", "no sentence of"),
+        ("misuse", TRUSTING, "--only games", "no error in GAN.sample(averaged)"),
     ],
 )
 def test_a_planted_fault_is_found(name, planted, options, found):

@@ -77,7 +77,7 @@ def test_array_module_is_the_module_of_the_array(backend):
 
 @pytest.mark.parametrize("x", [[1.0, 2.0], 1.0, (1, 2), "abc", None])
 def test_array_module_wants_an_array(x):
-    with pytest.raises(TypeError, match=f"expected an array, got {type(x).__name__}"):
+    with pytest.raises(TypeError, match=f"x must be an array, got {type(x).__name__}"):
         array_module(x)
 
 

@@ -122,6 +122,67 @@ def test_a_process_stops_with_the_pipe_of_its_parent_if_it_was_asked_to(asked):
             process.kill()
 
 
+@pytest.mark.parametrize(
+    ("check", "right", "wrong", "words"),
+    [
+        (checks.sequence, (1, 2), 5, "must be a sequence, got 5"),
+        (checks.sequence, np.arange(2), np.array(1), r"must be a sequence, got array\(1\)"),
+        (checks.sequence, [], "ab", "must be a sequence, got 'ab'"),
+        (checks.sequence, [3], {1: 2}, "must be a sequence, got "),
+        (checks.mapping, {}, [1], r"must be a mapping such as a dict, got \[1\]"),
+        (checks.function, len, "len", "must be a function, got 'len'"),
+        (checks.path, Path("a"), 5, "must be a path, got 5"),
+        (checks.classes, [int, str], int, "must be a sequence of classes"),
+        (checks.classes, (), [5], "must be a sequence of classes"),
+        (
+            checks.float_dtype,
+            np.dtype("f8"),
+            "float16",
+            "must be float32 or float64, got 'float16'",
+        ),
+        (checks.number, -1.5, math.inf, "must be a finite number, got inf"),
+        (checks.nonnegative, 3e38, 10**400, "must be at most 3.4e[+]38, got about 1e400"),
+        (checks.positive, 2.0**-149, 1e-320, "must be at least 1.4e-45, got 1e-320"),
+        (checks.positive_int, 2**31 - 1, 10**400, r"must be less than 2\*\*31, got about 1e400"),
+        (checks.array, np.ones(2), [1.0], r"must be an array, got list: pass numpy.asarray\("),
+        (
+            checks.array,
+            np.ones(2, complex),
+            np.ones(2, bool),
+            "must be an array of numbers, got dtype bool: convert it with n.",
+        ),
+        (checks.array_like, [[1, 2]], [[1, 2], [3]], r"is no array of numbers \("),
+        (checks.array_like, [1, 2.5], ["a"], "must be an array of numbers, got dtype <U1$"),
+        (checks.array_like, np.float32(1), [1j], "must be an array of numbers, got dtype complex"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_the_arguments_name(check, right, wrong, words):
+    assert np.array_equal(check("n", right), list(right) if check is checks.classes else right)
+    with pytest.raises((ValueError, TypeError), match=rf"^n {words}"):
+        check("n", wrong)
+
+
+def test_a_number_that_python_does_not_write_is_written():
+    """Python refuses to write more than 4,300 digits."""
+    with pytest.raises(ValueError, match=r"^n must be a positive whole number, got about -1e5000$"):
+        checks.positive_int("n", -(10**5000))
+
+
+def test_an_array_may_be_asked_for_its_dimensions_and_its_dtype():
+    assert checks.array("x", ONES, 2, "f") is ONES
+    with pytest.raises(ValueError, match=r"^x must have 1 dimension, got shape \(4, 2\)"):
+        checks.array("x", ONES, 1)
+    with pytest.raises(TypeError, match=r"^x must be an array of floats, got dtype int"):
+        checks.array("x", np.arange(3), kinds="f")
+
+
+@pytest.mark.parametrize("counts", [[0, 2, 6], [1, 1, 0]])
+def test_a_class_without_a_reference_is_infinitely_far(counts):
+    """And one without samples adds nothing, whether it has a reference or not."""
+    kl = nn.metrics.kl_divergence(np.array(counts, float), np.array([0.0, 1.0, 3.0]))
+    assert kl == (math.inf if counts[0] else 0)
+
+
 ONES = np.ones((4, 2), np.float32)
 
 
@@ -149,11 +210,11 @@ MISTAKES = {
     "wants dy of 4 rows, as x had, got 5": lambda: back(
         nn.Linear(2, 3), np.ones((5, 3), np.float32)
     ),
-    "expected an array, got list": lambda: nn.bce_with_logits([0.5], 1),
-    "expected an array, got list: pass": lambda: nn.Sequential(nn.Linear(2, 3)).forward(
+    "logits must be an array, got list": lambda: nn.bce_with_logits([0.5], 1),
+    "x must be an array, got list: pass": lambda: nn.Sequential(nn.Linear(2, 3)).forward(
         [[1.0, 2.0]]
     ),
-    "a game is described by a dict, not by 5": lambda: nn.GAN.from_config(5),
+    "config, a game's description, must be a dict, got 5": lambda: nn.GAN.from_config(5),
     "data_range must be .low, high.": lambda: game(data_range=(0, math.inf)),
 }
 

@@ -176,7 +176,7 @@ def test_shapes_that_differ_are_an_error_not_a_broadcast(loss):
 
 @pytest.mark.parametrize("loss", [nn.bce, nn.bce_with_logits])
 def test_whole_numbers_are_refused_because_labels_would_be_rounded(loss):
-    with pytest.raises(TypeError, match=r"must be floats, got int64: convert with"):
+    with pytest.raises(TypeError, match=r"must be an array of floats, got dtype int64: convert it"):
         loss(np.array([[2], [-1]]), np.array([[0.9], [0.1]]))
 
 

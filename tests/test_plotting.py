@@ -393,9 +393,15 @@ def test_nothing_global_moves():
         (lambda: tile(np.ones(4)), r"images must have shape \(N, features\)"),
         (lambda: tile(np.ones((1, 4), np.int64)), "images must be floats"),
         (lambda: tile(np.full((1, 4), np.nan)), "without NaN"),
-        (lambda: tile(np.ones((1, 4)), columns=0), "columns must be >= 1"),
+        (
+            lambda: tile(np.ones((1, 4)), columns=0),
+            "columns must be a positive whole number, got 0",
+        ),
         (lambda: save_sheet("sheet.jpg", np.ones((1, 4))), "path must end in .png"),
-        (lambda: save_sheet("sheet.png", np.ones((1, 4)), scale=0), "scale must be >= 1"),
+        (
+            lambda: save_sheet("sheet.png", np.ones((1, 4)), scale=0),
+            "scale must be a positive whole number, got 0",
+        ),
         (lambda: save_gif("a.gif", []), "at least one"),
         (lambda: save_gif("a.gif", [np.ones((2, 2)), np.ones((3, 2))]), "all of one size"),
         (lambda: save_gif("a.gif", [np.ones((2, 2))], ["a", "b"]), "captions must be 1"),

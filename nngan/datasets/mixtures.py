@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import Array, Key, NumpyBackend, Stream
-from ..checks import array_like, nonnegative, positive_int, uint64
+from ..checks import converted, nonnegative, positive_int, uint64
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class Mixture:
     std: float
 
     def __post_init__(self) -> None:
-        centers = array_like("centers", self.centers)
-        if centers.ndim != 2 or centers.shape[1] != 2:
+        centers = converted("centers", self.centers)
+        if centers.dtype.kind not in "fiu" or centers.ndim != 2 or centers.shape[1] != 2:
             raise ValueError(
                 f"centers must have shape (K, 2), got {centers.shape} of {centers.dtype}"
             )

@@ -141,11 +141,13 @@ def plot_atlas(
     x, y = checks.array_like("x", x, 1), checks.array_like("y", y, 1)
     labels = [checks.text("labels", label) for label in checks.sequence("labels", labels)]
     checks.optional(checks.text, "title", title)
-    if images.shape[:2] != (len(y), len(x)) or len(labels) != 2:
+    if images.shape[:2] != (len(y), len(x)):
         raise ValueError(
-            f"images must have shape (len(y), len(x), features), and labels be two, got "
-            f"{images.shape} for {len(y)} y and {len(x)} x, and {len(labels)} labels"
+            f"images must have shape ({len(y)}, {len(x)}, features), as y and x are long, got "
+            f"{images.shape}"
         )
+    if len(labels) != 2:
+        raise ValueError(f"labels must be two, got {labels}")
     rows, columns, features = images.shape
     figure = Figure(figsize=(0.4 * columns + 1, 0.4 * rows + 1.2), layout="constrained", dpi=150)
     axes = figure.subplots()
