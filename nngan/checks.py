@@ -21,7 +21,7 @@ LARGEST, SMALLEST = float(np.finfo(np.float32).max), 2.0**-149
 ARRAYS = (np.ndarray, np.generic)
 REAL = "fiu"  # the kinds of dtypes of real numbers
 FLOATS = ("float32", "float64", np.float32, np.float64)
-MOST = 2**31  # sizes and counts are below it: no array here is nearly as long
+MOST = 2**31  # sizes and counts are below it
 
 
 def shortened(value: object, length: int = 60) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import checkpoint, training
 from .backend import Array, Backend, Key, Stream, get_backend
-from .checks import array_like, boolean, classes, positive_int, uint64
+from .checks import array_like, boolean, classes, converted, positive_int, uint64
 from .game import Game, Rules
 from .game.inputs import g_input, one_hot
 from .layers import Layer
@@ -212,7 +212,7 @@ class GAN(Game):
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (n, {self.latent_dim}), got {z.shape}")
         if labels is not None:
-            labels = self.backend.asarray(array_like("labels", labels, kinds="fiub"))
+            labels = self.backend.asarray(converted("labels", labels))
             labels = self.backend.xp.broadcast_to(labels, len(z)) if labels.ndim == 0 else labels
         labels = data_labels(self.rules, self.backend, labels, len(z))
         y = None if labels is None else one_hot(labels, self.rules.classes, G.dtype)

@@ -109,10 +109,9 @@ class LeakyReLU(Elementwise):
 def leaky_relu(x: Array, slope: float) -> Array:
     """Return x where x > 0, slope * x elsewhere."""
     # Of x and slope * x the larger is x exactly where x > 0, because slope <= 1.
-    xp = array_module(array("x", x))
-    y: Array = xp.asarray(slope * x)
-    xp.maximum(x, y, out=y)
-    return y
+    y = slope * array("x", x)
+    larger: Array = array_module(x).maximum(x, y, out=y if y.shape else None)  # y may be a scalar
+    return larger
 
 
 @loop_of(leaky_relu)

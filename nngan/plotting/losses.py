@@ -56,8 +56,6 @@ def plot_losses(
     names = ("d_loss", "g_loss", "d_real", "d_fake")
     history = checks.mapping("history", history)
     curves = {name: checks.sequence("history", history.get(name, ())) for name in names}
-    for curve in curves.values():
-        curve[:] = [checks.number("history", value) for value in curve]
     for name, chance in (("d_chance", d_chance), ("g_chance", g_chance)):
         checks.optional(checks.number, name, chance)
     lengths = {name: len(curve) for name, curve in curves.items()}
@@ -76,6 +74,8 @@ def plot_losses(
         marker = "o" if n <= 30 else ""
         shown = range(0, n, math.ceil(n / POINTS))
         values = [curves[name][i] for i in shown]
+        if not all(map(checks.is_number, values)):
+            raise ValueError(f"history[{name!r}] must be numbers, got {checks.shortened(values)}")
         axes.plot([i + 1 for i in shown], values, marker=marker, ms=4, c=colour, label=label)
     for axes, chance, colour, label in (
         (top, d_chance, BLUE, "D at chance: "),

@@ -97,6 +97,7 @@ def _scores(name: str, row: Mapping[str, float], errors: bool = True) -> Mapping
     needed = [score for score, _, _ in PANELS]
     if errors:
         needed += ["epoch", "samples", *(f"{score}_error" for score in needed)]
-    if missing := [key for key in needed if key not in checks.mapping(name, row)]:
-        raise ValueError(f"{name} has no {', '.join(missing)}")
-    return {key: checks.number(name, row[key]) for key in needed}
+    values = {key: checks.mapping(name, row).get(key) for key in needed}
+    if missing := [key for key, value in values.items() if not checks.is_number(value)]:
+        raise ValueError(f"{name} must have numbers under {', '.join(needed)}: see {missing[0]}")
+    return row

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import Array, Backend
-from ..checks import array_like, to_unit
+from ..checks import converted, to_unit
 from ..game import Game, Rules
 
 Labels: TypeAlias = "int | Sequence[int] | Array"
@@ -153,7 +153,7 @@ def data_labels(rules: Rules, backend: Backend, labels: Labels | None, n: int) -
     wanted = f"labels must be {n} whole numbers in 0..{rules.classes - 1}, one for each sample"
     if labels is None:
         raise ValueError(f"{wanted}, because the game has classes={rules.classes}; got None")
-    labels = backend.asarray(array_like("labels", labels, kinds="fiub"))
+    labels = backend.asarray(converted("labels", labels))
     if labels.shape == (n, rules.classes):
         raise ValueError(f"{wanted}, got one-hot rows: pass labels.argmax(1)")
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
