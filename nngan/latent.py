@@ -142,7 +142,7 @@ def _times(a: Array, b: Array, steps: int) -> Array:
     array("b", b)
     if a.ndim != 1 or a.shape != b.shape or a.dtype != b.dtype or a.dtype.kind != "f":
         raise ValueError(
-            "a and b, the ends of a walk, must be float vectors of one shape and dtype, "
+            "a and b, the ends of a walk, must be two float vectors of one shape and dtype, "
             f"got {a.shape} {a.dtype} and {b.shape} {b.dtype}"
         )
     if not is_whole(steps) or steps < 2:
