@@ -13,8 +13,12 @@ import nngan as nn
 class TensorflowGame:
     """A step as TensorFlow's users write it: Keras layers and Adam, two tapes, `tf.function`.
 
-    It draws new noise for G, as Algorithm 1 and nngan do.
+    It draws new noise for G, as Algorithm 1 and nngan do. Keras adds `epsilon` before the second
+    moment is corrected, and nngan after it, as Kingma and Ba do: where gradients are as small as
+    it, the first steps differ.
     """
+
+    epsilon = 1e-8
 
     def __init__(self, case: Case) -> None:
         import tensorflow as tf
@@ -25,7 +29,11 @@ class TensorflowGame:
         layers_g, layers_d, self.z_dim = case.layers()
         self.G, self.D = keras(layers_g, seed=1), keras(layers_d, seed=2)
         config = case.adam
-        options = {"learning_rate": config["lr"], "beta_1": config["beta1"], "epsilon": 1e-8}
+        options = {
+            "learning_rate": config["lr"],
+            "beta_1": config["beta1"],
+            "epsilon": self.epsilon,
+        }
         self.g_optimizer, self.d_optimizer = (tf.keras.optimizers.Adam(**options) for _ in "GD")
         for optimizer, network in ((self.g_optimizer, self.G), (self.d_optimizer, self.D)):
             optimizer.build(network.trainable_variables)
