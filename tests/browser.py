@@ -17,9 +17,14 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
+# Where fetch_chromium.py puts one, with the libraries and fonts that a bare machine lacks.
+FETCHED = Path(__file__).resolve().parents[1] / "build" / "chromium" / "chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = os.environ.get("NNGAN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+CHROMIUM = os.environ.get("NNGAN_CHROMIUM") or next(
+    filter(None, map(shutil.which, (*NAMES, str(FETCHED)))), None
+)
 QUIET = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-sync", "--disable-background-networking", "--disable-component-update",
@@ -161,6 +166,18 @@ class Browser:
         path.write_bytes(base64.b64decode(data))
 
 
+def environment():
+    """Return what Chromium finds in its environment."""
+    if CHROMIUM != str(FETCHED):
+        return None
+    folder = FETCHED.parent
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": f"{folder / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}",
+        "FONTCONFIG_FILE": str(folder / "fonts.conf"),
+    }
+
+
 @contextlib.contextmanager
 def browser():
     """Start a headless Chromium and end it."""
@@ -171,7 +188,7 @@ def browser():
                 sys.executable, "-c", LAUNCH, str(to_browser[0]), str(from_browser[1]), CHROMIUM,
                 *QUIET, f"--user-data-dir={profile}",
             ],
-            pass_fds=(to_browser[0], from_browser[1]),
+            pass_fds=(to_browser[0], from_browser[1]), env=environment(),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_browser[0])

@@ -1,7 +1,7 @@
 """The playground: its Python as such, and its page in a headless Chromium.
 
-The page needs Pyodide and Chromium: ``make test-browser`` finds the first, Debian's package
-`chromium` is the second. NNGAN_PYODIDE and NNGAN_CHROMIUM name others.
+The page needs Pyodide and Chromium: ``make test-browser`` brings both. NNGAN_PYODIDE and
+NNGAN_CHROMIUM name others.
 """
 
 import copy
@@ -156,7 +156,7 @@ def test_only_the_release_is_copied(tmp_path, capsys):
 needs_browser = [
     pytest.mark.slow,
     pytest.mark.skipif(not PYODIDE, reason="Pyodide is not here: make test-browser fetches it"),
-    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not here: apt-get install chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not here: make test-browser says why"),
 ]
 
 

@@ -9,13 +9,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import in_pyodide
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NODE, PYODIDE = shutil.which("node"), os.environ.get("NNGAN_PYODIDE")
+# The environment's own Node before another.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+NODE, PYODIDE = shutil.which("node", path=PATH), os.environ.get("NNGAN_PYODIDE")
 # What the tests import and Pyodide does not bring; all of it is plain Python.
 PACKAGES = ["pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "tqdm"]
 FILES = ["in_pyodide"] + [
@@ -34,7 +37,7 @@ ELSEWHERE = [
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(NODE is None, reason="node is not installed: nothing here runs Pyodide"),
+    pytest.mark.skipif(NODE is None, reason="Node is not here: make test-wasm brings it"),
     pytest.mark.skipif(not PYODIDE, reason="Pyodide is not here: make test-wasm fetches it"),
 ]
 
