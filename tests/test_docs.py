@@ -9,7 +9,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,8 +17,6 @@ import nngan as nn
 
 ROOT = Path(__file__).parents[1]
 DOCS, SITE = ROOT / "docs", ROOT / "docs" / "_build" / "html"
-# Children that an element of MathML must have; a browser leaves out what is too many.
-ARITY = {"msup": 2, "msub": 2, "mfrac": 2, "mover": 2, "munder": 2, "msubsup": 3, "munderover": 3}
 MODULES = [
     "nngan",
     "nngan.checkpoint",
@@ -255,14 +252,13 @@ def test_every_link_within_the_site_leads_somewhere(pages):
 
 
 @pytest.mark.docs
-def test_equations_are_mathml(pages):
+def test_equations_are_set(pages):
+    """KaTeX has set each; its MathML is there for readers that speak."""
     assert pages[SITE / "mathematics.html"].equations > 100
     for path in pages:
         text = re.sub(r"<(pre|code|script|annotation)\b.*?</\1>", "", path.read_text(), flags=re.S)
-        assert not re.search(r"\\(frac|sum|partial|begin)\b", text), path
-        for equation in re.findall(r"<math\b.*?</math>", text, flags=re.S):
-            root = ElementTree.fromstring(re.sub(r"&(?!#|amp;|lt;|gt;)", "&amp;", equation))
-            for element in root.iter():
-                arity = ARITY.get(element.tag.partition("}")[2])
-                assert arity in (None, len(element)), (path, equation)  # else parts are not shown
-                assert not (element.text or "").startswith("\\"), (path, equation)
+        assert not re.search(r"\\(frac|sum|partial|begin)\b|katex-error", text), path
+        assert text.count("<math") == text.count('class="katex"'), path
+    fonts = re.findall(r"fonts/[\w-]+\.woff2", (SITE / "_static/katex.min.css").read_text())
+    assert len(fonts) > 10
+    assert all((SITE / "_static" / font).exists() for font in fonts)

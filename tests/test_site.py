@@ -1,0 +1,111 @@
+"""The built site in a headless Chromium: ``make docs`` builds it, ``make test-browser`` looks."""
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pytest
+from browser import CHROMIUM, browser, served
+
+SITE = Path(__file__).parents[1] / "docs" / "_build" / "html"
+PAGES = [
+    "index.html", "mathematics.html", "api.html", "teaching.html", "recipes.html", "mixtures.html",
+    "gradcheck.html", "notebooks/index.html", "notebooks/04_why_logits.html", "playground.html",
+    "generated/nngan.GAN.html", "_modules/nngan/layers/linear.html",
+]  # fmt: skip
+COMPRESSED = {".html", ".css", ".js", ".svg"}  # by any server
+
+pytestmark = [
+    pytest.mark.docs,
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not here: make test-browser says why"),
+    pytest.mark.skipif(not SITE.exists(), reason="the site is not here: make docs builds it"),
+]
+
+
+@pytest.fixture(scope="module")
+def url():
+    with served(SITE) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture
+def visit(chromium, url):
+    def open_page(page, width=1280, dark=False):
+        chromium.resize(width, 800, dark)
+        chromium.open("about:blank")
+        chromium.requests.clear()
+        chromium.console.clear()
+        chromium.open(f"{url}/{page}")
+        return chromium
+
+    return open_page
+
+
+def settle(chromium, seconds=0.5):
+    """Take in what the page still asks for and says."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        chromium.evaluate("1")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_light_and_silent(page, visit, url):
+    chromium = visit(page)
+    settle(chromium)
+    assert all(request.startswith((f"{url}/", "data:")) for request in chromium.requests)
+    # The theme says which of light and dark it took, and where its sidebar was.
+    assert [line for line in chromium.console if not line.startswith("[PST]: ")] == []
+    weight = 0
+    for request in {r.partition("?")[0] for r in chromium.requests if r.startswith(url)}:
+        content = (SITE / request.removeprefix(f"{url}/")).read_bytes()
+        packed = Path(request).suffix in COMPRESSED
+        weight += len(gzip.compress(content) if packed else content)
+    print(f"{page}: {weight / 1000:.0f} kB")
+    assert 50_000 < weight < 500_000
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_no_wider_than_the_screen(page, width, visit):
+    chromium = visit(page, width)
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_reference_is_read_without_scrolling_sideways(visit):
+    chromium = visit("api.html", 390)
+    widths = chromium.evaluate(
+        "[...document.querySelectorAll('.autosummary td')].map(e => e.getBoundingClientRect().right)"
+    )
+    assert len(widths) > 100
+    assert max(widths) <= 390
+
+
+@pytest.mark.parametrize(
+    ("page", "anchor"),
+    [("_modules/nngan/layers/linear.html", "Linear.backward"), ("mathematics.html", "batchnorm")],
+)
+def test_a_link_to_a_line_is_not_under_the_head(page, anchor, visit):
+    chromium = visit(f"{page}#{anchor}")
+    settle(chromium)
+    top = f"document.getElementById({json.dumps(anchor)}).getBoundingClientRect().top"
+    head = "document.querySelector('.bd-header').getBoundingClientRect().bottom"
+    assert chromium.evaluate(f"{top} - {head}") > 0
+    assert chromium.evaluate(top) < 800
+
+
+def test_search_finds_a_word(visit):
+    chromium = visit("search.html?q=maxout")
+    chromium.wait("document.querySelectorAll('#search-results li').length > 2", 60)
+
+
+def test_the_course_comes_first(visit):
+    chromium = visit("index.html")
+    names = "[...document.querySelectorAll('.navbar-nav > li > a')].map(e => e.textContent.trim())"
+    assert chromium.evaluate(names)[:2] == ["Notebooks", "Teaching"]
