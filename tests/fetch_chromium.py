@@ -15,7 +15,10 @@ from browser import CHROMIUM, FETCHED
 from npm_package import fetch
 
 PACKAGE = "@sparticuz/chromium@153.0.0"
-INTEGRITY = "sha512-jiGWqSvPMdu4+P9TilYqAR7yEGPEHINx+lCvE/NqNO/EHYzF/x1hUiI5T6ioVIt7dEy7n88byyT0vk+dnsgQwA=="
+INTEGRITY = (
+    "sha512-jiGWqSvPMdu4+P9TilYqAR7yEGPEHINx+lCvE/Nq"
+    "NO/EHYzF/x1hUiI5T6ioVIt7dEy7n88byyT0vk+dnsgQwA=="
+)
 UNPACK = """
 const { readFileSync, writeFileSync } = require("node:fs");
 const [from, to] = process.argv.slice(1);

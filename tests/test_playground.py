@@ -20,7 +20,7 @@ import nngan as nn
 
 FOLDER = Path(__file__).parents[1] / "docs" / "playground"
 PYODIDE = os.environ.get("NNGAN_PYODIDE")
-PATIENCE = 240  # seconds for what takes a few on a quiet machine
+PATIENCE = 600  # seconds for what takes a few on a quiet machine
 
 
 def module(name):

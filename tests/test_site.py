@@ -80,11 +80,21 @@ def test_a_page_is_no_wider_than_the_screen(page, width, visit):
 
 def test_the_reference_is_read_without_scrolling_sideways(visit):
     chromium = visit("api.html", 390)
-    widths = chromium.evaluate(
-        "[...document.querySelectorAll('.autosummary td')].map(e => e.getBoundingClientRect().right)"
+    hidden = chromium.evaluate(
+        "[...document.querySelectorAll('.autosummary td')].map(e => e.scrollWidth - e.clientWidth)"
     )
-    assert len(widths) > 100
-    assert max(widths) <= 390
+    assert len(hidden) > 100
+    assert max(hidden) <= 0
+
+
+def test_a_wide_equation_begins_at_its_left_end(visit):
+    chromium = visit("mathematics.html", 390)
+    places = chromium.evaluate(
+        "[...document.querySelectorAll('div.math')].map(e => "
+        "[e.getBoundingClientRect().left, e.querySelector('.base').getBoundingClientRect().left])"
+    )
+    assert len(places) > 20
+    assert all(equation >= frame for frame, equation in places)
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,7 @@ def checked(folder: Path) -> dict[str, bytes]:
     lock = json.loads((folder / "pyodide-lock.json").read_bytes())
     files = {}
     for name, checksum in (CORE | WHEELS).items():
-        files[name] = (folder / name).read_bytes()
-        if hashlib.sha256(files[name]).hexdigest() != checksum:
-            raise ValueError(f"{folder / name} is not that of Pyodide {RELEASE} (wrong check-sum)")
+        files[name] = checked_file(folder / name, checksum)
     lock["packages"] = {
         name: package
         for name, package in lock["packages"].items()
@@ -93,6 +91,14 @@ def checked(folder: Path) -> dict[str, bytes]:
     }
     files["pyodide-lock.json"] = json.dumps(lock).encode()
     return files
+
+
+def checked_file(path: Path, checksum: str) -> bytes:
+    """Return the content of a file, or raise ValueError if it is another than it should be."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise ValueError(f"{path} is not that of Pyodide {RELEASE} (wrong check-sum)")
+    return content
 
 
 if __name__ == "__main__":
