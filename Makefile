@@ -85,12 +85,11 @@ dist: .venv/test.stamp  ## build the wheel and the sdist, and use both in an emp
 test-wasm: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tests in Pyodide, the Python of browsers
 	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_wasm.py
 
-docs: .venv/docs.stamp $(if $(GIVEN),.venv/lite.stamp $(GIVEN)/pyodide-lock.json) build/katex/katex.min.css build/exported.html  ## build the site into docs/_build/html, run its examples, check its links
+docs: .venv/docs.stamp $(if $(GIVEN),$(GIVEN)/pyodide-lock.json) build/katex/katex.min.css build/exported.html  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated
-	$(BIN)/sphinx-build -W --keep-going -n -q $(if $(GIVEN),-t lite) docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
 	cp build/exported.html docs/_build/html
 	$(BIN)/python docs/playground/build.py docs/_build/html $(GIVEN)
-	$(if $(GIVEN),$(BIN)/python docs/playground/notebooks.py docs/_build/html $(GIVEN),@echo 'The notebooks do not run on the site: make docs PYODIDE=DIR adds JupyterLite.')
 	$(BIN)/python -m pytest --doctest-modules nngan docs/notebooks/figures
 	$(BIN)/python -m pytest -m docs tests/test_docs.py
 
@@ -165,12 +164,6 @@ build/katex/katex.min.css: .venv/docs.stamp
 	mkdir -p build/katex/fonts
 	cp build/npm/katex/dist/fonts/*.woff2 build/katex/fonts
 	cp build/npm/katex/dist/katex.min.css build/katex
-
-# JupyterLite, and a wheel that its kernel needs and neither it nor Pyodide brings.
-.venv/lite.stamp: .venv/docs.stamp
-	$(BIN)/python -m pip install --quiet --editable '.[lite]'
-	$(BIN)/python -m pip download --quiet --no-deps --dest build/lite comm==0.2.2
-	touch $@
 
 .venv/test.stamp .venv/browser.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
