@@ -32,6 +32,7 @@ def url():
 @pytest.fixture(scope="module")
 def chromium():
     with browser() as made:
+        made.call("Network.setCacheDisabled", cacheDisabled=True)  # each visit is a first one
         yield made
 
 
