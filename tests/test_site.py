@@ -113,7 +113,9 @@ def test_a_link_to_a_line_is_not_under_the_head(page, anchor, visit):
 
 def test_search_finds_a_word(visit):
     chromium = visit("search.html?q=maxout")
-    chromium.wait("document.querySelectorAll('#search-results li').length > 2", 60)
+    chromium.wait("document.querySelectorAll('#search-results li a').length > 2", 60)
+    names = "[...document.querySelectorAll('#search-results li a')].map(e => e.textContent)"
+    assert any("Maxout" in name for name in chromium.evaluate(names))
 
 
 def test_the_course_comes_first(visit):
