@@ -199,11 +199,14 @@ def path(name: str, value: str | os.PathLike[str]) -> str | os.PathLike[str]:
 
 
 def is_array(x: object) -> bool:
-    """Tell whether `x` is an array or a scalar of NumPy, or an array of CuPy."""
+    """Tell whether `x` is an array or a scalar of NumPy, or an array of CuPy.
+
+    The variables that `cupy.fuse` hands to a formula count as arrays of CuPy.
+    """
     if isinstance(x, ARRAYS):
         return True
     module = sys.modules.get(type(x).__module__.partition(".")[0])
-    return isinstance(x, getattr(module, "ndarray", ()))
+    return module is not np and hasattr(module, "ndarray")
 
 
 def array(name: str, x: Any, ndim: int | None = None, kinds: str = "fiuc") -> Any:

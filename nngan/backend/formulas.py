@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..checks import ARRAYS
+from ..checks import ARRAYS, is_array
 from .keys import Array
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
@@ -30,10 +30,9 @@ def array_module(x: Array) -> Any:
     """
     if isinstance(x, ARRAYS):
         return np
-    module = sys.modules[type(x).__module__.partition(".")[0]]
-    if module is np or not hasattr(module, "ndarray"):  # CuPy's `fuse` hands in no arrays
+    if not is_array(x):
         raise TypeError(f"x must be an array, got {type(x).__name__}: pass numpy.asarray(...)")
-    return module
+    return sys.modules[type(x).__module__.partition(".")[0]]
 
 
 def on_host(x: Array) -> Array:
