@@ -941,7 +941,7 @@ def test_a_failure_of_the_grader_itself_is_one_students_page(scheme, monkeypatch
         ("submissions --jobs 0", "argument --jobs: must be a whole number from 1 to 1024, got '0'"),
         ("submissions --memory 3", "argument --memory: must be a whole number from 64 to 1000000, "
          "got '3'"),
-        ("empty", "empty has no .py or .ipynb file and no folder"),
+        ("empty", "empty has no file and no folder of a student"),
         ("submissions --scheme wrong.json", "the reference wrong.py:PReLU is not right itself:\n"),
         ("submissions --scheme lacks.json", 'the reference right.py:Linear has no part "dq": it '
          "has dx, dW, db"),

@@ -27,10 +27,13 @@ from typing import IO
 from ..command_line import OneSentenceParser, between, one_sentence
 from ..gradcheck import Finding
 from ..gradcheck.process import remote
-from .grading.forward import Reference, forward_mark, own_names, prepare
+from ..gradcheck.report import gradient_name
+from .grading.forward import forward_mark
 from .grading.index import write_index
-from .grading.marks import ENDED, Grade, TaskGrade, ended, grade_task
+from .grading.marks import ENDED, Grade, TaskGrade, ended, grade_task, needs_reference
+from .grading.names import own_names, written_order
 from .grading.pages import page_path, write_page
+from .grading.reference import Reference, as_asked, prepare, renamed
 from .grading.scheme import BUILT_IN, Scheme, SchemeError, Task, load_scheme
 from .grading.submissions import Submission, find_submissions
 from .grading.tables import (
@@ -87,14 +90,26 @@ class Grader:
 
     def _task(self, file: Path, task: Task, reference: Reference | None) -> TaskGrade:
         settings = task.settings(self.seed)
-        report = remote.check_file(file, task.target, settings, self.timeout, self.memory)[0]
+        settings = reference.guide(settings) if reference else settings
+        report = remote.check_file(file, task.targets, settings, self.timeout, self.memory)[0]
         problem = next((f for f in report.findings if f.kind in ENDED), None)
         if problem:
             return ended(task, problem)
-        ask = partial(remote.outputs, file, task.target, settings, self.timeout, memory=self.memory)
-        names = own_names(task, report, reference)
+        target = report.name if report.name.isidentifier() else task.targets
+        ask = partial(remote.outputs, file, target, settings, self.timeout, memory=self.memory)
+        names = own_names(task, report, reference.shapes if reference else None)
         forward = forward_mark(task, report, reference, self.seed, ask, names)
-        return grade_task(task, report, forward, names)
+        asked: set[str] = set()
+        if reference and reference.passes and needs_reference(task, report, forward):
+            mine = {a.name: a.shape for a in report.arrays}
+            points = [renamed(point, names, mine) for point in reference.points]
+            passes = remote.passes(
+                file, target, settings, self.timeout, points, reference.upstream, self.memory
+            )
+            if not isinstance(passes, Finding):
+                asked = as_asked(reference, passes, names)
+        order = written_order(file, [gradient_name(a.name) for a in report.arrays])
+        return grade_task(task, report, forward, names, asked, order)
 
 
 def parser(program: str) -> OneSentenceParser:
@@ -138,10 +153,12 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan grade") -
         command.error(f"{options.csv} exists: add --resume to go on with it, or name another file")
     try:
         scheme = load_scheme(options.scheme)
-        submissions = find_submissions(options.submissions, scheme)
+        written = (options.scheme, options.csv, options.json, options.html)
+        ours = [path for path in written if path]
+        submissions = find_submissions(options.submissions, scheme, ours)
         rows = read_rows(options.csv, scheme) if options.csv and options.csv.exists() else []
         if not submissions:
-            command.error(f"{options.submissions} has no .py or .ipynb file and no folder")
+            command.error(f"{options.submissions} has no file and no folder of a student")
         places = _json_places(options.json, submissions)
         references = [prepare(task, options.seed, options.timeout) for task in scheme.tasks]
         for place in (options.html, options.json):

@@ -78,23 +78,31 @@ class Case(Comparison):
         return True
 
     @cached_property
+    def effect(self) -> Array | None:
+        """How much each output moves when all elements of the array do; None if forward fails."""
+        a, kept = self.a, self.a.copy()
+        moved = []
+        for step in (STEP, -STEP):
+            a[...] = kept + step
+            y = self.subject.output()
+            moved.append(None if y is None else y.copy())
+        a[...] = kept
+        up, down = moved
+        if up is None or down is None or not up.shape == down.shape == self.dy.shape:
+            return None
+        return np.asarray((up - down) / (2 * STEP))
+
+    @cached_property
     def terms(self) -> Array | None:
         """What each row adds to the gradient of a parameter with one element for each feature.
 
         None unless each output depends on the element of its own feature alone.
         """
-        a, kept = self.a, self.a.copy()
-        if self.is_data or self.y.ndim != 2 or a.shape != self.y.shape[1:]:
+        if self.is_data or self.y.ndim != 2 or self.a.shape != self.y.shape[1:]:
             return None
-        moved = []
-        for step in (STEP, -STEP):
-            a[...] = kept + step
-            moved.append(self.subject.output())
-        a[...] = kept
-        up, down = moved
-        if up is None or down is None or not up.shape == down.shape == self.dy.shape:
+        if self.effect is None:
             return None
-        terms: Array = self.dy * (up - down) / (2 * STEP)
+        terms: Array = self.dy * self.effect
         error = np.abs(terms.sum(axis=0) - self.right)[self.known].max(initial=0.0)
         return terms if error <= CLOSE * np.abs(self.right).max() else None
 

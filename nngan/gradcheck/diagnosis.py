@@ -15,10 +15,12 @@ import numpy as np
 
 from ..backend import Array
 from .activations import activation
-from .case import MIN_ELEMENTS, SECOND_LOOK_ELEMENTS, Case
+from .case import CLOSE, MIN_ELEMENTS, SECOND_LOOK_ELEMENTS, Case
 from .numerical import difference
 from .report import Finding
 from .shapes import TRANSPOSE, UNSUMMED, unsummed
+
+SMALL = 1e-3  # an error as small as this is that of a small term
 
 Hypothesis = Callable[[Case], Iterator[Finding]]
 
@@ -41,7 +43,7 @@ def diagnose(case: Case) -> list[Finding]:
             finding = _confirmed(hypothesis, rest, second_rest)
             if finding and finding.kind != "sign":
                 return [_constant_finding(name, case, c), finding]
-    for hypothesis in (factor, region, rows_or_columns):
+    for hypothesis in (factor, nearly, region, rows_or_columns):
         if finding := _confirmed(hypothesis, case, second):
             return [finding]
     return [_unknown(case, second)]
@@ -90,7 +92,7 @@ CONSTANTS: dict[str, Callable[[Case], float]] = {
 def constant(case: Case) -> Iterator[Finding]:
     """Try the right gradient times a constant that has a name."""
     for name, value in CONSTANTS.items():
-        is_bias = not case.is_data and case.a.ndim == 1
+        is_bias = not case.is_data and case.a.ndim > 0 and case.a.size == max(case.a.shape)
         c = value(case)
         if c != 1 and (name != "averaged" or is_bias) and case.predicts(c * case.right):
             yield _constant_finding(name, case, c)
@@ -105,6 +107,19 @@ def factor(case: Case) -> Iterator[Finding]:
             "factor",
             f"{case.d} is wrong by the constant factor {shown}.",
             f"{case.d} is {c:.9g} times the numerical derivative everywhere",
+        )
+
+
+def nearly(case: Case) -> Iterator[Finding]:
+    """See whether the gradient is right but for a small term, such as an epsilon of forward."""
+    size, error = np.abs(case.right).max(), np.abs(case.analytic - case.right)[case.known]
+    if case.known.all() and 0 < error.max(initial=0.0) <= SMALL * size:
+        yield Finding(
+            "inexact",
+            f"{case.d} is right up to a small term. Does forward add a small number, as in "
+            "log(p + eps) or sqrt(var) + eps? Derive it with this number, or write forward "
+            "without it.",
+            f"the error is {error.max() / size:.1e} of the largest element",
         )
 
 
@@ -194,13 +209,27 @@ def mask(case: Case) -> Iterator[Finding]:
     for axes in (tuple(range(x.ndim)), (0,), (0, *range(2, x.ndim))):
         everywhere = np.asarray((case.dy * x).sum(axis=axes))
         if everywhere.size == a.size and case.predicts(everywhere.reshape(a.shape)):
+            evidence = f"{d} equals the sum of dy * x over all elements"
+            if not _is_masked(case, x):
+                sentence = f"{d} uses x, but forward multiplies {case.label} with another array."
+                yield Finding("input_for_output", sentence, evidence)
+                return
             yield Finding(
                 "mask",
                 f"{d} lacks a mask: sum only over those elements of x where forward uses "
                 f"{case.label}.",
-                f"{d} equals the sum of dy * x over all elements",
+                evidence,
             )
             return
+
+
+def _is_masked(case: Case, x: Array) -> bool:
+    """Whether forward multiplies a parameter with x, at some elements."""
+    if case.effect is None:
+        return True
+    size = 1e-6 * np.abs(x).max(initial=0.0)
+    there = np.abs(case.effect - x) <= size + CLOSE * np.abs(x)
+    return bool((there | (np.abs(case.effect) <= size)).all())
 
 
 def paths(case: Case) -> Iterator[Finding]:
@@ -220,15 +249,17 @@ def paths(case: Case) -> Iterator[Finding]:
             f"{d} is dy unchanged: the gradient of the rest of forward is missing.",
             f"{d} equals dy",
         )
+    constants = (
+        f"{d} treats the mean and the scale as constants, but they depend on x: the gradient "
+        "through them is missing."
+    )
     for axis in range(x.ndim):
         slope = _linear_slope(x, y, axis)
         if slope is not None and case.predicts(dy * slope):
-            yield Finding(
-                "path",
-                f"{d} treats the mean and the scale as constants, but they depend on x: the "
-                "gradient through them is missing.",
-                f"along axis {axis} y is linear in x, and {d} is dy times the slope",
-            )
+            evidence = f"along axis {axis} y is linear in x, and {d} is dy times the slope"
+            yield Finding("path", constants, evidence)
+    if _is_scaled_only(case):
+        yield Finding("path", constants, f"{d} is dy times a parameter, over the spread of its row")
     if x.size <= SECOND_LOOK_ELEMENTS and case.predicts(dy * _jacobian_diagonal(case)):
         yield Finding(
             "path",
@@ -236,6 +267,16 @@ def paths(case: Case) -> Iterator[Finding]:
             "outputs too: their terms are missing.",
             f"{d} is dy times the diagonal of the Jacobian",
         )
+
+
+def _is_scaled_only(case: Case) -> bool:
+    """Whether dx is dy times a number for each row, 1 / its spread, and one for each feature."""
+    x = case.a
+    if x.ndim != 2 or min(x.shape) < 3 or not case.dy.all():
+        return False
+    rows, sizes, _ = np.linalg.svd(case.analytic / case.dy)
+    spread = np.abs(rows[:, 0]) * x.std(axis=1)
+    return bool(sizes[1] <= CLOSE * sizes[0] and np.ptp(spread) <= 0.01 * spread.max())
 
 
 def _linear_slope(x: Array, y: Array, axis: int) -> Array | None:

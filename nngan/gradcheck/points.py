@@ -267,8 +267,10 @@ class _Points:
             self._refuse("all other inputs of this shape", refused["one"])
         if refused["work"]:
             self._refuse("another number of rows", refused["work"])
+        x = next(iter(self.subject.inputs.values()))
         if not self.subject.is_loss:
             self._single_precision(moved)
+        if not self.subject.is_loss or (x < 0).any():  # a loss of logits, not of probabilities
             self._overflow(moved)
 
     def _refuse(self, where: str, refused: list[str]) -> None:
@@ -383,19 +385,34 @@ class _Points:
         return False
 
     def _overflow(self, at: Subject) -> None:
-        """See whether backward stays finite where an exponential overflows and forward does not."""
+        """See what happens where an exponential overflows."""
         first, *_ = at.inputs
+        where = f"at inputs of -{HUGE:.0f} and {HUGE:.0f}"
         try:
             other = at.with_inputs({**at.inputs, first: huge(at.inputs[first], self.rng)})
             y, cache = other.forward()
-        except (Broken, IndexError, TypeError, ValueError):
-            return
-        try:
-            other.backward(random_upstream(np.array(y), self.rng), cache)
         except Broken as error:
             if error.where == "not_finite":
-                sentence = f"Seen only at inputs of -{HUGE:.0f} and {HUGE:.0f}: {error.detail}."
+                sentence = (
+                    f"forward is not finite {where}: an exponential overflows, or a logarithm is "
+                    "taken of 0. If the true value is finite, write it so that no large number "
+                    "is in an exponential (a softmax subtracts the largest element of each row)."
+                )
+                self.findings.append(Finding("overflow", sentence, error.detail, mistake=False))
+            return
+        except (IndexError, TypeError, ValueError):
+            return
+        try:
+            dy = np.ones(()) if at.is_loss else random_upstream(np.array(y), self.rng)
+            other.backward(dy, cache)
+        except Broken as error:
+            if error.where == "not_finite":
+                sentence = f"Seen only {where}: {error.detail}."
                 self.findings.append(Finding("not_finite", sentence, "there forward is finite"))
+            return
+        if other.overflows():
+            sentence = f"A number in forward overflows {where}, though the result is finite."
+            self.findings.append(Finding("overflow", sentence, mistake=False))
 
     def _single_precision(self, at: Subject) -> None:
         """See whether inputs of float32 give nearly the same gradients."""

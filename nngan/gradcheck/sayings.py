@@ -43,7 +43,7 @@ GAPS = {
     "dtype": DTYPE,
     "pairs": rf"{PAIR}( {PAIR})*",
     "call": rf"{NAME}\(({PAIR}(, {PAIR})*)?\)",
-    "rest": rf"(, {NAME})*",
+    "rest": rf"(, {PAIR})*",
     "mode": (
         rf"(self\.)?({'|'.join(MODES)})=(True|False)|mode='(train|test)'|{SOFT}"
         rf"|({LABEL}) = {NUMBER}"
@@ -59,9 +59,13 @@ GAPS = {
 SAYINGS = {
     # Notes.
     "cell": "Cell {n} failed: {quote}",
+    "line": "Line {n} failed: {quote}",
     "called": "Called with {pairs}. --args replaces them.",
     "indices": "{name} holds indices, so it has no gradient.",
     "created": "Created as {call}, guessed by name. --args {name}=VALUE changes that.",
+    "passed": "{name} was given, and the class calls it {name2}.",
+    "no argument": "{name} was given, and {name2} has no such argument.",
+    "rows": "forward returns a loss for each row; their mean was checked.",
     "one sample": "backward works for one sample only, so x is one column.",
     "input": "x has shape {shape}; its {what} comes from {source}. {option}{samples}",
     "arguments": "The arguments have shapes {shapes}, found by trying.",
@@ -89,11 +93,16 @@ SAYINGS = {
     "below the class, write values there, and check the adapter:",
     "unknown": "{name} must return (y, cache), or y alone where {name2} takes dy alone; got {got}. "
     "Change the class, or add this adapter below it and check the adapter:",
+    "list": "{name} returns y as a list: np.array is missing. Return np.array(y) in its place.",
     "adapter": "class {name}Adapter:\n"
     "    def __init__(self): self.inner = {call}\n"
     "    def forward(self, x): return self.inner.{name2}(x{rest}), x\n"
     "    def backward(self, dy, x): self.inner.{name2}(x{rest}); "
     "return self.inner.{name3}(dy{rest2})",
+    "adapter with a cache": "class {name}Adapter:\n"
+    "    def __init__(self): self.inner = {call}\n"
+    "    def forward(self, x): return self.inner.{name2}(x{rest})\n"
+    "    def backward(self, dy, cache): return self.inner.{name3}(dy, cache{rest2})",
     # What a pass returns that the contract forbids.
     "no pair": "forward must return (y, cache), got {got}",
     "empty": "The y of forward is empty, it has shape {shape}",
@@ -110,7 +119,8 @@ SAYINGS = {
     "mode not set": "{mode} cannot be set",
     "other layer": "{mode} makes another layer",
 }
-NOTES = ("cell", "called", "indices", "created", "one sample", "input")
+NOTES = ("cell", "line", "called", "indices", "created", "passed", "no argument", "rows",
+         "one sample", "input")  # fmt: skip
 CONTRACT = tuple(SAYINGS)[tuple(SAYINGS).index("no pair") :]
 
 

@@ -132,6 +132,7 @@ class Subject:
         self.constants: list[str] = []
         self.fitting: set[str] = set()
         self.backend: Backend = NumpyBackend()
+        self._overflowed = False
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -187,6 +188,12 @@ class Subject:
     def cache_snapshot(self, cache: Any) -> list[bytes]:
         """Return the bytes of the arrays in a cache, to see whether backward changes them."""
         return [a.tobytes() for a in arrays_in(cache)]
+
+    def overflows(self) -> bool:
+        """Whether a number overflows in forward."""
+        self._overflowed = False
+        self.forward()
+        return self._overflowed
 
     def modes(self) -> list[str]:
         """Return the names of the other modes, such as "training=False"."""
@@ -254,10 +261,14 @@ class Subject:
 
     def _call(self, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            with np.errstate(all="ignore"):  # NaN and infinity are reported later
+            # NaN and infinity are reported later.
+            with np.errstate(all="ignore", over="call", call=self._overflow):
                 return function(*arguments)
         except (Exception, SystemExit) as error:
             raise Broken(where, f"{type(error).__name__}: {error}", line_of(error)) from error
+
+    def _overflow(self, *_: Any) -> None:
+        self._overflowed = True
 
     def _pair(self, result: Any) -> tuple[Array, Any]:
         if not isinstance(result, tuple) or len(result) != 2:

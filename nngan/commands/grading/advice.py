@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from ...gradcheck import Finding
+from .scheme import Task
 
 TITLES = {
     "cannot_import": "Python cannot run your file",
@@ -56,8 +57,7 @@ STEPS = {
     ),
     "needs_arguments": ("Give each argument of __init__ a default, or the name from the sheet.",),
     "no_class": (
-        "Call your class {target}, written as here, with the methods forward and backward.",
-        "The class must be defined in the file itself, not imported and not inside a function.",
+        "It must be defined in the file itself, not imported and not inside a function.",
     ),
     "cell": (
         "Go to the cell that is named and correct it.",
@@ -82,7 +82,6 @@ SENTENCES = {
 }
 # The next step after a mistake whose sentence has none.
 NEXT = {
-    "forward": "Correct it first: the gradients are compared with the derivative of your forward.",
     "unknown": "Derive it again on paper. The numbers of the check, below, are the derivatives of "
     "forward as you wrote it.",
 }
@@ -102,7 +101,8 @@ def sentence_of(finding: Finding) -> str:
 
 def text_of(finding: Finding) -> str:
     """Return a finding as text of two lines."""
-    return str(replace(finding, sentence=sentence_of(finding)))
+    text = replace(finding, sentence=sentence_of(finding))
+    return text.sentence if finding.kind in ("as_asked", "follows") else str(text)
 
 
 def title_of(problem: Finding) -> str:
@@ -110,10 +110,20 @@ def title_of(problem: Finding) -> str:
     return TITLES.get(_key(problem), "Your code could not be compared")
 
 
-def advice_for(problem: Finding, target: str) -> list[str]:
+def advice_for(problem: Finding, task: Task) -> list[str]:
     """Return what to do about a problem, one sentence or two each."""
-    steps = STEPS.get(_key(problem), ("Correct this first: the other parts can be compared then.",))
-    return [step.format(target=target) for step in steps]
+    key = _key(problem)
+    steps = STEPS.get(key, ("Correct this first: the other parts can be compared then.",))
+    if key == "no_class":
+        steps = (" Or: ".join(map(_asked_for, task.targets)), *steps)
+    return list(steps)
+
+
+def _asked_for(target: str) -> str:
+    """Return what to write: a name with a capital is that of a class."""
+    if target[:1].isupper():
+        return f"Call your class {target}, written as here, with the methods forward and backward."
+    return f"Write the functions {target}_forward and {target}_backward, with these names."
 
 
 def _key(problem: Finding) -> str:

@@ -7,8 +7,8 @@ nothing, and the mark says why.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ...gradcheck import ArrayResult, Finding, Report
 from ...gradcheck.report import INCONCLUSIVE, gradient_name
@@ -68,6 +68,8 @@ class TaskGrade:
         Other findings, which cost no points.
     rows : tuple of tuple of str
         The checker's table.
+    target : str
+        The name of the class in the student's file.
     """
 
     task: Task
@@ -75,11 +77,15 @@ class TaskGrade:
     problem: Finding | None = None
     notes: tuple[Finding, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    target: str = ""
 
     @property
     def kinds(self) -> list[str]:
         """The short names of the mistakes, each once."""
-        findings = [f for mark in self.marks if mark.status != "right" for f in mark.reasons]
+        findings = [
+            f for mark in self.marks if mark.status != "right" for f in mark.reasons
+            if f.kind not in ("as_asked", "follows")
+        ]  # fmt: skip
         findings += [f for f in self.notes if f.mistake or f.kind in INCONCLUSIVE]
         return list(
             dict.fromkeys(f.kind for f in ([self.problem] if self.problem else []) + findings)
@@ -130,8 +136,20 @@ def label_of(part: str) -> str:
     return f"{owner}{dot}{name[1:]}"
 
 
+def needs_reference(task: Task, report: Report, forward: Mark | None) -> bool:
+    """Whether gradients that disagree must be compared with those of the reference, too."""
+    is_other = forward is not None and any(f.kind == "forward" for f in forward.reasons)
+    is_near = any(f.kind == "inexact" for f in report.findings)
+    return task.backward == "either" and bool(report.arrays) and (is_other or is_near)
+
+
 def grade_task(
-    task: Task, report: Report, forward: Mark | None, names: Mapping[str, str] | None = None
+    task: Task,
+    report: Report,
+    forward: Mark | None,
+    names: Mapping[str, str] | None = None,
+    asked: Collection[str] = (),
+    order: Sequence[str] = (),
 ) -> TaskGrade:
     """Return the marks of a task.
 
@@ -143,7 +161,11 @@ def grade_task(
     forward : Mark, optional
         The mark of the part "forward", if the scheme has one.
     names : dict, optional
-        What the student calls a parameter of the scheme, where that is another name.
+        What the student calls an array of the scheme, where that is another name.
+    asked : collection of str
+        The arrays whose gradients are those of the reference, if that was looked at.
+    order : sequence of str
+        The student's names of the gradients, as backward computes them one after the other.
     """
     names = names or {}
     problem = next((f for f in report.findings if f.mistake), None) if not report.arrays else None
@@ -153,6 +175,16 @@ def grade_task(
     own = {p: gradient_name(names.get(label_of(p), label_of(p))) for p in task.gradients}
     blame = _blame(report, list(own.values()))
     gradients = _gradient_marks(task, report, blame, own)
+    gradients |= _consequences(gradients, [part for d in order for part in own if own[part] == d])
+    is_other = forward is not None and any(f.kind == "forward" for f in forward.reasons)
+    for part, mark in gradients.items():
+        is_near = all(f.kind == "inexact" for f in mark.reasons)
+        if label_of(part) in asked and mark.status != "right" and (is_other or is_near):
+            gradients[part] = Mark(part, mark.of, mark.of, "right", (_as_asked(part, is_near),))
+    if is_other and forward is not None and gradients:
+        is_all = {label_of(part) for part in gradients} <= set(asked)
+        reasons = _about(list(gradients.values()), is_all)
+        forward = replace(forward, reasons=(*forward.reasons, *reasons))
     marks = []
     for part, points in task.points.items():
         if part == "forward":
@@ -163,10 +195,51 @@ def grade_task(
             marks.append(gradients[part])
     named = [f for mark in marks for f in mark.reasons]
     named += [f for part in own.values() for f in blame[part]]
+    if is_other and all(mark.status == "right" for mark in gradients.values()):
+        named += [f for f in report.findings if f.kind == "hidden"]
     notes = [f for f in report.findings if f not in named and f != problem]
-    notes += [_other_name(*pair) for pair in names.items()]
+    first = report.arrays[0].name if report.arrays else ""
+    notes += [
+        _other_name(label, name) for label, name in names.items()
+        if name != first and label not in re.split(r"\W+", name)
+    ]  # fmt: skip
     rows = tuple(report.rows()) if report.arrays else ()
-    return TaskGrade(task, tuple(marks), problem, tuple(notes), rows)
+    return TaskGrade(task, tuple(marks), problem, tuple(notes), rows, report.name)
+
+
+def _consequences(gradients: Mapping[str, Mark], order: Sequence[str]) -> dict[str, Mark]:
+    """Return the marks of gradients that may be wrong because an earlier one is.
+
+    Several that no known mistake explains have perhaps one cause.
+    """
+    parts = [*order, *(part for part in gradients if part not in order)]
+    wrong = [
+        part for part in parts
+        if gradients[part].reasons and all(f.kind == "unknown" for f in gradients[part].reasons)
+    ]  # fmt: skip
+    first = next(iter(wrong), "")
+    reasons = (Finding("follows", f"May follow from the mistake in {first}: correct that first."),)
+    return {part: replace(gradients[part], reasons=reasons) for part in wrong[1:]}
+
+
+def _as_asked(part: str, is_near: bool) -> Finding:
+    what = "up to a small term" if is_near else "though not that of your forward"
+    sentence = f"{part} is the derivative that the assignment asks for, {what}."
+    return Finding("as_asked", sentence, mistake=False)
+
+
+def _about(gradients: Sequence[Mark], is_as_asked: bool) -> list[Finding]:
+    """Return what a student must know of backward, if forward is not that of the assignment."""
+    if is_as_asked:
+        sentence = "backward is right for the assignment; only forward is wrong."
+    elif all(mark.status == "right" for mark in gradients):
+        return []
+    else:
+        sentence = (
+            "Correct it first: the gradients are compared with the derivative of your forward, and "
+            "with that of the assignment."
+        )
+    return [Finding("as_asked", sentence, mistake=False)]
 
 
 def ended(task: Task, problem: Finding) -> TaskGrade:
@@ -272,7 +345,7 @@ def _missing(part: str, found: list[str]) -> Finding:
 
 
 def _disagrees(part: str) -> Finding:
-    return Finding("unknown", f"{part} differs from the numerical derivative: derive it again.")
+    return Finding("unknown", f"{part} differs from the numerical derivative.")
 
 
 def _not_compared(part: str) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -52,6 +53,7 @@ summary { cursor: pointer; }
 # Nothing on the page can run or load anything, even if a text were not escaped.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
+NAMELESS = {"as_asked", "follows"}  # findings about marks, which are no mistakes of their own
 RIGHT = {
     "forward": "forward returns what it should.",
     "contract": "Both passes keep to the contract: they change nothing that they should not.",
@@ -92,7 +94,7 @@ def page(grade: Grade, scheme: Scheme, seed: int = 0) -> str:
         if several:
             body.append(f"<h2 class='task'>{escape(task.task.name)}</h2>")
         body += _right(task)
-        body += _to_do(task)
+        body += _to_do(task, not several)
         body += _noticed(task)
     body += ["<h2>Marks</h2>", _marks(grade, several)]
     body += [part for task in grade.tasks for part in _numbers(task)]
@@ -110,16 +112,18 @@ def _right(task: TaskGrade) -> list[str]:
 
 
 def _praise(mark: Mark, task: Task) -> str:
+    if mark.reasons:
+        return mark.reasons[0].sentence
     if mark.part == "forward" and task.reference is None:
         return "forward runs, and its output depends on what it should."
     return RIGHT.get(mark.part, f"{mark.part} agrees with the numerical derivative.")
 
 
-def _to_do(task: TaskGrade) -> list[str]:
+def _to_do(task: TaskGrade, alone: bool) -> list[str]:
     """Return what is wrong and what to do, the problem that hides others first."""
     cards = []
     if task.problem:
-        steps = advice_for(task.problem, task.task.target)
+        steps = advice_for(task.problem, task.task)
         cards.append(
             f"<div class='wrong'><h3>{escape(title_of(task.problem))}</h3>"
             + _finding(task.problem)
@@ -146,22 +150,27 @@ def _to_do(task: TaskGrade) -> list[str]:
             f"{'They count' if len(waiting) > 1 else 'It counts'} once the above is right.</p>"
         )
     if not cards:
-        return ["<p>Everything is right. There is nothing left to do.</p>"]
+        what = "Everything is right." + " There is nothing left to do." * alone
+        return [f"<p>{what}</p>"]
     return ["<h2>What to do</h2>", *cards]
 
 
 def _noticed(task: TaskGrade) -> list[str]:
     """Return what costs nothing: mistakes that the scheme has no part for, and notes."""
-    notes = [f for f in task.notes if not _is_for_the_teacher(f)]
+    notes = [note for f in task.notes if (note := _for_the_student(f))]
     if not notes:
         return []
     cards = [f"<div class='{_colour(f)}'>{_finding(f)}</div>" for f in notes]
     return ["<h2>Also noticed, at no cost</h2>", *cards]
 
 
-def _is_for_the_teacher(note: Finding) -> bool:
-    """Whether a note tells of an option of the checker: what it has guessed."""
-    return note.kind == "input" or (note.kind == "style" and " --" in f" {note.sentence}")
+def _for_the_student(note: Finding) -> Finding | None:
+    """Return a note without the options of the checker; None if it is about an option alone."""
+    if note.kind == "input" or "was given, and" in note.sentence:
+        return None
+    if note.kind == "style":
+        return replace(note, sentence=note.sentence.partition(" --")[0])
+    return note
 
 
 def _colour(note: Finding) -> str:
@@ -169,7 +178,8 @@ def _colour(note: Finding) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    text = f"<p>{escape(sentence_of(finding))} <code class='dim'>{escape(finding.kind)}</code></p>"
+    kind = f" <code class='dim'>{escape(finding.kind)}</code>" * (finding.kind not in NAMELESS)
+    text = f"<p>{escape(sentence_of(finding))}{kind}</p>"
     if finding.evidence:
         text += f"<p class='evidence'>{escape(finding.evidence)}</p>"
     return text
@@ -199,7 +209,7 @@ def _numbers(task: TaskGrade) -> list[str]:
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     ]
     return [
-        f"<details><summary>The numbers of the check of {escape(task.task.target)}</summary>",
+        f"<details><summary>The numbers of the check of {escape(task.target)}</summary>",
         "<div class='wide'><table>",
         *lines,
         "</table></div></details>",
@@ -208,12 +218,12 @@ def _numbers(task: TaskGrade) -> list[str]:
 
 def _at_home(grade: Grade, seed: int) -> list[str]:
     file = Path(grade.file).name
-    if not file.endswith((".py", ".ipynb")):
+    if not file.lower().endswith((".py", ".ipynb")):
         return []
     commands = [_command(file, task, seed) for task in grade.tasks]
-    has_forward = any(task.task.reference and "forward" in task.task.points for task in grade.tasks)
     what = "You can run the grader's check of the gradients yourself, any number of times"
-    what += "; it does not compare forward with the assignment:" if has_forward else ":"
+    others = _not_at_home([task.task for task in grade.tasks])
+    what += f"; it does not see {' or '.join(others)}:" if others else ":"
     return [
         "<h2>Check it at home</h2>",
         f"<p>{what}</p>",
@@ -221,10 +231,24 @@ def _at_home(grade: Grade, seed: int) -> list[str]:
     ]
 
 
+def _not_at_home(tasks: list[Task]) -> list[str]:
+    """Return what the grader looks at and the command does not."""
+    others = {
+        "whether forward is that of the assignment": any(
+            task.reference and "forward" in task.points for task in tasks
+        ),
+        "whether backward adds to the gradients in every style": any(
+            task.accumulate and "contract" in task.points for task in tasks
+        ),
+        "whether the form is that of the sheet": any(task.style == "ours" for task in tasks),
+    }
+    return [what for what, is_there in others.items() if is_there]
+
+
 def _command(file: str, grade: TaskGrade, seed: int) -> str:
     """Return the command that makes the same check."""
     task = grade.task
-    words = ["python", "-m", "nngan.gradcheck", f"{file}:{task.target}"]
+    words = ["python", "-m", "nngan.gradcheck", f"{file}:{grade.target or task.target}"]
     if task.args:
         words += ["--args", *(f"{name}={json.dumps(value)}" for name, value in task.args.items())]
     if task.shape:

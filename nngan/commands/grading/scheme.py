@@ -32,7 +32,7 @@ BUILT_IN = Path(__file__).parent / "prelu.json"
 SCHEME_KEYS = ("title", "file", "tasks")
 TASK_KEYS = (
     "name", "class", "points", "args", "shape", "range", "accumulate", "style", "names",
-    "reference",
+    "backward", "reference",
 )  # fmt: skip
 
 
@@ -48,8 +48,9 @@ class Task:
     ----------
     name : str
         What the reports call it.
-    target : str
-        Name of the class, or NAME of the functions NAME_forward and NAME_backward.
+    targets : tuple of str
+        Names of the class, or NAME of the functions NAME_forward and NAME_backward: the first that
+        a file has is graded.
     points : dict of str to float
         The points of each part: "forward", a gradient such as "dx" or "dW", or "contract".
     args : dict
@@ -60,24 +61,33 @@ class Task:
         The limits of the inputs and parameters that the grader draws for forward.
     accumulate : bool, optional
         Whether backward must add to the gradients (True) or set them (False); None: either.
-    reference : (Path, str), optional
-        The teacher's file and the name of the class in it.
+    reference : (Path, tuple of str), optional
+        The teacher's file and the names that the class in it may have.
     style : str
         "ours": forward must return (y, cache), and backward must take dy and the cache. "any".
     names : bool
         Whether parameters must have the names of the scheme.
+    backward : str
+        "either": a gradient earns its points if it is the derivative of the student's forward, or
+        of the reference's where that is another. "own": of the student's alone.
     """
 
     name: str
-    target: str
+    targets: tuple[str, ...]
     points: Mapping[str, float]
     args: Mapping[str, Any]
     shape: tuple[int, ...] | None = None
     range: tuple[float, float] = (-2.0, 2.0)
     accumulate: bool | None = None
-    reference: tuple[Path, str] | None = None
+    reference: tuple[Path, tuple[str, ...]] | None = None
     style: str = "any"
     names: bool = False
+    backward: str = "either"
+
+    @property
+    def target(self) -> str:
+        """The first of the names."""
+        return self.targets[0]
 
     @property
     def gradients(self) -> list[str]:
@@ -173,9 +183,10 @@ def _task(task: dict[str, Any], where: str, folder: Path) -> Task:
     for key in ("class", "points"):
         if key not in task:
             raise SchemeError(f'{where}"{key}" is missing')
-    target = _text(task, "class", where)
-    if not target.isidentifier():
-        raise SchemeError(f'{where}"class" must be a name in Python, got {target!r}')
+    named = task["class"] if isinstance(task["class"], list) else [_text(task, "class", where)]
+    targets = tuple(named)
+    if wrong := [n for n in targets or ("",) if not isinstance(n, str) or not n.isidentifier()]:
+        raise SchemeError(f'{where}"class" must be a name in Python, got {wrong[0]!r}')
     args = task.get("args", {})
     if not isinstance(args, dict):
         raise SchemeError(f'{where}"args" must be an object such as {{"n_in": 4}}, got {args!r}')
@@ -187,17 +198,21 @@ def _task(task: dict[str, Any], where: str, folder: Path) -> Task:
         raise SchemeError(f'{where}"style" must be "any" or "ours", got {style!r}')
     if not isinstance(names, bool):
         raise SchemeError(f'{where}"names" must be true or false, got {names!r}')
+    backward = task.get("backward", "either")
+    if backward not in ("either", "own"):
+        raise SchemeError(f'{where}"backward" must be "either" or "own", got {backward!r}')
     return Task(
-        _text(task, "name", where) if "name" in task else target,
-        target,
+        _text(task, "name", where) if "name" in task else targets[0],
+        targets,
         _points(task["points"], where),
         args,
         _shape(task.get("shape"), where),
         _range(task.get("range", [-2, 2]), where),
         accumulate,
-        _reference(task, target, where, folder),
+        _reference(task, targets, where, folder),
         style,
         names,
+        backward,
     )
 
 
@@ -235,18 +250,19 @@ def _range(limits: Any, where: str) -> tuple[float, float]:
 
 
 def _reference(
-    task: dict[str, Any], target: str, where: str, folder: Path
-) -> tuple[Path, str] | None:
+    task: dict[str, Any], targets: tuple[str, ...], where: str, folder: Path
+) -> tuple[Path, tuple[str, ...]] | None:
     if task.get("reference") is None:
         return None
     text = _text(task, "reference", where)
     file, _, name = text.rpartition(":")
+    names: tuple[str, ...] = (name,)
     if not name.isidentifier():  # no colon, or that of a drive
-        file, name = text, target
+        file, names = text, targets
     path = (folder / file).resolve()
     if not path.is_file():
         raise SchemeError(f'{where}"reference" names the file {file}, which is not in {folder}')
-    return path, name
+    return path, names
 
 
 def _known(content: dict[str, Any], keys: tuple[str, ...], where: str) -> None:

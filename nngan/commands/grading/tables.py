@@ -145,7 +145,7 @@ def explain(task: TaskGrade, mark: Mark) -> str:
         return "Right."
     lines = [text_of(reason) for reason in mark.reasons]
     if not lines and task.problem:
-        lines = [text_of(task.problem), *advice_for(task.problem, task.task.target)]
+        lines = [text_of(task.problem), *advice_for(task.problem, task.task)]
     return "\n".join(lines) or "It counts once a gradient is right."
 
 

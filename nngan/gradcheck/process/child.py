@@ -29,7 +29,7 @@ from ..sayings import say
 from ..styles.guesses import other_arguments
 from ..styles.made import Made, Settings, Unrecognised
 from ..styles.make import make
-from ..styles.source import Checkable, checkable, load, not_recognised
+from ..styles.source import Checkable, adapter_of, checkable, load
 from ..subject import Broken, Subject
 from ..targets import make_subject
 from . import wire
@@ -145,7 +145,7 @@ class _Server:
         watch(self.file, self.last_words)
         module = load(self.file)
         self.things = checkable(module)
-        notes, adapter = ([], "") if self.things else not_recognised(module)
+        notes, adapter = vars(module)["__notes__"], "" if self.things else adapter_of(module)
         return {"names": list(self.things), "notes": notes, "adapter": adapter}, []
 
     def do_make(self, _: list[Any], name: str, settings: dict[str, Any]) -> Answer:
@@ -161,7 +161,7 @@ class _Server:
             "accumulate": made.accumulate,
             "notes": made.notes,
             "input_note": made.input_note,
-            "others": self._others(self.things[name], chosen),
+            "others": self._others(self.things[name], made.args),
             "style": made.style,
         }
         return facts, values
@@ -181,8 +181,8 @@ class _Server:
             return {"unknown": error.label, "has_shape": error.has_shape, "found": error.found}, []
         return {"unknown": None, "has_shape": False, "found": ""}, outputs
 
-    def _others(self, thing: Checkable, settings: Settings) -> list[tuple[str, int]]:
-        return other_arguments(thing.parts[0], settings.args) if thing.kind == "class" else []
+    def _others(self, thing: Checkable, args: dict[str, Any]) -> list[tuple[str, int]]:
+        return other_arguments(thing.parts[0], args) if thing.kind == "class" else []
 
     # -- subjects ---------------------------------------------------------------------------
 
@@ -250,6 +250,12 @@ class _Server:
             number = self._number()
             self.calls[number] = _Call(on, cache, y, np.array(y))
         return {"call": number, "changed": changed, "overwritten": overwritten}, [y]
+
+    def do_overflows(self, arrays: list[Any], subject: int, moved: list[str]) -> Answer:
+        """Answer whether a number overflows in forward."""
+        on = self.subjects[subject]
+        self._set(on, moved, arrays)
+        return {"is_there": on.overflows()}, []
 
     def do_outputs(self, arrays: list[Any], subject: int, moved: list[str], label: str) -> Answer:
         """Answer with an output for each element of an array that moves alone."""

@@ -102,8 +102,8 @@ class Process:
             "load",
             {
                 "names": wire.listed(wire.identifier, 1000),
-                "notes": wire.listed(wire.said("cell"), 1000),
-                "adapter": wire.optional_said("adapter"),
+                "notes": wire.listed(wire.said("cell", "line"), 1000),
+                "adapter": wire.optional_said("adapter", "adapter with a cache"),
             },
             file=str(self.file),
             seed=seed,
@@ -296,7 +296,7 @@ def broken(value: Any) -> tuple[str, str, str]:
 
 
 REFUSALS = ("no arguments", "no targets", "no network", "needs", "refuses", "other class",
-            "uses indices", "needs more", "unknown")  # fmt: skip
+            "uses indices", "needs more", "unknown", "list")  # fmt: skip
 REFUSED: dict[str, wire.Check] = {
     "reason": wire.one_of("unrecognised", "needs_arguments", "contract"),
     "sentence": wire.said(*REFUSALS),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from ...backend import Array
 from ..backward import check_backward
 from ..check import check_subject, out_of_time
 from ..report import Finding, Report, gradient_name
-from ..sayings import NOTES
+from ..sayings import NOTES, SAYINGS
 from ..shapes import explain_broken
 from ..styles.made import STYLES, Settings
 from ..subject import Broken, Ended
@@ -43,6 +43,30 @@ VALUES: dict[str, wire.Check] = {
 }
 
 
+Point = Mapping[str, Array]  # the values of some inputs and parameters, by label
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The gradients of both passes at some points.
+
+    Attributes
+    ----------
+    gradients : list of dict of str to array
+        By label, for each point.
+    batch_axis : int
+        The axis of the first input that counts the samples; -1 if it is one sample.
+    """
+
+    gradients: list[dict[str, Array]]
+    batch_axis: int
+
+
+SMALL = re.compile(r"(?<![\w.])(\d+\.?\d*[eE]-\d+|0?\.00\d+)")  # 1e-7, 0.0001
+# What is to be checked: names of which the first that is there is taken, or everything in the file.
+Name = str | Sequence[str] | None
+
+
 class Unusable(Exception):
     """A file from which nothing can be checked.
 
@@ -58,15 +82,16 @@ class Unusable(Exception):
 
 
 def check_file(
-    file: Path, name: str | None, settings: Settings, timeout: float, memory: int | None = None
+    file: Path, name: Name, settings: Settings, timeout: float, memory: int | None = None
 ) -> list[Report]:
     """Check what a file defines, each in a fresh process.
 
     Parameters
     ----------
     file : Path
-    name : str, optional
-        The class, or the pair of functions; everything in the file without it.
+    name : str or sequence of str, optional
+        The class, or the pair of functions; of several names the first that is there; everything in
+        the file without it. An adapter of this class is taken in its place.
     settings : Settings
     timeout : float
         Seconds for each process, the import included.
@@ -81,11 +106,11 @@ def check_file(
     try:
         return list(check_each(file, name, settings, timeout, memory))
     except Unusable as error:
-        return [_without_check(name or file.name, error.finding)]
+        return [_without_check(_listed(name)[0] if name else file.name, error.finding)]
 
 
 def check_each(
-    file: Path, name: str | None, settings: Settings, timeout: float, memory: int | None = None
+    file: Path, name: Name, settings: Settings, timeout: float, memory: int | None = None
 ) -> Iterator[Report]:
     """Yield the reports of `check_file`, each when it is there.
 
@@ -110,7 +135,7 @@ def check_each(
         yield report
 
 
-def _load(process: Process, name: str | None, settings: Settings, memory: int | None) -> list[str]:
+def _load(process: Process, name: Name, settings: Settings, memory: int | None) -> list[str]:
     """Execute the file; return the name to check, or all."""
     try:
         names, advice = process.load(_told(settings).seed, memory)
@@ -120,12 +145,21 @@ def _load(process: Process, name: str | None, settings: Settings, memory: int | 
             sentence = "The file cannot be imported."
             finding = replace(finding, kind="cannot_import", sentence=sentence)
         raise Unusable(finding) from None
-    if not names or name not in (None, *names):
-        wanted = f"class {name}" if name else "class"
-        sentence = f"The file defines no {wanted} with forward and backward."
-        has = f"it has {', '.join(names)}"
-        raise Unusable(Finding("no_class", sentence, wire.printable(has) if names else advice))
-    return [name] if name else names
+    wanted = _listed(name)
+    chosen = [n for each in wanted for n in (f"{each}Adapter", each) if n in names]
+    if (not names or (wanted and not chosen)) and advice.startswith("Line "):
+        sentence = "The file cannot be imported."
+        raise Unusable(Finding("cannot_import", sentence, advice.partition("\n")[0]))
+    if not names or (wanted and not chosen):
+        what = f"class {' or '.join(wanted)}" if wanted else "class"
+        sentence = f"The file defines no {what} with forward and backward."
+        has = wire.printable(f"it has {', '.join(names)}") if names else ""
+        raise Unusable(Finding("no_class", sentence, "\n".join(filter(None, [has, advice]))))
+    return chosen[:1] or names
+
+
+def _listed(name: Name) -> list[str]:
+    return [name] if isinstance(name, str) else list(name or ())
 
 
 def _check(process: Process, name: str, settings: Settings) -> Report:
@@ -134,7 +168,8 @@ def _check(process: Process, name: str, settings: Settings) -> Report:
         with np.errstate(all="ignore"):
             subject, accumulate, notes, input_note, others, style = _make(process, name, settings)
             report = check_subject(subject, settings.thorough, accumulate, settings.seed)
-            report = replace(with_notes(report, notes, input_note), style=style)
+            report = with_small_numbers(with_notes(report, notes, input_note), process.file)
+            report = replace(report, style=style)
             if style == "a network with a loss":  # its inputs are what it learns
                 report = replace(report, parameters=tuple(subject.inputs))
     except Ended as end:
@@ -254,6 +289,22 @@ def with_notes(report: Report, notes: Sequence[str], input_note: str) -> Report:
     return replace(report, findings=[*report.findings, *more])
 
 
+def with_small_numbers(report: Report, file: Path) -> Report:
+    """Return the report with the small numbers of a file, where a gradient lacks a small term."""
+    if file.suffix.lower() != ".py" or not any(f.kind == "inexact" for f in report.findings):
+        return report
+    lines = enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+    found = [f"line {n}: {wire.printable(line.strip(), 100)}" for n, line in lines
+             if SMALL.search(line.partition("#")[0])]  # fmt: skip
+    if not found:
+        return report
+    more = f"; a small number is in {'; '.join(found[:3])}"
+    return replace(report, findings=[
+        replace(f, evidence=f.evidence + more) if f.kind == "inexact" else f
+        for f in report.findings
+    ])  # fmt: skip
+
+
 def with_parts(report: Report, parts: Sequence[str]) -> Report:
     """Return the report with a mistake for each part that was not compared, by name: W or dW."""
     names = {a.name for a in report.arrays}
@@ -270,12 +321,62 @@ def with_parts(report: Report, parts: Sequence[str]) -> Report:
     return replace(report, findings=[*found, *report.findings])
 
 
-def outputs(
+def is_of_rows(report: Report) -> bool:
+    """Whether a report is that of a loss which returns a number for each row."""
+    return any(f.sentence == SAYINGS["rows"] for f in report.findings)
+
+
+def passes(
     file: Path,
-    name: str,
+    name: Name,
     settings: Settings,
     timeout: float,
-    points: Sequence[Mapping[str, Array]],
+    points: Sequence[Point],
+    upstream: Sequence[Array],
+    memory: int | None = None,
+) -> Passes | Finding:
+    """Return the gradients at each point for the dy there, or the reason why there are none.
+
+    Parameters
+    ----------
+    points : list of dict
+        The inputs and parameters by label. Those that are not named keep their values.
+    upstream : list of array
+        The dy at each point.
+    """
+    try:
+        with Process(file.resolve(), timeout) as process, np.errstate(all="ignore"):
+            subject = _make(process, _load(process, name, settings, memory)[0], settings)[0]
+            at = zip(points, upstream, strict=True)
+            return Passes([_gradients_at(subject, *each) for each in at], subject.batch_axis)
+    except Unusable as error:
+        return error.finding
+    except Ended as end:
+        return end.finding
+    except Broken as error:
+        return explain_broken(error, None, None)
+    except (LookupError, TypeError, ValueError) as error:
+        sentence = "The passes do not accept these numbers."
+        return Finding("shape", sentence, wire.printable(str(error)))
+
+
+def _gradients_at(subject: RemoteSubject, point: Point, dy: Array) -> dict[str, Array]:
+    twin = subject.with_inputs({k: np.array(point.get(k, a)) for k, a in subject.inputs.items()})
+    for label, a in twin.parameters.items():
+        if label in point:
+            a[...] = point[label].reshape(a.shape)
+    y, gradients = twin.passes(dy)
+    if y.shape != dy.shape:
+        raise ValueError(f"y has shape {y.shape}, not {dy.shape}")
+    return gradients
+
+
+def outputs(
+    file: Path,
+    name: Name,
+    settings: Settings,
+    timeout: float,
+    points: Sequence[Point],
     memory: int | None = None,
 ) -> list[Array] | Finding:
     """Return the output of forward at each point, or the reason why there is none.
@@ -288,7 +389,7 @@ def outputs(
     """
     try:
         with Process(file.resolve(), timeout) as process:
-            _load(process, name, settings, memory)
+            name = _load(process, name, settings, memory)[0]
             labels = list(points[0])
             arrays = [np.asarray(point[label], np.float64) for point in points for label in labels]
             (unknown, has_shape, found), answers = process.ask(

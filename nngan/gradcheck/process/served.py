@@ -184,6 +184,13 @@ class RemoteSubject(Subject):
 
     # -- what else the checker asks ---------------------------------------------------------
 
+    def overflows(self) -> bool:
+        moved, arrays = self._moved()
+        (is_there,), _ = self._ask(
+            "overflows", {"is_there": wire.truth}, arrays, subject=self.number, moved=moved
+        )
+        return bool(is_there)
+
     def cache_snapshot(self, cache: Any) -> list[bytes]:
         (digest,), _ = self._ask("cache_snapshot", {"digest": wire.text(64)}, call=cache.number)
         return [digest.encode()]

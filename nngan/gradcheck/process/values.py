@@ -56,10 +56,13 @@ def output_at(target: Any, inputs: Sequence[Any], values: Mapping[str, Array]) -
         If forward raises, or returns no array.
     """
     function = getattr(target, "forward", None)
-    names = ["x"]
     if function is None:
         function = target[0] if isinstance(target, tuple | list) else target
         names = argument_names(function, len(inputs))
+    else:  # as a check calls them
+        names = ["x"] if len(inputs) == 1 else getattr(target, "takes", None) or (
+            argument_names(function, len(inputs))
+        )  # fmt: skip
     given = {name: values.get(name, a) for name, a in zip(names, inputs, strict=True)}
     parameters = {label: a for label, a in values.items() if label not in given}
     if parameters and set(parameters) - set(_labelled(target)):

@@ -362,7 +362,7 @@ def optional_said(*kinds: str) -> Check:
 def evidence(value: Any) -> str:
     """Check the evidence for a finding: one line, or the lines of an adapter."""
     if isinstance(value, str) and "\n" in value.strip():
-        return str(said("adapter")(value)).replace("\n", "\n    ")
+        return str(said("adapter", "adapter with a cache")(value)).replace("\n", "\n    ")
     return str(text()(value))
 
 

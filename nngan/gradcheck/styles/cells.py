@@ -98,11 +98,11 @@ def inputs_of_a_cell(
     layer: Any, n: int, sample: tuple[int, ...] | None, batch: int | None, rng: np.random.Generator
 ) -> Iterator[list[Array]]:
     """Yield n matrices of usual widths, with a row for each sample."""
-    shapes = [s for s, axis, _ in input_shapes(layer, sample, batch) if len(s) == 2 and axis == 0]
-    shapes = list(dict.fromkeys(shapes))
-    rows = shapes[0][0] if shapes else N
+    shapes = [s for s, axis, _ in input_shapes(layer, None, batch) if len(s) == 2 and axis == 0]
     widths = list(dict.fromkeys(width for _, width in shapes))
-    for first in widths if sample is None else widths[:1]:
+    given = sample if sample and len(sample) == 1 else ()
+    rows = batch or next(n for n in (N, 7) if n not in (*widths, *given)[:2])
+    for first in given or widths:
         for others in islice(product(widths, repeat=n - 1), 50):
             yield [numbers((rows, width), rng) for width in (first, *others)]
 

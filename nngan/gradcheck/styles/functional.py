@@ -29,7 +29,8 @@ from .adapters import (
     options_of,
     same_randomness,
 )
-from .guesses import BIASES, RECURRENT, SCALES, VALUES, WEIGHTS, fits, numbers
+from .guesses import BIASES, N_IN, N_OUT, RECURRENT, SCALES, VALUES, WEIGHTS, fits, numbers
+from .made import Settings
 
 N, D, M, C, F, SIDE, T = 5, 4, 3, 4, 2, 6, 2
 DICTS = ("param", "params", "hparam", "hparams", "hparameters", "config", "cfg", "options", "conf")
@@ -58,11 +59,11 @@ class CannotCall(Exception):
 def find_pair(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
-    given: dict[str, Any],
-    sample: tuple[int, ...] | None,
+    settings: Settings,
     rng: np.random.Generator,
 ) -> Fitted:
     """Return a pair of functions of arrays alone, with arrays of shapes that fit."""
+    given = settings.args
     names = [p for p in arguments(forward) or [] if p.kind != p.VAR_KEYWORD]
     known = {p.name: given[p.name] for p in names if p.name in given}
     known |= {k: v for k, v in options_of(forward).items() if k not in known}
@@ -82,7 +83,7 @@ def find_pair(
             known[name] = VALUES[normal(name)]
         else:
             arrays.append(name)
-    for shapes, axis in islice(_worlds(arrays, sample), 400):
+    for shapes, axis in islice(_worlds(arrays, settings), 400):
         for positive in (False, True):
             inputs = [numbers(shape, rng, positive) for shape in shapes]
             pair = _bound(forward, backward, arrays, known)
@@ -225,9 +226,14 @@ def _gradients_fit(pair: Any, inputs: list[Array], result: Any) -> bool:
 
 
 def _worlds(
-    names: Sequence[str], sample: tuple[int, ...] | None
+    names: Sequence[str], settings: Settings
 ) -> Iterator[tuple[list[tuple[int, ...]], int]]:
     """Yield shapes for the arguments, the likely ones first, and the axis of the samples."""
+    if (like := _like(names, settings.like)) is not None:
+        yield like, 0
+        return
+    sample = settings.shape
+    D, M = settings.sizes or (N_IN, N_OUT)
     d = sample[0] if sample and len(sample) == 1 else D
     n, c = (N if d != N else 7), C
     x2, column = (n, d), (d, n)
@@ -276,6 +282,21 @@ def _worlds(
             else:
                 choices.append([x, *weights, *biases[:1]])
         yield from ((list(shapes), axis) for shapes in islice(product(*choices), 60))
+
+
+def _like(names: Sequence[str], like: dict[str, tuple[int, ...]]) -> list[tuple[int, ...]] | None:
+    """Return the shapes of known arrays for the arguments of these names, None if they do not fit.
+
+    The first is the input, whatever its name.
+    """
+    known = {normal(label): shape for label, shape in like.items()}
+    order = list(like.values())
+    if not order or not names:
+        return None
+    shapes = [order[0], *(known.get(normal(name)) for name in names[1:])]
+    if len(names) == len(order):
+        shapes = [shape or order[i] for i, shape in enumerate(shapes)]
+    return [s for s in shapes if s is not None] if all(s is not None for s in shapes) else None
 
 
 def is_function_pair(target: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...backend import Array
 from ..sayings import DEFAULT, KERNEL, say
-from .adapters import TRAINING, arguments, is_required, normal, pass_names
+from .adapters import CACHE, TRAINING, arguments, is_required, normal, pass_names
 
 N_IN, N_OUT, CHANNELS, FILTERS, SIDE = 4, 3, 4, 2, 6
 WIDTHS = {"nin", "nx", "infeatures", "ninputs", "numinputs", "inputsize", "insize", "inputdim",
@@ -57,8 +57,59 @@ RECURRENT = {"wh", "whh", "u", "waa"}
 SCALES = {"gamma", "beta", "scale", "shift"}
 
 
-def argument_sets(cls: type, given: dict[str, Any], rng: np.random.Generator) -> Iterator[Any]:
+# Names that mean the same.
+ROLES = (WIDTHS, OUT_WIDTHS, IN_CHANNELS, OUT_CHANNELS)
+
+
+def translated(
+    cls: Any, given: dict[str, Any], sizes: tuple[int, int] | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return arguments under the names that a class or function has for them, and notes.
+
+    A name that is not there is another name of the same meaning (`in_features` for `n_in`), or else
+    that of the next argument that must be given.
+    """
+    parameters = arguments(cls) or []
+    names = {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    if any(p.kind == p.VAR_KEYWORD for p in parameters):
+        return given, []
+    found, notes = {k: v for k, v in given.items() if k in names}, []
+    for k, value in ((k, v) for k, v in given.items() if k not in names):
+        role = next((r for r in ROLES if normal(k) in r), None)
+        free = [p for n, p in names.items() if n not in found]
+        same = [p for p in free if role and normal(p.name) in role]
+        same += [
+            p for p in free
+            if is_required(p) and inspect.isclass(cls)
+            and normal(p.name) not in WEIGHTS | BIASES | SCALES | RECURRENT
+            and not (role and normal(p.name) in VALUES)
+        ]  # fmt: skip
+        if same:
+            found[same[0].name] = value
+            notes.append(say("passed", name=k, name2=same[0].name))
+        elif sizes is None or role not in ROLES[:2]:  # the sizes of arrays that are guessed
+            notes.append(say("no argument", name=k, name2=cls.__name__))
+    return found, notes
+
+
+def sizes_of(given: dict[str, Any]) -> tuple[int, int] | None:
+    """Return the numbers of inputs and outputs in arguments, if they are there."""
+    sizes: list[int | None] = [
+        next((v for k, v in given.items() if normal(k) in role and is_size(v)), None)
+        for role in ROLES[:2]
+    ]
+    return None if sizes == [None, None] else (sizes[0] or N_IN, sizes[1] or N_OUT)
+
+
+def argument_sets(
+    cls: type,
+    given: dict[str, Any],
+    rng: np.random.Generator,
+    sizes: tuple[int, int] | None = None,
+) -> Iterator[Any]:
     """Yield sets of arguments for a class: those given, and guesses for the others it must have.
+
+    `sizes` are the numbers of inputs and outputs.
 
     Raises
     ------
@@ -71,13 +122,16 @@ def argument_sets(cls: type, given: dict[str, Any], rng: np.random.Generator) ->
     chosen = {k: v for k, v in given.items() if k in names or takes_any}
     missing = [p for p in parameters if is_required(p) and p.name not in chosen]
     wanted = {normal(p.name) for p in missing}
+    n_in, n_out = sizes or (N_IN, N_OUT)
     options: list[list[Any]] = []
     for p in missing:
         name = normal(p.name)
         if name in RECURRENT:
-            options.append([rng.standard_normal((N_OUT, N_OUT))])
+            options.append([rng.standard_normal((n_out, n_out))])
         elif name in WEIGHTS | BIASES | SCALES and wanted & (WEIGHTS | {"gamma"}):
-            options.append(list(_array_guesses(name, rng)))
+            options.append(list(_array_guesses(name, n_in, n_out, rng)))
+        elif name in WIDTHS | OUT_WIDTHS:
+            options.append([n_in if name in WIDTHS else n_out])
         elif name in VALUES:
             options.append([VALUES[name]])
         elif name == "rng":
@@ -114,15 +168,15 @@ def other_arguments(cls: type, given: dict[str, Any]) -> list[tuple[str, int]]:
     return others
 
 
-def _array_guesses(name: str, rng: np.random.Generator) -> list[Array]:
+def _array_guesses(name: str, n_in: int, n_out: int, rng: np.random.Generator) -> list[Array]:
     if name in WEIGHTS:
         shapes: list[tuple[int, ...]] = [
-            (N_IN, N_OUT), (FILTERS, CHANNELS, 3, 3), (N_OUT, N_IN),
+            (n_in, n_out), (FILTERS, CHANNELS, 3, 3), (n_out, n_in),
         ]  # fmt: skip
     elif name in BIASES:
-        shapes = [(N_OUT,), (FILTERS,), (N_OUT, 1), (1, N_OUT)]
+        shapes = [(n_out,), (FILTERS,), (n_out, 1), (1, n_out)]
     else:
-        shapes = [(N_IN,), (CHANNELS,), (N_IN, 1), (1, N_IN)]
+        shapes = [(n_in,), (CHANNELS,), (n_in, 1), (1, n_in)]
     return [rng.standard_normal(shape) for shape in shapes]
 
 
@@ -248,17 +302,30 @@ def _items(thing: Any) -> list[tuple[Any, Any]]:
     return list({**own, **{k: v for k, v in shared.items() if k not in own}}.items())
 
 
-def adapter_lines(name: str, thing: Any) -> str:
-    """Return the lines of an adapter for an object in no known style, with its own names."""
+def adapter_lines(name: str, thing: Any, has_cache: bool = False) -> str:
+    """Return the lines of an adapter for an object in no known style, with its own names.
+
+    `has_cache` says that forward returns (y, cache).
+    """
     known = pass_names(thing) or ("", "")
     others = [n for n, v in _methods(thing).items() if not n.startswith("_") and n not in known]
     forward = known[0] or next(iter(others), "FORWARD")
     backward = known[1] or next((n for n in others if n != forward), "BACKWARD")
-    more = [_more(thing, forward), _more(thing, backward)]
-    values = [f"{k}={_text(VALUES.get(normal(k), ...))}" for k in _required(thing)]
-    call = f"{name}({', '.join(values)})"
-    return say("adapter", name=name, call=call, name2=forward, name3=backward, rest=more[0],
-               rest2=more[1])  # fmt: skip
+    more, after = _more(thing, forward), _more(thing, backward)
+    call = f"{name}({_with_values(_required(thing))})"
+    names = {"name": name, "call": call, "name2": forward, "name3": backward}
+    if after and (has_cache or normal(after[0]) in CACHE):
+        return say("adapter with a cache", **names, rest=_further(more), rest2=_further(after[1:]))
+    return say("adapter", **names, rest=_further(more), rest2=_further(after))
+
+
+def _with_values(names: list[str]) -> str:
+    """Return arguments with values that are guessed; any number where there is no guess."""
+    return ", ".join(f"{n}={_text(VALUES.get(normal(n), 1.0))}" for n in names)
+
+
+def _further(names: list[str]) -> str:
+    return f", {_with_values(names)}" if names else ""
 
 
 def _required(thing: Any) -> list[str]:
@@ -267,12 +334,11 @@ def _required(thing: Any) -> list[str]:
     return [p.name for p in arguments(kind) or [] if is_required(p)]
 
 
-def _more(thing: Any, name: str) -> str:
+def _more(thing: Any, name: str) -> list[str]:
     """Return the further arguments of a method, for a call."""
     method = getattr(thing, name, None)
     names = [p.name for p in arguments(method) or [] if is_required(p)]
-    skip = 2 if inspect.isclass(thing) else 1  # self, and the first argument
-    return "".join(f", {n}" for n in names[skip:])
+    return names[2 if inspect.isclass(thing) else 1 :]  # without self, and the first argument
 
 
 def _methods(thing: Any) -> dict[str, Any]:

@@ -86,8 +86,10 @@ def _loss_inputs(name: str, names: Sequence[str], rng: np.random.Generator) -> I
         yield [t if swapped else x, x if swapped else t, *(VALUES.get(r, 0.1) for r in roles[2:])]
 
 
-def loss_of(layer: Any) -> tuple[Callable[..., Any], list[str]] | None:
+def loss_of(layer: Any) -> tuple[Callable[..., Any], list[str], Callable[[], bool]] | None:
     """Return a class of loss as a function f(x, targets) -> (loss, dx), and its arguments.
+
+    The third value says, after a call, whether the class returned a loss for each row.
 
     As in deep-learning-from-scratch, ``forward(x, t) -> loss`` and ``backward() -> dx``; or as in
     nnfs, ``forward(y_pred, y_true)`` returns a loss for each row and ``backward(dvalues, y_true)``
@@ -102,11 +104,14 @@ def loss_of(layer: Any) -> tuple[Callable[..., Any], list[str]] | None:
         return None
     roles = [(normal(p.name), is_required(p)) for p in arguments(back) or []]
 
+    sizes: list[int] = []
+
     def loss(x: Any, t: Any) -> Any:
         value = run(x, t)
         cache = None
         if isinstance(value, tuple):
             value, cache = value[0], value[1] if len(value) == 2 else value[1:]
+        sizes[:] = [np.size(value)]
         output = getattr(layer, "output", x)
         known = output if np.shape(output) == np.shape(x) else x
         values: list[Any] = []
@@ -129,4 +134,4 @@ def loss_of(layer: Any) -> tuple[Callable[..., Any], list[str]] | None:
         return np.mean(value), result
 
     loss.__name__ = type(layer).__name__
-    return loss, takes
+    return loss, takes, lambda: sizes[:1] not in ([], [1])

@@ -31,6 +31,11 @@ class Settings:
     thorough : bool
     accumulate : bool, optional
         Whether backward must add to its gradients; None leaves it to the style.
+    sizes : (int, int), optional
+        The numbers of inputs and outputs that are guessed where `args` and the code say nothing.
+    like : dict of str to shape
+        Shapes of the arguments of functions by name, the input first; empty: they are found by
+        trying.
     """
 
     shape: tuple[int, ...] | None = None
@@ -39,6 +44,8 @@ class Settings:
     seed: int = 0
     thorough: bool = False
     accumulate: bool | None = None
+    sizes: tuple[int, int] | None = None
+    like: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,6 +66,8 @@ class Made:
     style : str
         The style in a few words.
     notes : list of str
+    args : dict
+        The arguments that were given, under the names that the class has for them.
     input_note : str
         Where the shape of the input comes from, and how to change it.
     """
@@ -70,6 +79,7 @@ class Made:
     style: str = "a cache for each call"
     notes: list[str] = field(default_factory=list)
     input_note: str = ""
+    args: dict[str, Any] = field(default_factory=dict)
 
 
 class Unrecognised(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,16 @@ from .adapters import (
 )
 from .cells import Cell, find_cell, find_network, inputs_of_a_cell
 from .functional import CannotCall, bind, find_pair, is_function_pair
-from .guesses import adapter_lines, argument_sets, call_text, fits, input_shapes, numbers
+from .guesses import (
+    adapter_lines,
+    argument_sets,
+    call_text,
+    fits,
+    input_shapes,
+    numbers,
+    sizes_of,
+    translated,
+)
 from .losses import find_loss, loss_of
 from .made import Made, Settings, Unrecognised
 from .refusals import (
@@ -56,6 +66,9 @@ def make(thing: Checkable, settings: Settings) -> Made:
         If that is not possible. An exception inside the student's constructor is passed on.
     """
     rng = np.random.default_rng(settings.seed)
+    sizes = settings.sizes or sizes_of(settings.args)
+    args, notes = translated(thing.parts[0], settings.args, sizes)
+    settings = replace(settings, args=args, sizes=sizes)
     if thing.kind == "class":
         made = _make_object(thing, settings, rng)
     elif thing.kind == "network":
@@ -64,7 +77,8 @@ def make(thing: Checkable, settings: Settings) -> Made:
         made = _make_function(thing, settings, rng)
     if settings.accumulate is not None:
         made.accumulate = settings.accumulate
-    made.notes = [*thing.notes, *made.notes]
+    made.notes = [*thing.notes, *notes, *made.notes]
+    made.args = args
     return made
 
 
@@ -74,7 +88,7 @@ def make(thing: Checkable, settings: Settings) -> Made:
 def _make_function(thing: Checkable, settings: Settings, rng: np.random.Generator) -> Made:
     try:
         if thing.kind == "pair":
-            found = find_pair(thing.parts[0], thing.parts[1], settings.args, settings.shape, rng)
+            found = find_pair(thing.parts[0], thing.parts[1], settings, rng)
         else:
             found = find_loss(thing.parts[0], rng, settings.args)
     except CannotCall as error:
@@ -97,13 +111,15 @@ def _make_object(thing: Checkable, settings: Settings, rng: np.random.Generator)
     first: tuple[Any, dict[str, Any]] | None = None
     second: Made | None = None
     try:
-        for values in argument_sets(cls, args, rng):
+        for values in argument_sets(cls, args, rng, settings.sizes):
             layer = _create(cls, values)
             first = first or (layer, values)
             loss = loss_of(layer)
             if loss is not None:
                 found = find_loss(loss[0], rng, args, loss[1])
-                return Made(found.target, found.inputs, accumulate=None, style="a loss with state")
+                notes = [say("rows")] if loss[2]() else []
+                return Made(found.target, found.inputs, accumulate=None, style="a loss with state",
+                            notes=notes)  # fmt: skip
             fitting = _fitting_input(layer, settings, rng)
             if fitting is not None:
                 made = _made(layer, *fitting, notes=_creation_notes(cls, values, args))
@@ -136,7 +152,7 @@ def _make_cell(
     """Return a layer whose forward takes several arrays."""
     (cls,) = thing.parts
     try:
-        values = next(argument_sets(cls, settings.args, rng))
+        values = next(argument_sets(cls, settings.args, rng, settings.sizes))
     except KeyError as error:
         finding = Finding("needs_arguments", say("needs", name=error.args[0]))
         raise Unrecognised(finding) from None

@@ -11,7 +11,7 @@ from ..copies import deepcopy
 from ..report import Finding
 from ..sayings import say
 from .adapters import TARGET, arguments, attempt, is_required, normal, options_of, pass_names
-from .guesses import adapter_lines, input_shapes
+from .guesses import adapter_lines, fits, input_shapes
 
 PLAIN = ("forward", "backward")
 
@@ -53,8 +53,18 @@ def in_no_style(layer: Any, x: Array) -> Finding:
     name = type(layer).__name__
     names = pass_names(layer) or PLAIN
     _, result = attempt(getattr(deepcopy(layer), names[0]), x.copy())
+    first = result[0] if isinstance(result, tuple) and len(result) == 2 else result
+    if isinstance(first, list | tuple) and fits(_as_array(first)):
+        return Finding("contract", say("list", name=names[0]))
     got = f"an array of shape {np.shape(result)}" if isinstance(result, np.ndarray) else (
         f"{type(result).__name__} {str(result)[:40]!r}" if result is not None else "None"
     )  # fmt: skip
     sentence = say("unknown", name=names[0], name2=names[1], got=got)
-    return Finding("contract", sentence, adapter_lines(name, layer))
+    has_cache = isinstance(result, tuple) and len(result) == 2
+    return Finding("contract", sentence, adapter_lines(name, layer, has_cache))
+
+
+def _as_array(value: Any) -> Any:
+    """Return nested lists as an array, if they are one."""
+    worked, a = attempt(np.array, value)
+    return a if worked else None

@@ -1,6 +1,7 @@
 """A student's file or notebook: execute it, and find what can be checked in it."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
@@ -57,6 +58,8 @@ class Checkable:
 def load(file: Path) -> ModuleType:
     """Execute a file, or the code cells of a notebook; return its names as a module.
 
+    A statement of a file that raises does not end it: what is defined elsewhere can be checked.
+
     In a notebook, magics and lines for the shell are dropped. A cell that raises does not end it:
     the definitions of the cell are still made. Cells after the last definition are not executed,
     because they train and plot.
@@ -69,11 +72,8 @@ def load(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.parent))
     sys.dont_write_bytecode = True
     os.environ["MPLBACKEND"] = "Agg"  # plt.show() must not open a window and wait
-    if file.suffix.lower() == ".ipynb":
-        notes = _run_notebook(file, module)
-    else:
-        notes = []
-        exec(compile(file.read_bytes(), file, "exec", dont_inherit=True), vars(module))
+    is_notebook = file.suffix.lower() == ".ipynb"
+    notes = _run_notebook(file, module) if is_notebook else _run_file(file, vars(module))
     vars(module)["__notes__"] = notes  # now, because the file may use the name
     return module
 
@@ -136,9 +136,8 @@ def _cannot_be_created(cls: type) -> bool:
     return False
 
 
-def not_recognised(module: ModuleType) -> tuple[list[str], str]:
-    """Return why nothing in a file can be checked: the errors in it, and an adapter or ""."""
-    notes = vars(module).get("__notes__", [])
+def adapter_of(module: ModuleType) -> str:
+    """Return an adapter for a file in which nothing can be checked, or ""."""
     classes = {
         n: v
         for n, v in vars(module).items()
@@ -146,8 +145,8 @@ def not_recognised(module: ModuleType) -> tuple[list[str], str]:
     }
     for n, cls in list(classes.items())[:1]:
         if len([k for k, v in vars(cls).items() if callable(v) and not k.startswith("_")]) > 1:
-            return notes, adapter_lines(n, cls)
-    return notes, ""
+            return adapter_lines(n, cls)
+    return ""
 
 
 def _pairs(
@@ -179,6 +178,26 @@ def _returns_gradient(function: Any) -> bool:
         return False
     returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return)]
     return any(isinstance(v, ast.Tuple) and len(v.elts) > 1 for v in returns)
+
+
+def _run_file(file: Path, names: dict[str, Any]) -> list[str]:
+    """Execute a file, statement by statement; return what fails."""
+    tree = ast.parse(file.read_bytes(), str(file))
+    flags, notes = 0, []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            flags |= sum(getattr(__future__, a.name).compiler_flag for a in node.names)
+        code = compile(ast.Module([node], []), str(file), "exec", flags, dont_inherit=True)
+        try:
+            exec(code, names)
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            detail = first_words(f"{type(error).__name__}: {error}")
+            notes.append(say("line", n=node.lineno, quote=detail))
+            if isinstance(error, SystemExit):
+                break
+    return notes
 
 
 # -- notebooks ------------------------------------------------------------------------------------
