@@ -23,9 +23,10 @@ import nngan as nn
 from nngan.commands import grade as command
 from nngan.commands.grading import pages, tables
 from nngan.commands.grading.advice import STEPS, TITLES
-from nngan.commands.grading.forward import Reference, forward_mark
+from nngan.commands.grading.forward import forward_mark
 from nngan.commands.grading.index import index, write_index
 from nngan.commands.grading.marks import CONTRACT, ENDED, Grade, Mark, ended, grade_task
+from nngan.commands.grading.reference import Reference
 from nngan.commands.grading.scheme import BUILT_IN, SchemeError, load_scheme
 from nngan.commands.grading.submissions import find_submissions
 from nngan.commands.grading.words import WORDS
@@ -77,7 +78,7 @@ def test_a_scheme_of_one_class(scheme, tmp_path):
         11,
         [*POINTS],
     )
-    assert task.reference == ((tmp_path / "reference.py").resolve(), "Linear")
+    assert task.reference == ((tmp_path / "reference.py").resolve(), ("Linear",))
     assert task.gradients == ["dx", "dW", "db"]
     assert task.settings(7).shape == (4,)
     assert task.settings(7).seed == 7
@@ -110,6 +111,9 @@ def test_a_scheme_of_two_tasks_names_its_parts_by_task(scheme):
         ({"range": [2, 1]}, '"range" must be two numbers such as [-2, 2], got [2, 1]'),
         ({"accumulate": "yes"}, "\"accumulate\" must be true, false or null, got 'yes'"),
         ({"style": "theirs"}, '"style" must be "any" or "ours", got \'theirs\''),
+        ({"class": ["A", "b c"]}, "\"class\" must be a name in Python, got 'b c'"),
+        ({"class": []}, "\"class\" must be a name in Python, got ''"),
+        ({"backward": "theirs"}, '"backward" must be "either" or "own", got \'theirs\''),
         ({"names": "W"}, "\"names\" must be true or false, got 'W'"),
         ({"reference": "none.py:A"}, '"reference" names the file none.py, which is not in '),
         ({"file": "a/b.py"}, "\"file\" must be the name of a .py or .ipynb file, got 'a/b.py'"),
@@ -156,7 +160,7 @@ def test_the_built_in_scheme_is_that_of_the_assignment():
         handed_out.file,
         theirs.points,
     )
-    assert theirs.reference == ((folder / "solution.py").resolve(), "PReLU")
+    assert theirs.reference == ((folder / "solution.py").resolve(), ("PReLU",))
     classes = []
     for task in (ours, theirs):
         names = {}
@@ -181,23 +185,26 @@ def test_files_and_folders_of_students(scheme, tmp_path):
         "ann.py", "bob.ipynb", "notes.txt", ".hidden.py", "__pycache__/x.py",
         "cy/linear.py", "cy/test.py", "dan/deep/layer.py", "eve/a.py", "eve/b.py",
         "fay/readme.txt", "gus/linear.py", "gus/old/linear.py",
-        "hal/x.ipynb", "hal/.ipynb_checkpoints/x-checkpoint.ipynb",
+        "hal/x.ipynb", "hal/.ipynb_checkpoints/x-checkpoint.ipynb", "ida.PY", "ann.pdf",
     ):  # fmt: skip
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text("")
     found = {each.name: each for each in find_submissions(folder, wanted)}
-    assert list(found) == ["ann", "bob", "cy", "dan", "eve", "fay", "gus", "hal"]
+    names = ["ann", "bob", "cy", "dan", "eve", "fay", "gus", "hal", "ida", "notes"]
+    assert list(found) == names
     chosen = {name: each.shown for name, each in found.items() if not each.problem}
     assert chosen == {
         "ann": "ann.py", "bob": "bob.ipynb", "cy": "cy/linear.py", "dan": "dan/deep/layer.py",
-        "hal": "hal/x.ipynb",
+        "hal": "hal/x.ipynb", "ida": "ida.PY",
     }  # fmt: skip
     sentences = {name: each.problem.sentence for name, each in found.items() if each.problem}
     assert sentences == {
         "eve": "The folder has 2 Python files, none of which is linear.py: hand in linear.py.",
         "fay": "The folder has no Python file: hand in linear.py.",
         "gus": "The folder has 2 files linear.py: hand in one of them.",
+        "notes": "notes.txt is no Python file: hand in linear.py.",
     }
+    assert found["fay"].problem.evidence == "the files are readme.txt"
     assert found["eve"].problem.evidence == "the files are a.py, b.py"
     (alone,) = find_submissions(folder / "cy" / "linear.py", wanted)
     assert (alone.name, alone.shown) == ("linear", "linear.py")
@@ -210,6 +217,25 @@ def test_two_files_of_one_name_are_two_submissions(scheme, tmp_path):
         (folder / file).write_text("")
     found = find_submissions(folder, scheme(reference="class/ref.py"))  # which is the teacher's
     assert [each.name for each in found] == ["ann", "ann.ipynb", "ann.py"]
+
+
+def test_the_folders_and_files_of_moodle_and_canvas(scheme, tmp_path):
+    folder = tmp_path / "class"
+    for file in (
+        "Ada B_1_assignsubmission_file_/hw.zip", "Cy_2_assignsubmission_file_/linear.py",
+        "Cy_3_assignsubmission_file_/linear.py", "dan_45_67_linear.py", "dan_45_68_notes.pdf",
+        "eve_46_69_linear.zip", "grades.csv", "reports/index.html",
+    ):  # fmt: skip
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("")
+    ours = [folder / "grades.csv", folder / "reports"]
+    found = {each.name: each for each in find_submissions(folder, scheme(file="linear.py"), ours)}
+    assert list(found) == [
+        "Ada B", "Cy_2_assignsubmission_file_", "Cy_3_assignsubmission_file_",
+        "dan_45_67_linear", "eve_46_69_linear",
+    ]  # fmt: skip
+    assert found["Ada B"].problem.evidence == "the files are hw.zip"
+    assert "eve_46_69_linear.zip is no Python file" in found["eve_46_69_linear"].problem.sentence
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
@@ -402,7 +428,7 @@ def forward_of(scheme, layer, with_reference):
         rng = np.random.default_rng(0)
         shapes = {"x": (5, 4), "W": (4, 3), "b": (3,)}
         points = [{k: rng.standard_normal(s) for k, s in shapes.items()} for _ in range(3)]
-        reference = Reference(points, outputs_of(Linear())(points))
+        reference = Reference(points, outputs_of(Linear())(points), [])
     return forward_mark(task, report, reference, 0, outputs_of(layer))
 
 
@@ -660,7 +686,8 @@ def test_a_page_is_in_the_words_of_a_student(scheme):
     assert "Add to dW (+=). Do." in text
     assert "W is called weights here." in text
     assert "x has shape" not in text
-    assert "Created as" not in text
+    assert "Created as A(n=4), guessed by name." in text
+    assert "--args n=V" not in text
     assert "It counts once the above is right." in text
     problem = Finding("contract", "The dx of backward must be an array, got None.")
     text = Elements(pages.page(Grade("ann", "ann.py", (ended(task, problem),)), read)).text
@@ -711,7 +738,7 @@ def test_every_mistake_has_words():
     ]
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     calls = r"(?:Finding|find|unrecognised)\(\s*\"([a-z_]+)\""
-    notes = {"float32", "hidden", "input", "kink", "names", "style"}
+    notes = {"as_asked", "follows", "float32", "hidden", "input", "kink", "names", "style"}
     assert set(re.findall(calls, source)) - notes <= set(WORDS)
     assert {"sign", "path", "overwrites", "forward"} <= set(re.findall(calls, source))
     assert {*ENDED, *CONTRACT, *INCONCLUSIVE} <= set(WORDS)

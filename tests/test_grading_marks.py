@@ -17,9 +17,12 @@ def graded(tmp_path, monkeypatch, capfd):
 
     def grade(sources, reference=None, **scheme):
         folder = tmp_path / "class"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
+        (tmp_path / "g.csv").unlink(missing_ok=True)
         for name, source in sources.items():
             (folder / f"{name}.py").write_text(HEAD + source)
+        for old in {*folder.iterdir()} - {folder / f"{name}.py" for name in sources}:
+            old.unlink()
         if reference is not None:
             (tmp_path / "ref.py").write_text(HEAD + reference)
             scheme = {"reference": "ref.py", **scheme}
@@ -282,3 +285,152 @@ def test_names_in_a_dict_and_functions_are_names(graded):
     found = graded(sources, NORM, **NORM_KEYS, names=True)
     assert lost_by(found) == dict.fromkeys(sources, ())
     assert not any("is called" in page for _, _, page in found.values())
+
+
+# -- files that do not run to their end, and files that are no Python files ------------------------
+
+FAILING = {
+    "assert": 'assert PReLU(4).forward(np.ones((1, 4)))[0][0, 0] == 2, "my test"\n',
+    "input": 'name = input("your name? ")\n',
+    "load": 'x = np.load("mnist.npz")["x"]\nPReLU(4).forward(x)\n',
+    "import": "from mytests import check\ncheck(PReLU)\n",
+    "colab": "from google.colab import drive\nget_ipython().run_line_magic('cd', '/')\n",
+    "exit": "import sys\nsys.exit()\nwhile True: pass\n",
+}
+
+
+def test_a_line_that_fails_costs_nothing(graded):
+    sources = {name: PRELU + "\n\n" + lines for name, lines in FAILING.items()}
+    sources["first"] = "from mytests import check\nONE = 1\n" + PRELU.replace(
+        "x > 0, 1", "x > 0, ONE"
+    )
+    sources["lost"] = "import torch_is_not_here\n" + PRELU.replace("PReLU:", "PReLU(torch.nn.M):")
+    found = graded(sources, PRELU, **PRELU_KEYS)
+    lost = lost_by(found)
+    assert lost.pop("lost") == ("forward", "dx", "da", "contract")
+    assert lost == dict.fromkeys(lost, ())
+    for name, failure in (("assert", "AssertionError: my test"), ("load", "FileNotFoundError")):
+        assert "Line 20 failed: " + failure in found[name][2]
+    assert found["lost"][1] == "cannot_import"
+    assert "Line 4 failed: ModuleNotFoundError" in found["lost"][2]
+
+
+# -- other forms -----------------------------------------------------------------------------------
+
+LISTS = PRELU.replace(
+    "np.where(x > 0, x, self.a * x), x",
+    "[[u if u > 0 else a * u for u, a in zip(row, self.a)] for row in x], x",
+)
+ODD = PRELU.replace("forward", "apply").replace("backward", "derive")
+ADAPTER = """
+
+class PReLUAdapter:
+    def __init__(self):
+        self.inner = PReLU()
+
+    def forward(self, x):
+        return self.inner.apply(x)
+
+    def backward(self, dy, cache):
+        return self.inner.derive(dy, cache)
+"""
+
+
+def test_lists_adapters_and_shapes(graded):
+    sources = {
+        "lists": LISTS,
+        "adapter": ODD + ADAPTER,
+        "number": PRELU.replace("np.full(n_in, 0.25)", "0.25").replace("np.zeros(n_in)", "0.0")
+        .replace(".sum(axis=0)", ".sum()"),
+        "name": PRELU.replace("class PReLU", "class Prelu"),
+    }  # fmt: skip
+    found = graded(sources, PRELU, **PRELU_KEYS)
+    assert "np.array is missing" in found["lists"][2]
+    assert list(found["adapter"][0]) == []
+    assert list(found["number"][0]) == ["forward"]
+    assert "a must have the shape (4,)." in found["number"][0]["forward"]
+    assert "Call your class PReLU, written as here" in found["name"][2]
+
+
+LOSS = """class SoftmaxCrossEntropy:
+    def forward(self, x, t):
+        z = x - np.max(x, axis=1, keepdims=True)
+        self.p = np.exp(z) / np.sum(np.exp(z), axis=1, keepdims=True)
+        self.t = t
+        return -np.mean(np.log(self.p[np.arange(len(x)), t]))
+
+    def backward(self, dout=1):
+        dx = self.p.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dout * dx / len(dx)
+"""
+LOSS_FUNCTION = """def softmax_loss(x, y):
+    p = np.exp(x - x.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(len(x)), y]).mean()
+    p[np.arange(len(x)), y] -= 1
+    return loss, p / len(x)
+"""
+
+
+def test_losses(graded):
+    sources = {
+        "right": LOSS,
+        "function": LOSS_FUNCTION,
+        "epsilon": LOSS.replace("t]))", "t] + 1e-7))"),
+        "rows": LOSS.replace("-np.mean(", "-("),
+        "sum": LOSS.replace("np.mean", "np.sum"),
+        "naive": LOSS.replace(" - np.max(x, axis=1, keepdims=True)", ""),
+    }
+    keys = {"class": ["SoftmaxCrossEntropy", "softmax_loss"], "points": {"forward": 2, "dx": 2}}
+    found = graded(sources, LOSS, **keys)
+    lost = lost_by(found)
+    assert lost == {
+        "right": (), "function": (), "epsilon": (), "naive": (),
+        "rows": ("forward",), "sum": ("forward",),
+    }  # fmt: skip
+    assert "up to a small term" in found["epsilon"][2]
+    assert "not a loss for each row" in found["rows"][0]["forward"]
+    assert "forward is not finite at inputs of -800 and 800" in found["naive"][2]
+    alone = graded({"epsilon": sources["epsilon"]}, **keys)["epsilon"]
+    assert alone[1] == "inexact"
+    assert "1e-7" in alone[2]
+
+
+PAIR = """def affine_forward(x, w, b):
+    return x @ w + b, (x, w, b)
+
+
+def affine_backward(dout, cache):
+    x, w, b = cache
+    return dout @ w.T, x.T @ dout, dout.sum(axis=0)
+"""
+
+
+def test_functions(graded):
+    sources = {
+        "right": PAIR,
+        "names": PAIR.replace("(x, w, b)", "(X, weights, bias)", 1).replace(
+            "x @ w + b, (x, w, b)", "X @ weights + bias, (X, weights, bias)"),
+        "keeps": PAIR.replace("axis=0)", "axis=0, keepdims=True)"),
+        "class": DLS.replace("Linear", "Affine"),
+    }  # fmt: skip
+    keys = {"class": "affine", "points": {"forward": 1, "dx": 1, "dw": 1, "db": 1}}
+    found = graded(sources, PAIR, **keys)
+    assert lost_by(found) == {
+        "right": (), "names": (), "keeps": ("forward", "dx", "dw", "db"),
+        "class": ("forward", "dx", "dw", "db"),
+    }  # fmt: skip
+    assert "has shape (1, 3)" in found["keeps"][2]
+    assert "Write the functions affine_forward and affine_backward" in found["class"][2]
+
+
+def test_one_mistake_is_named_once(graded):
+    source = CELL.replace("da = dnext_h * (1 - next_h**2)", "da = dnext_h * (1 - next_h) ** 3")
+    lost, kinds, page = graded(
+        {"ann": source}, CELL, **{"class": "RNNCell", "points": CELL_POINTS}
+    )["ann"]
+    assert list(lost) == ["dx", "dh", "dWx", "dWh"]
+    assert kinds == "unknown"
+    assert page.count("Derive it again on paper") == 1
+    assert page.count("May follow from the mistake in dWx") == 1

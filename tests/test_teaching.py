@@ -128,12 +128,25 @@ def test_right_gradients_of_the_wrong_function_are_not_forward(tmp_path, monkeyp
 
 
 def test_the_schemes_of_the_page(tmp_path):
-    first, second = fenced("json")
+    first, second, _ = fenced("json")
     assert first == (FOLDER / "scheme.json").read_text()
     (tmp_path / "reference.py").touch()
     (tmp_path / "scheme.json").write_text(second)
     tanh, linear = load_scheme(tmp_path / "scheme.json").tasks
     assert (tanh.shape, linear.args, linear.accumulate) == ((4,), {"n_in": 4, "n_out": 3}, False)
+
+
+def test_the_loss_and_the_cell_of_the_page(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (solutions,) = [text for text in fenced("python") if text.startswith("# solutions.py")]
+    Path("solutions.py").write_text(solutions)
+    Path("scheme.json").write_text(fenced("json")[2])
+    Path("class").mkdir()
+    Path("class", "ann.py").write_text(solutions)
+    command = "grade class --scheme scheme.json --csv grades.csv --timeout 60"
+    assert commands.main(command.split()) == 0
+    capfd.readouterr()
+    assert Path("grades.csv").read_text().splitlines()[1] == "ann,ann.py,10,10,2,2,2,1,1,1,1,"
 
 
 def test_the_page_lists_every_option_and_every_key():

@@ -56,9 +56,7 @@ STEPS = {
         "Arrays of the size of x and W are enough: do not build one for each pair of elements.",
     ),
     "needs_arguments": ("Give each argument of __init__ a default, or the name from the sheet.",),
-    "no_class": (
-        "It must be defined in the file itself, not imported and not inside a function.",
-    ),
+    "no_class": ("It must be defined in the file itself, not imported and not inside a function.",),
     "cell": (
         "Go to the cell that is named and correct it.",
         "Restart the kernel and run all cells from top to bottom: none may fail.",

@@ -223,7 +223,7 @@ def _at_home(grade: Grade, seed: int) -> list[str]:
     commands = [_command(file, task, seed) for task in grade.tasks]
     what = "You can run the grader's check of the gradients yourself, any number of times"
     others = _not_at_home([task.task for task in grade.tasks])
-    what += f"; it does not see {' or '.join(others)}:" if others else ":"
+    what += f"; it does not {' or '.join(others)}:" if others else ":"
     return [
         "<h2>Check it at home</h2>",
         f"<p>{what}</p>",
@@ -234,13 +234,13 @@ def _at_home(grade: Grade, seed: int) -> list[str]:
 def _not_at_home(tasks: list[Task]) -> list[str]:
     """Return what the grader looks at and the command does not."""
     others = {
-        "whether forward is that of the assignment": any(
+        "compare forward with the assignment": any(
             task.reference and "forward" in task.points for task in tasks
         ),
-        "whether backward adds to the gradients in every style": any(
+        "ask for += in every style": any(
             task.accumulate and "contract" in task.points for task in tasks
         ),
-        "whether the form is that of the sheet": any(task.style == "ours" for task in tasks),
+        "ask for the form of the sheet": any(task.style == "ours" for task in tasks),
     }
     return [what for what, is_there in others.items() if is_there]
 

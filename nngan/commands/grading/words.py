@@ -44,6 +44,9 @@ WORDS = {
     # Forward.
     "forward": "forward is not what the assignment asks for",
     "not_repeatable": "forward gives other numbers each time",
+    # Nothing to do.
+    "idle": "the output does not depend on it",
+    "overflow": "an exponential overflows at large inputs",
     # Nothing could be compared, or not all.
     "raises": "an exception",
     "contract": "a pass returns something else than it should",
