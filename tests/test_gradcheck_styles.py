@@ -12,6 +12,7 @@ from right_layers import alarms, check, check_all
 
 import nngan as nn
 from nngan.gradcheck.__main__ import main, read_argument, read_shape
+from nngan.gradcheck.process import remote
 from nngan.gradcheck.sayings import is_said, say
 from nngan.gradcheck.styles.guesses import VALUES, call_text
 from nngan.gradcheck.styles.made import Settings
@@ -755,6 +756,34 @@ def test_what_is_in_no_known_style_gets_an_adapter(forward, backward, words, tmp
     assert not report.ok
     assert words in str(report)
     assert "class OddAdapter:" in str(report)
+
+
+ODD_CUBES = {
+    "two methods": ("apply(self, x): self.x = x; return x**3", "derive(self, dy): return DX"),
+    "a cache": ("apply(self, x): return x**3, x", "derive(self, dy, c): self.x = c; return DX"),
+    "a cache x": ("apply(self, x): return x**3, x", "derive(self, dy, x): self.x = x; return DX"),
+    "a factor": ("apply(self, x, k): self.x = x; return x**3", "derive(self, dy, q): return DX"),
+    "a size": (
+        "__init__(self, n_in, speed): pass\n    def apply(self, x): self.x = x; return x**3",
+        "derive(self, dy): return DX",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_CUBES)
+def test_every_adapter_runs_as_it_is_printed(name, tmp_path):
+    passes = [f"    def {text}\n" for text in ODD_CUBES[name]]
+    source = "import numpy as np\n\n\nclass Odd:\n" + "".join(passes)
+    source = source.replace("DX", "3 * self.x**2 * dy")
+    file = tmp_path / "odd.py"
+    file.write_text(source)
+    (report,) = remote.check_file(file, "Odd", Settings(), timeout=60)
+    source += "\n\n" + report.findings[0].evidence.partition("below it:\n")[2] + "\n"
+    for wrong in (False, True):
+        file.write_text(source.replace("3 * self.x", "2 * self.x") if wrong else source)
+        # The name of the class is that of the sheet.
+        (report,) = remote.check_file(file, "Odd", Settings(), timeout=60)
+        assert (report.name, report.ok) == ("OddAdapter", not wrong), report
 
 
 def test_functions_that_accept_nothing_say_what_to_give(tmp_path):

@@ -6,6 +6,7 @@ that it returns holds the student's object, so the names of the parameters stay 
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -74,6 +75,16 @@ def argument_names(function: Any, n: int) -> list[str]:
     if len(names) >= n:
         return names[:n]
     return ["x"] if n == 1 else [f"x{i}" for i in range(n)]
+
+
+def returns_several(function: Any) -> bool:
+    """Whether a function returns several values, by its code."""
+    try:
+        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function)))
+    except (OSError, SyntaxError, TypeError):
+        return False
+    returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return)]
+    return any(isinstance(v, ast.Tuple) and len(v.elts) > 1 for v in returns)
 
 
 def is_required(p: inspect.Parameter) -> bool:

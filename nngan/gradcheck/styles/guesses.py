@@ -14,7 +14,7 @@ import numpy as np
 
 from ...backend import Array
 from ..sayings import DEFAULT, KERNEL, say
-from .adapters import CACHE, TRAINING, arguments, is_required, normal, pass_names
+from .adapters import TRAINING, arguments, is_required, normal, pass_names, returns_several
 
 N_IN, N_OUT, CHANNELS, FILTERS, SIDE = 4, 3, 4, 2, 6
 WIDTHS = {"nin", "nx", "infeatures", "ninputs", "numinputs", "inputsize", "insize", "inputdim",
@@ -302,11 +302,8 @@ def _items(thing: Any) -> list[tuple[Any, Any]]:
     return list({**own, **{k: v for k, v in shared.items() if k not in own}}.items())
 
 
-def adapter_lines(name: str, thing: Any, has_cache: bool = False) -> str:
-    """Return the lines of an adapter for an object in no known style, with its own names.
-
-    `has_cache` says that forward returns (y, cache).
-    """
+def adapter_lines(name: str, thing: Any) -> str:
+    """Return the lines of an adapter for an object in no known style, with its own names."""
     known = pass_names(thing) or ("", "")
     others = [n for n, v in _methods(thing).items() if not n.startswith("_") and n not in known]
     forward = known[0] or next(iter(others), "FORWARD")
@@ -314,7 +311,7 @@ def adapter_lines(name: str, thing: Any, has_cache: bool = False) -> str:
     more, after = _more(thing, forward), _more(thing, backward)
     call = f"{name}({_with_values(_required(thing))})"
     names = {"name": name, "call": call, "name2": forward, "name3": backward}
-    if after and (has_cache or normal(after[0]) in CACHE):
+    if after and returns_several(getattr(thing, forward, None)):
         return say("adapter with a cache", **names, rest=_further(more), rest2=_further(after[1:]))
     return say("adapter", **names, rest=_further(more), rest2=_further(after))
 

@@ -60,8 +60,7 @@ def in_no_style(layer: Any, x: Array) -> Finding:
         f"{type(result).__name__} {str(result)[:40]!r}" if result is not None else "None"
     )  # fmt: skip
     sentence = say("unknown", name=names[0], name2=names[1], got=got)
-    has_cache = isinstance(result, tuple) and len(result) == 2
-    return Finding("contract", sentence, adapter_lines(name, layer, has_cache))
+    return Finding("contract", sentence, adapter_lines(name, layer))
 
 
 def _as_array(value: Any) -> Any:

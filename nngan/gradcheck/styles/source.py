@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..sayings import say
-from .adapters import arguments, first_words, is_required, pass_names
+from .adapters import arguments, first_words, is_required, pass_names, returns_several
 from .cells import is_network
 from .guesses import adapter_lines, argument_sets
 
@@ -172,12 +172,7 @@ def _returns_gradient(function: Any) -> bool:
     """Whether a loss returns more than a number, by its code."""
     if sum(map(is_required, arguments(function) or [])) < 2:
         return False
-    try:
-        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function)))
-    except (OSError, SyntaxError, TypeError):
-        return False
-    returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return)]
-    return any(isinstance(v, ast.Tuple) and len(v.elts) > 1 for v in returns)
+    return returns_several(function)
 
 
 def _run_file(file: Path, names: dict[str, Any]) -> list[str]:
