@@ -654,7 +654,7 @@ def test_a_page_shows_what_is_right_first(scheme):
         "8 of 11 points", "What is right", "forward runs, and its output depends on",
         "dW agrees with the numerical derivative.", "What to do", "dx: wrong",
         "dx has the wrong sign.", "Marks", "The numbers of the check", "Check it at home",
-        "python -m nngan.gradcheck ann.py:Linear",
+        "python -m nngan.gradcheck ann.py:Sign",
     ]  # fmt: skip
     places = [page.text.index(text) for text in order]
     assert places == sorted(places)
