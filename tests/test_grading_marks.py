@@ -313,7 +313,7 @@ def test_a_line_that_fails_costs_nothing(graded):
     for name, failure in (("assert", "AssertionError: my test"), ("load", "FileNotFoundError")):
         assert re.search(rf"Line \d+ failed: {failure}", found[name][2])
     assert found["lost"][1] == "cannot_import"
-    assert "Line 4 failed: ModuleNotFoundError" in found["lost"][2]
+    assert "line 4, in &lt;module&gt;: import torch_is_not_here" in found["lost"][2]
     assert "Go to the line that is named" in found["lost"][2]
 
 
@@ -344,13 +344,15 @@ def test_lists_adapters_and_shapes(graded):
         "adapter": ODD + ADAPTER,
         "number": PRELU.replace("np.full(n_in, 0.25)", "0.25").replace("np.zeros(n_in)", "0.0")
         .replace(".sum(axis=0)", ".sum()"),
+        "vector": PRELU.replace("np.full(n_in, 0.25)", "0.25").replace("np.zeros(n_in)", "0.0"),
         "name": PRELU.replace("class PReLU", "class Prelu"),
     }  # fmt: skip
     found = graded(sources, PRELU, **PRELU_KEYS)
     assert "np.array is missing" in found["lists"][2]
     assert list(found["adapter"][0]) == []
     assert list(found["number"][0]) == ["forward"]
-    assert "a must have the shape (4,)." in found["number"][0]["forward"]
+    for name in ("number", "vector"):
+        assert "a must have the shape (4,)." in found[name][0]["forward"]
     assert "Call your class PReLU, written as here" in found["name"][2]
 
 

@@ -209,7 +209,8 @@ def _numbers(task: TaskGrade) -> list[str]:
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     ]
     return [
-        f"<details><summary>The numbers of the check of {escape(task.target)}</summary>",
+        f"<details><summary>The numbers of the check of {escape(task.target)}: "
+        "backward beside the derivative of your own forward</summary>",
         "<div class='wide'><table>",
         *lines,
         "</table></div></details>",
@@ -238,7 +239,7 @@ def _not_at_home(tasks: list[Task]) -> list[str]:
             task.reference and "forward" in task.points for task in tasks
         ),
         "ask for += in every style": any(
-            task.accumulate and "contract" in task.points for task in tasks
+            task.accumulate and task.style != "ours" and "contract" in task.points for task in tasks
         ),
         "ask for the form of the sheet": any(task.style == "ours" for task in tasks),
     }

@@ -62,6 +62,7 @@ class Passes:
     batch_axis: int
 
 
+FAILED = re.compile(r"Line (\d+) failed: (.*)")
 SMALL = re.compile(r"(?<![\w.])(\d+\.?\d*[eE]-\d+|0?\.00\d+)")  # 1e-7, 0.0001
 # What is to be checked: names of which the first that is there is taken, or everything in the file.
 Name = str | Sequence[str] | None
@@ -147,9 +148,11 @@ def _load(process: Process, name: Name, settings: Settings, memory: int | None) 
         raise Unusable(finding) from None
     wanted = _listed(name)
     chosen = [n for each in wanted for n in (f"{each}Adapter", each) if n in names]
-    if (not names or (wanted and not chosen)) and advice.startswith("Line "):
-        sentence = "The file cannot be imported."
-        raise Unusable(Finding("cannot_import", sentence, advice.partition("\n")[0]))
+    failed = FAILED.match(advice)
+    if (not names or (wanted and not chosen)) and failed:
+        where = f"at {process.file.name}, line {failed[1]}, in <module>"
+        evidence = f"{failed[2]}, {where}{process.source(process.file.name, int(failed[1]))}"
+        raise Unusable(Finding("cannot_import", "The file cannot be imported.", evidence))
     if not names or (wanted and not chosen):
         what = f"class {' or '.join(wanted)}" if wanted else "class"
         sentence = f"The file defines no {what} with forward and backward."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ..leaves import is_leaf
+from ..leaves import is_leaf, is_number
 from ..places import Place, places
 from ..styles.adapters import argument_names
 from ..subject import Broken, describe, line_of
@@ -70,6 +70,8 @@ def output_at(target: Any, inputs: Sequence[Any], values: Mapping[str, Array]) -
     for label, value in parameters.items():
         arrays = _labelled(target)  # anew: an array may be written into a tuple, which is replaced
         if label not in arrays:
+            if any(place.label == label and is_number(a) for place, a in places(target)):
+                raise NoSuchArray(label, "()", True)
             raise NoSuchArray(label, ", ".join(arrays) or "none", False)
         shape = as_array(arrays[label][0].read(target)).shape
         if _without_ones(shape) != _without_ones(value.shape):
