@@ -324,7 +324,8 @@ def serve(**odd):
             header = {"names": ["x"], "changed_dy": False, "labels": [None] * 3}
             numbers = arrays[:1]
         else:
-            header = {"cache_snapshot": {"digest": ""}, "as_left": {"left": None}}[do]
+            header = {"cache_snapshot": {"digest": ""}, "as_left": {"left": None},
+                      "overflows": {"is_there": False}}[do]
         if do in odd:
             more, numbers = odd[do]
             header = {**header, **more}
