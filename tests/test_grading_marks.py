@@ -437,4 +437,4 @@ def test_one_mistake_is_named_once(graded):
     assert list(lost) == ["dx", "dh", "dWx", "dWh"]
     assert kinds == "unknown"
     assert page.count("Derive it again on paper") == 1
-    assert page.count("May follow from the mistake in dWx") == 1
+    assert page.count("One mistake may spoil them all") == 1

@@ -27,11 +27,10 @@ from typing import IO
 from ..command_line import OneSentenceParser, between, one_sentence
 from ..gradcheck import Finding
 from ..gradcheck.process import remote
-from ..gradcheck.report import gradient_name
 from .grading.forward import forward_mark
 from .grading.index import write_index
 from .grading.marks import ENDED, Grade, TaskGrade, ended, grade_task, needs_reference
-from .grading.names import own_names, written_order
+from .grading.names import own_names
 from .grading.pages import page_path, write_page
 from .grading.reference import Reference, as_asked, prepare, renamed
 from .grading.scheme import BUILT_IN, Scheme, SchemeError, Task, load_scheme
@@ -108,8 +107,7 @@ class Grader:
             )
             if not isinstance(passes, Finding):
                 asked = as_asked(reference, passes, names)
-        order = written_order(file, [gradient_name(a.name) for a in report.arrays])
-        return grade_task(task, report, forward, names, asked, order)
+        return grade_task(task, report, forward, names, asked)
 
 
 def parser(program: str) -> OneSentenceParser:

@@ -100,7 +100,7 @@ def sentence_of(finding: Finding) -> str:
 def text_of(finding: Finding) -> str:
     """Return a finding as text of two lines."""
     text = replace(finding, sentence=sentence_of(finding))
-    return text.sentence if finding.kind in ("as_asked", "follows") else str(text)
+    return text.sentence if finding.kind == "as_asked" else str(text)
 
 
 def title_of(problem: Finding) -> str:

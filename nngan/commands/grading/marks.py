@@ -84,7 +84,7 @@ class TaskGrade:
         """The short names of the mistakes, each once."""
         findings = [
             f for mark in self.marks if mark.status != "right" for f in mark.reasons
-            if f.kind not in ("as_asked", "follows")
+            if f.kind != "as_asked"
         ]  # fmt: skip
         findings += [f for f in self.notes if f.mistake or f.kind in INCONCLUSIVE]
         return list(
@@ -149,7 +149,6 @@ def grade_task(
     forward: Mark | None,
     names: Mapping[str, str] | None = None,
     asked: Collection[str] = (),
-    order: Sequence[str] = (),
 ) -> TaskGrade:
     """Return the marks of a task.
 
@@ -164,8 +163,6 @@ def grade_task(
         What the student calls an array of the scheme, where that is another name.
     asked : collection of str
         The arrays whose gradients are those of the reference, if that was looked at.
-    order : sequence of str
-        The student's names of the gradients, as backward computes them one after the other.
     """
     names = names or {}
     problem = next((f for f in report.findings if f.mistake), None) if not report.arrays else None
@@ -175,12 +172,12 @@ def grade_task(
     own = {p: gradient_name(names.get(label_of(p), label_of(p))) for p in task.gradients}
     blame = _blame(report, list(own.values()))
     gradients = _gradient_marks(task, report, blame, own)
-    gradients |= _consequences(gradients, [part for d in order for part in own if own[part] == d])
     is_other = forward is not None and any(f.kind == "forward" for f in forward.reasons)
     for part, mark in gradients.items():
         is_near = all(f.kind == "inexact" for f in mark.reasons)
         if label_of(part) in asked and mark.status != "right" and (is_other or is_near):
             gradients[part] = Mark(part, mark.of, mark.of, "right", (_as_asked(part, is_near),))
+    gradients |= _together(gradients)
     if is_other and forward is not None and gradients:
         is_all = {label_of(part) for part in gradients} <= set(asked)
         reasons = _about(list(gradients.values()), is_all)
@@ -207,19 +204,21 @@ def grade_task(
     return TaskGrade(task, tuple(marks), problem, tuple(notes), rows, report.name)
 
 
-def _consequences(gradients: Mapping[str, Mark], order: Sequence[str]) -> dict[str, Mark]:
-    """Return the marks of gradients that may be wrong because an earlier one is.
-
-    Several that no known mistake explains have perhaps one cause.
-    """
-    parts = [*order, *(part for part in gradients if part not in order)]
+def _together(gradients: Mapping[str, Mark]) -> dict[str, Mark]:
+    """Return the marks of gradients that no known mistake explains, with one reason for all."""
     wrong = [
-        part for part in parts
-        if gradients[part].reasons and all(f.kind == "unknown" for f in gradients[part].reasons)
-    ]  # fmt: skip
-    first = next(iter(wrong), "")
-    reasons = (Finding("follows", f"May follow from the mistake in {first}: correct that first."),)
-    return {part: replace(gradients[part], reasons=reasons) for part in wrong[1:]}
+        part
+        for part, mark in gradients.items()
+        if mark.status == "wrong" and all(f.kind == "unknown" for f in mark.reasons)
+    ]
+    if len(wrong) < 2:
+        return {}
+    sentence = (
+        f"{', '.join(wrong[:-1])} and {wrong[-1]} are wrong, and no known mistake explains them. "
+        "One mistake may spoil them all: look for it in a line that all of them use."
+    )
+    reasons = (Finding("unknown", sentence, gradients[wrong[0]].reasons[0].evidence),)
+    return {part: replace(gradients[part], reasons=reasons) for part in wrong}
 
 
 def _as_asked(part: str, is_near: bool) -> Finding:

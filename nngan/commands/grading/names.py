@@ -7,8 +7,7 @@ where the order of the inputs, or the shapes, show which is which.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 from ...gradcheck import ArrayResult, Report
 from .marks import label_of
@@ -96,14 +95,3 @@ def same_shape(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     """Whether two shapes are one up to axes of length 1, or those of a transposed matrix."""
     first, second = (tuple(n for n in shape if n != 1) for shape in (a, b))
     return second in (first, first[::-1])
-
-
-def written_order(file: Path, gradients: Sequence[str]) -> list[str]:
-    """Return gradients in the order in which a file writes them; without those it never writes."""
-    text = file.read_text(encoding="utf-8", errors="replace")
-    last = {}
-    for name in gradients:
-        found = list(re.finditer(rf"(?<!\w){re.escape(name)}(\[[^]\n]*\])? *[-+]?=(?!=)", text))
-        if found:
-            last[name] = found[-1].start()
-    return sorted(last, key=lambda name: last[name])

@@ -53,7 +53,6 @@ summary { cursor: pointer; }
 # Nothing on the page can run or load anything, even if a text were not escaped.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-NAMELESS = {"as_asked", "follows"}  # findings about marks, which are no mistakes of their own
 RIGHT = {
     "forward": "forward returns what it should.",
     "contract": "Both passes keep to the contract: they change nothing that they should not.",
@@ -178,7 +177,7 @@ def _colour(note: Finding) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    kind = f" <code class='dim'>{escape(finding.kind)}</code>" * (finding.kind not in NAMELESS)
+    kind = f" <code class='dim'>{escape(finding.kind)}</code>" * (finding.kind != "as_asked")
     text = f"<p>{escape(sentence_of(finding))}{kind}</p>"
     if finding.evidence:
         text += f"<p class='evidence'>{escape(finding.evidence)}</p>"
