@@ -619,6 +619,39 @@ def test_an_argument_without_a_guess_is_named(tmp_path):
     assert "--args wobble=VALUE" in str(report)
 
 
+@pytest.mark.parametrize(
+    ("signature", "given", "notes"),
+    [
+        ("n_in, n_out", {"n_in": 6, "n_out": 2}, []),
+        ("in_features, units", {"n_in": 6, "n_out": 2}, ["in_features", "units"]),
+        ("units, input_dim", {"n_in": 6, "n_out": 2}, ["input_dim", "units"]),
+        ("here, there", {"n_in": 6, "n_out": 2}, ["here", "there"]),
+        ("n_in=6, n_out=2", {"speed": 3}, [None]),
+    ],
+)
+def test_arguments_reach_a_class_that_has_other_names_for_them(signature, given, notes, tmp_path):
+    names = [part.partition("=")[0] for part in signature.split(", ")]
+    first, second = names[::-1] if "units, " in signature else names
+    source = (
+        f"class Linear:\n    def __init__(self, {signature}):\n"
+        f"        self.W = np.random.randn({first}, {second})\n"
+        "        self.dW = np.zeros_like(self.W)\n"
+        "    def forward(self, x): return x @ self.W, x\n"
+        "    def backward(self, dy, x):\n        self.dW += x.T @ dy\n"
+        "        return dy @ self.W.T\n"
+    )
+    report = report_of("Linear", source, {"args": given}, tmp_path)
+    assert report.ok
+    assert report.arrays[1].shape == (6, 2)
+    said = [f.sentence for f in report.findings if "was given" in f.sentence]
+    assert said == [
+        f"{k} was given, and the class calls it {name}."
+        if name
+        else f"{k} was given, and Linear has no such argument."
+        for k, name in zip(given, notes, strict=False)
+    ]
+
+
 def test_the_settings_of_functions_can_be_given(tmp_path):
     source, _, _ = LAYERS["conv"]
     report = report_of("conv", source, {}, tmp_path)

@@ -417,12 +417,14 @@ def test_functions(graded):
         "names": PAIR.replace("(x, w, b)", "(X, weights, bias)", 1).replace(
             "x @ w + b, (x, w, b)", "X @ weights + bias, (X, weights, bias)"),
         "keeps": PAIR.replace("axis=0)", "axis=0, keepdims=True)"),
+        "turned": PAIR.replace("dout @ w.T", "dout @ w").replace("x @ w + b", "x @ w.T + b")
+        .replace("x.T @ dout", "dout.T @ x"),
         "class": DLS.replace("Linear", "Affine"),
     }  # fmt: skip
     keys = {"class": "affine", "points": {"forward": 1, "dx": 1, "dw": 1, "db": 1}}
     found = graded(sources, PAIR, **keys)
     assert lost_by(found) == {
-        "right": (), "names": (), "keeps": ("db",),
+        "right": (), "names": (), "keeps": ("db",), "turned": ("forward",),
         "class": ("forward", "dx", "dw", "db"),
     }  # fmt: skip
     assert "has shape (1, 3)" in found["keeps"][2]

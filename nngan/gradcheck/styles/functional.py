@@ -83,6 +83,7 @@ def find_pair(
             known[name] = VALUES[normal(name)]
         else:
             arrays.append(name)
+    like = _like(arrays, settings.like)
     for shapes, axis in islice(_worlds(arrays, settings), 400):
         for positive in (False, True):
             inputs = [numbers(shape, rng, positive) for shape in shapes]
@@ -99,7 +100,8 @@ def find_pair(
             continue
         pair[0].batch_axis = axis  # type: ignore[attr-defined]
         found = Fitted(pair, tuple(inputs), axis, _notes(known, given))
-        if _gradients_fit(pair, inputs, result):
+        # Shapes that are known are not chosen by the gradients, which may have wrong ones.
+        if list(shapes) == like or _gradients_fit(pair, inputs, result):
             return found
         best = best or found
     if best is None and len(arrays) == 2 and problem.startswith("IndexError"):
@@ -231,7 +233,6 @@ def _worlds(
     """Yield shapes for the arguments, the likely ones first, and the axis of the samples."""
     if (like := _like(names, settings.like)) is not None:
         yield like, 0
-        return
     sample = settings.shape
     D, M = settings.sizes or (N_IN, N_OUT)
     d = sample[0] if sample and len(sample) == 1 else D
