@@ -424,7 +424,7 @@ def test_functions(graded):
     keys = {"class": "affine", "points": {"forward": 1, "dx": 1, "dw": 1, "db": 1}}
     found = graded(sources, PAIR, **keys)
     assert lost_by(found) == {
-        "right": (), "names": (), "keeps": ("db",), "turned": ("forward",),
+        "right": (), "names": (), "keeps": ("db",), "turned": (),
         "class": ("forward", "dx", "dw", "db"),
     }  # fmt: skip
     assert "has shape (1, 3)" in found["keeps"][2]
