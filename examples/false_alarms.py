@@ -41,14 +41,15 @@ def main() -> None:
     parser.add_argument("games", nargs="*", metavar="NAME or FILE", help="default: all recipes")
     parser.add_argument("--epochs", type=positive(int), metavar="N", help="of each run")
     options = parser.parse_args()
+    for name in options.games:
+        if name not in EPOCHS and not name.endswith(".npz"):
+            parser.error(f"there is no recipe {name!r}: choose of {', '.join(EPOCHS)}")
     say(" | ".join(["game", "findings", "notes", *COLUMNS]))
     for name in options.games or EPOCHS:
         if name.endswith(".npz"):
             row(Path(name).stem, nn.GAN.load(name), *nn.datasets.mnist())
-        elif name in EPOCHS:
-            play(name, options.epochs or EPOCHS[name])
         else:
-            parser.error(f"there is no recipe {name!r}: choose of {', '.join(EPOCHS)}")
+            play(name, options.epochs or EPOCHS[name])
 
 
 def play(name: str, epochs: int) -> None:

@@ -25,6 +25,8 @@ MISTAKES = [
         "argument --plot: must end in .png or .svg or .pdf, got 'x.gif'",
     ),
     ("benchmark/race.py --backend cupy", "pip install 'cupy-cuda13x[ctk]<15'"),
+    ("benchmark/gpu_report.py --quick", "CuPy cannot be imported"),
+    ("false_alarms.py ringo", "there is no recipe 'ringo': choose of"),
     (
         "benchmark/penalty_cost.py many",
         "argument rounds: must be a positive whole number, got 'many'",

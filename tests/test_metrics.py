@@ -623,7 +623,7 @@ MISTAKES = {
     "samples must be .* got list": lambda: metrics.parzen_log_likelihood([[1.0]], GOOD, GOOD),
     "centers has 2 features and x has 3": lambda: metrics.log_density(GOOD, GOOD[:, :2], [1]),
     "y has 2 features and x has 3": lambda: metrics.energy_distance(GOOD, GOOD[:, :2]),
-    "sigmas must be positive": lambda: metrics.log_density(GOOD, GOOD, [0.0]),
+    "sigmas must be a positive number": lambda: metrics.log_density(GOOD, GOOD, [0.0]),
     "sigmas must": lambda: metrics.log_density(GOOD, GOOD, []),
     "y has values that are NaN": lambda: metrics.frechet_distance(GOOD, GOOD / [0, 1, 1]),
     "x has 39 and y 50 rows: pass at least 40": lambda: metrics.frechet_distance(GOOD[:39], GOOD),

@@ -174,7 +174,11 @@ linear = nn.Linear(2, 2)
         (lambda: make(dtype="int32"), ValueError, "dtype must be float32 or float64, got 'int32'"),
         (lambda: make(seed=2**64), ValueError, "seed must be a whole number in"),
         (lambda: make(seed=-1), ValueError, "seed must be a whole number in"),
-        (lambda: make(backend="jax"), ValueError, "one of numpy, numba, mkl, cupy, got 'jax'"),
+        (
+            lambda: make(backend="jax"),
+            ValueError,
+            "one of numpy, numba, mkl, cupy, cupy-tf32, got 'jax'",
+        ),
         (
             lambda: make()(np.ones((2, 3))),
             TypeError,
