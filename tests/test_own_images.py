@@ -451,3 +451,224 @@ def test_sizes_of_every_kind(tmp_path, size):
 def test_a_wrong_size_is_named(tmp_path, size):
     with pytest.raises(ValueError, match=r"^size must be "):
         datasets.load(tmp_path, size=size)
+
+
+# -- which column holds the labels -----------------------------------------------------------------
+
+DIGITS, DIGIT = datasets.digits()
+LEVELS = {
+    "0..255": np.rint(DIGITS * 255).astype(int),
+    "0..16": np.rint(DIGITS * 16).astype(int),
+    "0 and 1": (DIGITS > 0.5).astype(int),
+    "0 and 255": (DIGITS > 0.5).astype(int) * 255,
+}
+TWO = (DIGIT > 4).astype(int)
+
+
+def load_or_ask(path, place):
+    """Return the images, and whether the column of labels had to be named: it is never guessed."""
+    try:
+        return datasets.load(path), False
+    except DatasetError as error:
+        message = str(error)
+    assert_that_it_asks(message)
+    return datasets.load(path, label_column=place), True
+
+
+def assert_that_it_asks(message):
+    assert "both the first and the last could be the labels" in message
+
+
+@pytest.mark.parametrize("head", [None, "Ziffer"])
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("n", [20, 50, 100, 300, 1000])
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("labels", [DIGIT, TWO], ids=["ten", "two"])
+def test_the_labels_of_a_table_are_found(tmp_path, levels, n, place, head, labels):
+    pixels, labels = LEVELS[levels][:n], labels[:n, None].astype(int)
+    parts = [labels, pixels] if place == "first" else [pixels, labels]
+    rows = np.hstack(parts).tolist()
+    names = [f"p{i}" for i in range(64)]
+    names.insert(0 if place == "first" else 64, head or "")
+    table(tmp_path / "x.csv", names if head else None, rows)
+    images, was_asked = load_or_ask(tmp_path / "x.csv", place)
+    assert not was_asked or (levels, head, labels.max()) == ("0 and 1", None, 1)
+    np.testing.assert_array_equal(images.labels, np.unique(labels, return_inverse=True)[1].ravel())
+    white = 255 if images.x.dtype == np.uint8 else 1
+    np.testing.assert_allclose(images.x / white, pixels / pixels.max(), atol=1e-6)
+    classes = len(np.unique(labels))
+    where = "column ziffer" if head else f"{place} column"
+    assert images.notes == (f"labels: {where}, {classes} classes",)
+
+
+def test_a_table_of_which_both_ends_could_be_labels_is_not_guessed(tmp_path):
+    rows = RNG.integers(0, 2, (40, 17))
+    table(tmp_path / "x.csv", None, rows.tolist())
+    with pytest.raises(DatasetError, match='say label_column="first", "last", a name or a number'):
+        datasets.load(tmp_path / "x.csv")
+    for which, column in (("first", 0), ("last", 16), ("3", 3), (-2, 15)):
+        images = datasets.load(tmp_path / "x.csv", label_column=which)
+        np.testing.assert_array_equal(images.labels, rows[:, column])
+        np.testing.assert_array_equal(images.x, np.delete(rows, column, 1))
+    with pytest.raises(DatasetError, match="has no column 'digit' among its 17 columns"):
+        datasets.load(tmp_path / "x.csv", label_column="digit")
+
+
+def test_a_column_of_labels_beside_rows_of_colour_and_of_a_known_shape(tmp_path):
+    for pixels, shape in ((COLOUR[:, :3, :3], None), (GREY, (5, 4))):
+        rows = np.hstack([CLASSES[:, None], pixels.reshape(6, -1)])
+        table(tmp_path / "x.csv", None, rows.tolist())
+        images = datasets.load(tmp_path / "x.csv", shape=shape)
+        np.testing.assert_array_equal(images.labels, CLASSES)
+        assert images.x.shape[1] == rows.shape[1] - 1
+
+
+def test_a_width_with_two_readings_is_not_guessed(tmp_path):
+    rows = np.hstack([CLASSES[:, None], COLOUR[:, :4].reshape(6, -1)])  # 49: also 7x7
+    table(tmp_path / "x.csv", None, rows.tolist())
+    with pytest.raises(DatasetError, match=r"49 columns, .*: say shape=\(7, 7\) if there are none"):
+        datasets.load(tmp_path / "x.csv")
+    assert datasets.load(tmp_path / "x.csv", shape=(7, 7)).labels is None
+    np.testing.assert_array_equal(
+        datasets.load(tmp_path / "x.csv", shape=(4, 4, 3)).labels, CLASSES
+    )
+
+
+# -- names, labels in other files, files that are broken -------------------------------------------
+
+
+def test_the_names_of_the_classes_are_kept(tmp_path):
+    write_images(tmp_path, COLOUR, ["cat", "dog", "ant", "cat", "dog", "ant"])
+    (tmp_path / "notes.txt").write_text("not an image")
+    images = datasets.load(tmp_path)
+    assert images.class_names == ("ant", "cat", "dog")
+    assert images.summary() == (
+        "6 images of 5x4x3 in 3 classes: ant 2, cat 2, dog 2; 1 file skipped; "
+        "labels: subfolders, 3 classes"
+    )
+    np.savez(tmp_path / "d.npz", x=GREY, y=CLASSES * 5.0)
+    assert datasets.load(tmp_path / "d.npz").class_names == ("0", "5", "10")
+
+
+@pytest.mark.parametrize("names", ["000.png", "a/000.png", "faces/a/000.png", "000"])
+@pytest.mark.parametrize("head", ["file,label\n", "image,kind\n", ""])
+def test_a_table_of_file_names_and_labels_beside_a_folder(tmp_path, names, head):
+    write_images(tmp_path / "faces", COLOUR, ["a", "a", "b", "b", "b", "b"])
+    files = sorted((tmp_path / "faces").rglob("*.png"))
+    prefix = names.rpartition("/")[0].replace("/a", "").replace("a", "")
+    lines = []
+    for file, kind in list(zip(files, ["fox", "owl", "fox", "owl", "fox", "owl"], strict=True))[:5]:
+        name = file.name if "/" not in names else file.relative_to(tmp_path / "faces").as_posix()
+        name = name.removesuffix("" if "." in names else ".png")
+        lines.append(f"{prefix + '/' if prefix else ''}{name},{kind}")
+    (tmp_path / "labels.csv").write_text(head + "\n".join(lines[::-1]) + "\n")
+    images = datasets.load(tmp_path / "faces", labels=tmp_path / "labels.csv")
+    np.testing.assert_array_equal(images.labels, [0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(images.x, COLOUR[:5].reshape(5, -1))
+    assert images.class_names == ("fox", "owl")
+    assert "1 file without a label left out" in images.notes
+
+
+def test_a_table_of_file_names_is_no_table_of_pixels(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,label\na/000.png,fox\na/001.png,owl\n")
+    with pytest.raises(DatasetError, match="name the folder of the images, and pass labels="):
+        datasets.load(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv", "txt", "idx", "array", "list", "one-hot"])
+@pytest.mark.parametrize("data", ["folder", "npy"])
+def test_labels_in_a_file_of_their_own(tmp_path, kind, data):
+    write_images(tmp_path / "folder", GREY)
+    np.save(tmp_path / "x.npy", GREY)
+    labels = tmp_path / f"y.{kind}"
+    if kind == "npy":
+        np.save(labels, CLASSES)
+    elif kind == "csv":
+        labels.write_text("label\n" + "".join(f"{c}\n" for c in CLASSES))
+    elif kind == "txt":
+        labels.write_text("".join(f"{c}\n" for c in CLASSES))
+    elif kind == "idx":
+        labels.write_bytes(idx_bytes(CLASSES))
+    else:
+        labels = {"array": CLASSES, "list": CLASSES.tolist(), "one-hot": np.eye(3)[CLASSES]}[kind]
+    images = datasets.load(tmp_path / ("folder" if data == "folder" else "x.npy"), labels=labels)
+    np.testing.assert_array_equal(images.labels, CLASSES)
+
+
+def test_labels_of_the_wrong_number_are_refused(tmp_path):
+    write_images(tmp_path / "folder", GREY)
+    np.save(tmp_path / "x.npy", GREY)
+    (tmp_path / "y.csv").write_text("file,label\nno.png,1\n")
+    with pytest.raises(DatasetError, match="labels must be 6, one for each image"):
+        datasets.load(tmp_path / "folder", labels=CLASSES[:5])
+    with pytest.raises(DatasetError, match="has 6 images and labels of shape"):
+        datasets.load(tmp_path / "x.npy", labels=CLASSES[:5])
+    with pytest.raises(DatasetError, match=r"y\.csv names none of the 6 images, such as 000\.png"):
+        datasets.load(tmp_path / "folder", labels=tmp_path / "y.csv")
+
+
+@pytest.mark.parametrize("y", [CLASSES, np.array(["a", "b", "c"])[CLASSES], np.eye(3)[CLASSES]])
+def test_arrays_of_unknown_names_are_told_by_their_shapes(tmp_path, y):
+    np.savez(tmp_path / "d.npz", bar=y, foo=COLOUR)
+    images = datasets.load(tmp_path / "d.npz")
+    np.testing.assert_array_equal(images.labels, CLASSES)
+    assert images.notes == ("images: array foo", "labels: array bar, 3 classes")
+    np.savez(tmp_path / "d.npz", foo=COLOUR, weight=RNG.random(6))
+    assert datasets.load(tmp_path / "d.npz").notes[-1] == "taken for no labels: weight"
+
+
+def test_broken_files_are_named_all_at_once_and_can_be_skipped(tmp_path):
+    write_images(tmp_path, COLOUR, ["a", "b", "a", "b", "a", "b"])
+    for i in range(12):
+        write(tmp_path / "a" / f"z{i:02}.png", b"no")
+    with pytest.raises(DatasetError) as error:
+        datasets.load(tmp_path)
+    message = str(error.value)
+    assert "12 of 18 files cannot be read as images" in message
+    assert "z09.png and 2 more" in message
+    assert "z10.png" not in message
+    assert "skip_broken=True" in message
+    images = datasets.load(tmp_path, skip_broken=True)
+    np.testing.assert_array_equal(images.labels, [0, 0, 0, 1, 1, 1])
+    assert any(note.startswith("12 files cannot be read and left out") for note in images.notes)
+
+
+def test_images_smaller_than_the_size_are_said_to_be_enlarged(tmp_path):
+    write_images(tmp_path, [COLOUR[0], np.zeros((40, 40, 3), np.uint8)])
+    assert "1 of them enlarged to 20x20" in datasets.load(tmp_path, size=20).notes
+    np.save(tmp_path / "x.npy", GREY)
+    assert datasets.load(tmp_path / "x.npy", size=20).notes == ("enlarged to 20x20",)
+    assert datasets.load(tmp_path / "x.npy", size=2).notes == ()
+
+
+def test_images_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    write_images(tmp_path, COLOUR)
+    monkeypatch.setenv("NNGAN_MEMORY", "1M")
+    with pytest.raises(DatasetError, match=r"and the limit is 1\.0 MiB: lower size=2000"):
+        datasets.load(tmp_path, size=2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.mp4", "is a video, and videos cannot be read: extract its frames"),
+        ("a.docx", "is no file of images: name a folder of images"),
+    ],
+)
+def test_files_of_other_kinds(tmp_path, name, words):
+    with pytest.raises(DatasetError, match=words):
+        datasets.load(write(tmp_path / name, b"PK"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.mov", "videos cannot be read: of each, extract its frames"),
+        ("x.npy", "name a file in it, such as .*x.npy"),
+        ("a.txt", "name another folder"),
+    ],
+)
+def test_folders_without_images(tmp_path, name, words):
+    write(tmp_path / "f" / name, b"")
+    with pytest.raises(DatasetError, match=words):
+        datasets.load(tmp_path / "f")

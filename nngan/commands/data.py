@@ -26,14 +26,18 @@ class Data(NamedTuple):
     ----------
     name : str
         One of `NAMES` other than "auto", or the absolute path of one's own images.
-    x, labels, shape
+    x, labels, shape, class_names
         As in `nngan.datasets.Images`.
+    summary : str
+        What was read of one's own images, in a line.
     """
 
     name: str
     x: Array
     labels: Array | None
     shape: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
+    summary: str = ""
 
     def first(self, images: int | None) -> Data:
         """Return the first images alone; None keeps all."""
@@ -71,7 +75,8 @@ def training_data(
                 f"--data {name} is neither a file or folder nor one of {', '.join(NAMES)}: check "
                 "the path"
             )
-        return Data(path, *datasets.load(path, **(how or {})))
+        own = datasets.load(path, **(how or {}))
+        return Data(path, own.x, own.labels, own.shape, own.class_names, own.summary())
     if given := ", ".join(f"--{option}" for option, value in (how or {}).items() if value):
         raise ValueError(f"{given} is for images of your own: leave it out with --data {name}")
     if name == "digits":

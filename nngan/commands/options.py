@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,18 @@ def add_own_images(parser: argparse.ArgumentParser) -> None:
         "--shape", type=sizes(2, 3), metavar="H,W", help="of images in rows; H,W,3 for colour"
     )
     group.add_argument("--key", metavar="NAME", help="the images' array in an .npz file")
+    group.add_argument(
+        "--labels", metavar="FILE",
+        help="labels that are not with the images: .npy, or a table, for a folder one of file "
+        "names and labels",
+    )  # fmt: skip
+    group.add_argument(
+        "--label-column", metavar="WHICH",
+        help="of a table: first, last, its name, or its number from 0 on",
+    )  # fmt: skip
+    group.add_argument(
+        "--skip-broken", action="store_true", help="leave out files that cannot be read"
+    )
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, object]:
@@ -117,6 +130,8 @@ def how_to_load(options: argparse.Namespace) -> dict[str, object]:
     how = {
         "key": options.key, "shape": options.shape, "grey": options.grey or None,
         "size": size[0] if size and len(size) == 1 else size,
+        "labels": options.labels and os.path.abspath(os.path.expanduser(options.labels)),
+        "label_column": options.label_column, "skip_broken": options.skip_broken or None,
     }  # fmt: skip
     return {name: value for name, value in how.items() if value is not None}
 
@@ -148,6 +163,7 @@ def in_options(error: BaseException, parser: argparse.ArgumentParser) -> str:
         name, words = action.dest, option(action.dest)
         if words not in action.option_strings:
             continue
+        text = re.sub(rf"(?<!\w){name}=True(?!\w)", words, text)
         text = re.sub(rf"(?<![\w/\\-]){name}=([\"']?)([\w.+-]*\w)\1", rf"{words} \2", text)
         text = re.sub(rf"^{name}(?= must )", words, text)
         text = re.sub(rf"(?<!\w){name}=\((\w+), (\w+)\)", rf"{words} \1,\2", text)

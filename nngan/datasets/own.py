@@ -13,11 +13,36 @@ import numpy as np
 from ..backend import Array
 from ..checks import boolean, image_shape, is_number, positive_int, sequence, to_unit
 from ..checks import path as check_path
-from .folders import PICTURES, read_folder, reduced
-from .formats import is_numeric, read_idx_pair, read_numpy, read_table, side_of
+from .folders import FRAMES, PICTURES, VIDEOS, read_folder, reduced
+from .formats import Content, read_idx_pair, read_numpy
 from .idx import DatasetError
+from .labels import TABLES, numbered, read_labels
+from .tables import read_table, side_of
 
 LEVELS = 16  # whole numbers up to this are levels of grey, of which the greatest is white
+NAMED = 10  # classes at most that a summary names
+# Files that people try, and that no reader here could understand.
+DOCUMENTS = {
+    ".docx",
+    ".doc",
+    ".pdf",
+    ".pptx",
+    ".xlsx",
+    ".xls",
+    ".odt",
+    ".html",
+    ".zip",
+    ".tar",
+    ".rar",
+    ".7z",
+    ".h5",
+    ".mat",
+    ".pt",
+    ".pkl",
+    ".parquet",
+    ".heic",
+    ".svg",
+}
 
 
 class Images(NamedTuple):
@@ -32,11 +57,32 @@ class Images(NamedTuple):
         The class of each image, in 0..classes-1.
     shape : tuple of int
         Height and width, and 3 for colour.
+    class_names : tuple of str
+        The name of each class: of its folder, or as the labels have it. Empty without labels.
+    notes : tuple of str
+        What a reader of `summary` must know besides: where the labels were found, what was left
+        out or enlarged.
     """
 
     x: Array
     labels: Array | None
     shape: tuple[int, ...]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """Return in a line what was read: "500 images of 32x32x3 in 2 classes: a 250, b 250"."""
+        n = len(self.x)
+        text = f"{n:,} image{'s' * (n != 1)} of {'x'.join(map(str, self.shape))}"
+        if self.labels is not None:
+            counts = np.bincount(self.labels, minlength=len(self.class_names))
+            text += f" in {len(counts)} class{'es' * (len(counts) != 1)}"
+            if len(counts) <= NAMED:
+                named = zip(self.class_names, counts, strict=True)
+                text += ": " + ", ".join(f"{name} {count:,}" for name, count in named)
+            else:
+                text += f" of {counts.min():,} to {counts.max():,} images"
+        return "; ".join([text, *self.notes])
 
 
 def load(
@@ -46,6 +92,9 @@ def load(
     shape: Sequence[int] | None = None,
     size: int | Sequence[int] | None = None,
     grey: bool = False,
+    label_column: str | int | None = None,
+    labels: Any = None,
+    skip_broken: bool = False,
 ) -> Images:
     """Return the images in a folder or a file.
 
@@ -79,11 +128,19 @@ def load(
         side has more than 128 pixels.
     grey : bool
         Whether to turn colours into grey.
+    label_column : str or int, optional
+        Column of the labels in a table: "first", "last", its name in the head, or its number, from
+        0 on. If left out, it is found by the head, the width and the values.
+    labels : path or array, optional
+        The labels, if they are not with the images: an ``.npy`` file, a table with a label per
+        row, MNIST's format, or an array. For a folder also a table of file names and labels;
+        images that it does not name are left out.
+    skip_broken : bool
+        Whether to leave out files of a folder that cannot be read, instead of refusing it.
 
     Returns
     -------
     Images
-        x, labels and shape.
 
     Raises
     ------
@@ -92,36 +149,60 @@ def load(
     """
     path = Path(os.path.expanduser(check_path("path", path)))
     to, grey = _size(size), boolean("grey", grey)
+    of_files = {"key": key, "shape": shape, "label_column": label_column}
     if path.is_dir():
-        if given := [name for name, value in (("key", key), ("shape", shape)) if value is not None]:
+        if given := [name for name, value in of_files.items() if value is not None]:
             raise DatasetError(f"{given[0]} is for files, and {path} is a folder: leave it out")
-        return _rows(*read_folder(path, to, grey), path)
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if suffix in PICTURES:
-        raise DatasetError(f"{path} is one image: name the folder that holds it and others")
-    if key is not None and suffix != ".npz":
-        raise DatasetError(f"key is for .npz files, and {path} is none: leave it out")
-    if suffix in (".npz", ".npy"):
-        images, labels = read_numpy(path, key)
-    elif suffix in (".csv", ".txt", ".tsv"):
-        images, labels = read_table(path)
-    else:
-        images, labels = read_idx_pair(path)
-    pixels = _pixels(images, path)
-    images = _with_shape(pixels, shape, path)
+        content = read_folder(path, to, grey, labels, skip_broken)
+        return _rows(content, path)
+    content = _read_file(path, key, None if shape is None else _shape(shape), label_column)
+    if labels is not None:
+        source = f"file {Path(labels).name}" if isinstance(labels, str | os.PathLike) else ""
+        content = content._replace(labels=read_labels(labels), source=source)
+    images = _with_shape(_pixels(content.images, path), shape, path)
     if grey and images.ndim == 4:
         images = _grey(images)
     if to is not None:
+        if images.shape[1] < to[0] or images.shape[2] < to[1]:
+            content = content._replace(notes=(*content.notes, f"enlarged to {to[0]}x{to[1]}"))
         images = np.stack([reduced(image, to) for image in images])
-    return _rows(images, labels, path)
+    return _rows(content._replace(images=images), path)
 
 
-def _rows(images: Array, labels: Any, path: Path) -> Images:
+def _read_file(
+    path: Path, key: str | None, shape: tuple[int, ...] | None, label_column: str | int | None
+) -> Content:
+    """Return the content of one file, by its suffix."""
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix in PICTURES:
+        raise DatasetError(f"{path} is one image: name the folder that holds it and others")
+    if suffix in VIDEOS:
+        raise DatasetError(f"{path} is a video, and videos cannot be read: {FRAMES}")
+    if key is not None and suffix != ".npz":
+        raise DatasetError(f"key is for .npz files, and {path} is none: leave it out")
+    if label_column is not None and suffix not in TABLES:
+        raise DatasetError(f"label_column is for tables, and {path} is none: leave it out")
+    if suffix in (".npz", ".npy"):
+        return read_numpy(path, key)
+    if suffix in TABLES:
+        return read_table(path, label_column, math.prod(shape) if shape else None)
+    if suffix in DOCUMENTS:
+        raise DatasetError(
+            f"{path} is no file of images: name a folder of images, or a file .npz, .npy, .csv or "
+            "in MNIST's format"
+        )
+    return read_idx_pair(path)
+
+
+def _rows(content: Content, path: Path) -> Images:
     """Return images (N, H, W) or (N, H, W, 3) as rows, with their labels as numbers."""
+    images, labels, source, notes = content
     n, picture = len(images), images.shape[1:]
+    names: tuple[str, ...] = ()
     if labels is not None:
-        labels = _labels(labels, n, path)
-    return Images(np.ascontiguousarray(images.reshape(n, -1)), labels, tuple(picture))
+        labels, names = numbered(labels, n, path)
+        notes = (*notes, f"labels: {source}, {len(names)} classes") if source else notes
+    return Images(np.ascontiguousarray(images.reshape(n, -1)), labels, tuple(picture), names, notes)
 
 
 def _pixels(images: Array, path: Path) -> Array:
@@ -164,10 +245,7 @@ def _with_shape(images: Array, shape: Sequence[int] | None, path: Path) -> Array
     """Return images as (N, H, W) or (N, H, W, 3)."""
     n = len(images)
     if shape is not None:
-        try:
-            wanted = image_shape(shape)
-        except ValueError as error:
-            raise DatasetError(str(error)) from error
+        wanted = _shape(shape)
         if math.prod(wanted) != images[0].size:
             raise DatasetError(
                 f"{path} has {images[0].size} pixels per image, which do not fit shape={wanted}"
@@ -210,25 +288,11 @@ def _colours(rows: Array, height: int, width: int) -> Array:
     return apart if roughness[1] < 0.8 * roughness[0] else together
 
 
-def _labels(labels: Any, n: int, path: Path) -> Array:
-    """Return labels as whole numbers 0, 1, ...: names and gaps are numbered in their order."""
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim == 2 and labels.dtype.kind in "fiub" and (labels.sum(1) == 1).all():
-        labels = labels.argmax(1)  # one-hot
-    if labels.shape != (n,):
-        raise DatasetError(
-            f"{path} has {n} images and labels of shape {labels.shape}: there must be one for each"
-        )
-    if labels.dtype.kind in "US" and all(is_numeric(label) for label in labels):
-        as_numbers = labels.astype(float)
-        if len(np.unique(as_numbers)) == len(np.unique(labels)):  # not so for "1" and "01"
-            labels = as_numbers
-    classes, numbers = np.unique(labels, return_inverse=True)
-    numbers = numbers.reshape(n).astype(np.int64)
-    whole = classes.dtype.kind in "fiu" and np.array_equal(classes, np.arange(len(classes)))
-    return labels.astype(np.int64) if whole else numbers
+def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return image_shape(shape)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
 
 
 def _size(size: int | Sequence[int] | None) -> tuple[int, int] | None:

@@ -60,6 +60,12 @@ def _texts(name: str, value: Mapping[str, str]) -> dict[str, str]:
     return value
 
 
+def _names(name: str, value: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(t, str) for t in value):
+        raise ValueError(f"{name} must be texts, got {shortened(value)}")
+    return tuple(value)
+
+
 def _judges(name: str, value: Mapping[str, str]) -> dict[str, str]:
     if not all(epoch.isdecimal() and epoch.isascii() for epoch in _texts(name, value)):
         raise ValueError(f"{name} must be by epochs, got {shortened(value)}")
@@ -70,7 +76,10 @@ def _size(name: str, value: Any) -> Any:
     return positive_int(name, value) if not isinstance(value, list | tuple) else _shape(name, value)
 
 
-HOW: Mapping[str, Check] = {"key": text, "shape": _shape, "size": _size, "grey": boolean}
+HOW: Mapping[str, Check] = {
+    "key": text, "shape": _shape, "size": _size, "grey": boolean, "labels": text,
+    "label_column": text, "skip_broken": boolean,
+}  # fmt: skip
 
 
 def _how_to_load(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +115,8 @@ class RunSettings:
         Number of training images, the first of the data set; None: all.
     shape : tuple of int, or None
         Height and width of an image, and 3 for colour; None: square and grey.
+    class_names : tuple of str, or None
+        The name of each class of the images.
     recipe : str
         Name of the recipe.
     seed : int
@@ -137,6 +148,7 @@ class RunSettings:
     digest: str | None = _setting(_optional(text), None)
     images: int | None = _setting(_optional(positive_int), None)
     shape: tuple[int, ...] | None = _setting(_optional(_shape), None)
+    class_names: tuple[str, ...] | None = _setting(_optional(_names), None)
     recipe: str = _setting(text, "own")
     seed: int = _setting(uint64, 0)
     sample_every: int = _setting(positive_int, 1)
