@@ -249,7 +249,7 @@ def test_bar_and_lines_fit_the_terminal(columns, capsys, monkeypatch):
     bar, gan = bar_on_screen(monkeypatch, ncols=columns), float32_game()
     fit(gan, epochs=1650, progress=True)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 1 + progress.LINES
+    assert len(lines) <= 2 + progress.LINES  # one tells the time
     assert max(map(len, lines)) < columns
     assert lines[-1].lstrip("epoch ").startswith("1650/1650")
     shown = [part.strip() for part in re.split("[\r\n]", bar.getvalue()) if part.strip()]
@@ -260,7 +260,8 @@ def test_bar_and_lines_fit_the_terminal(columns, capsys, monkeypatch):
 def test_a_line_has_the_means_of_its_epochs(capsys):
     gan = float32_game()
     fit(gan, epochs=250, progress=True)
-    lines = capsys.readouterr().out.splitlines()[1:]
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if line.startswith("epoch ")]
     assert [int(line.split("/")[0].split()[-1]) for line in lines][:2] == [10, 20]
     for line, low in zip(lines[:2], (0, 10), strict=True):
         mean = np.mean(gan.history["d_loss"][low : low + 10])
@@ -314,6 +315,35 @@ def test_the_line_tells_samples_per_second(capsys, monkeypatch):
     fit(float32_game(k=2), epochs=1, progress=True)
     # Made at 0, the epoch begins at 2 and ends at 4 seconds.
     assert f"  {3 * 16 / 4:,.0f}/s\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_run_tells_how_long_it_takes_and_how_much_is_left(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+
+    def three_seconds(game):
+        now[0] += 3
+
+    fit(float32_game(), epochs=100, progress=True, callbacks=[three_seconds])
+    _, *lines = capsys.readouterr().out.splitlines()
+    about = [line for line in lines if line.startswith("about ")]
+    assert len(about) == 1
+    assert about[0].startswith("about 5 minutes to epoch 100" if columns == 80 else "about 5 min")
+    assert lines.index(about[0]) == 0
+    left = [line for line in lines if re.search(r" \d+[sm]( left)?$", line)]
+    assert len(left) == len(lines) - 2  # all lines of epochs but the last
+    assert left[-1].removesuffix(" left").endswith(" 12s")  # 4 epochs of 3 seconds
+    assert max(map(len, lines)) < columns
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words", "letters"),
+    [(45, "45 seconds", "45s"), (720, "12 minutes", "12m"), (7500, "2.1 hours", "2h05")],
+)
+def test_spans_of_time(seconds, words, letters):
+    assert (progress.duration(seconds), progress.short(seconds)) == (words, letters)
 
 
 def test_output_that_is_closed_ends_no_training(monkeypatch):

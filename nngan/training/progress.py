@@ -20,6 +20,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits
 LINES = 25  # of a run: short epochs share a line, which has their means
 SILENCE = 30  # seconds after which an epoch that ends has a line in any case
 NARROW = 80  # columns, below which lines and bar are shorter
+TIMED = 3  # seconds of steps, after which the time of the whole run is told
 HOPELESS = 5  # lines in a row after which a game that D has won is said to be lost
 
 
@@ -57,14 +58,18 @@ class Progress:
         self.game, self.epochs, self.steps, self.enabled = game, epochs, steps, enabled
         self.samples_per_step = batch_size * game.rules.k
         self.every = -(-(epochs - game.epoch) // LINES)  # epochs in a line
-        self.is_narrow = shutil.get_terminal_size().columns < NARROW
+        self.columns = shutil.get_terminal_size().columns
+        self.is_narrow = self.columns < NARROW
         self.told = game.epoch  # epochs that have had their line
         self.told_at = self.looked = time.perf_counter()
+        self.timed: tuple[float, int] | None = None  # when the timing began, and at which sample
+        self.has_told_time = False
         self.won = 0  # lines in a row in which D was sure of everything
         self.has_warned = False
         self.done_then = self._samples(done)
+        self.total = epochs * steps * self.samples_per_step
         self.bar = _bar(
-            total=epochs * steps * self.samples_per_step,
+            total=self.total,
             initial=self.done_then,
             enabled=enabled,
             is_narrow=self.is_narrow,
@@ -92,11 +97,13 @@ class Progress:
         d_loss, g_loss, _, _ = read_log(self.game, done)[-50:].mean(axis=0)
         self.bar.set_postfix_str(f"D {d_loss:.3f} G {g_loss:.3f}", refresh=False)
         self.bar.update(self._samples(done) - self.bar.n)
+        self._tell_time(now, self._samples(done))
 
     def end_epoch(self) -> None:
         """Write a line, if it is time to, of the epochs since the last one."""
         epoch, now = self.game.epoch, time.perf_counter()
         self.bar.update(self._samples(0) - self.bar.n)
+        self._tell_time(now, self._samples(0))
         is_due = epoch - self.told >= self.every or now - self.told_at >= SILENCE
         if not self.enabled or not (is_due or epoch == self.epochs):
             return
@@ -106,10 +113,16 @@ class Progress:
         losses = [f"{loss:.3f}" if abs(loss) < 1e3 else f"{loss:.0e}" for loss in means[:2]]
         line = "epoch {:>{}}/{}  D loss {}  G loss {}  D(x) {:.2f}  D(G(z)) {:.2f}"
         if self.is_narrow:
-            line = "{:>{}}/{}  D {}  G {}  {:.2f} {:.2f}"
+            line = "{:>{}}/{} D {} G {} {:.2f} {:.2f}"
         line = line.format(epoch, width, self.epochs, *losses, *means[2:])
-        if not self.is_narrow and seconds > 0:  # a clock may stand still
-            line += f"  {samples / seconds:,.0f}/s"
+        if seconds > 0:  # a clock may stand still
+            rate = samples / seconds
+            left = short((self.total - self._samples(0)) / rate)
+            end = f"  {left} left" if epoch < self.epochs else f"  {rate:,.0f}/s"
+            if self.is_narrow:
+                end = f" {left}" if epoch < self.epochs else ""
+            if len(line + end) < self.columns:
+                line += end
         self.won = self.won + 1 if means[2] > 0.995 and means[3] < 0.005 else 0
         with self.bar.external_write_mode():
             say(line)
@@ -117,6 +130,21 @@ class Progress:
                 self.has_warned = True
                 say(advice)
         self.told, self.told_at, self.done_then = epoch, now, self._samples(0)
+
+    def _tell_time(self, now: float, samples: int) -> None:
+        """Say once how long the run will take, when its first steps have been timed."""
+        if self.timed is None:  # the first steps compile, and fill caches
+            self.timed = now, samples
+        begun, first = self.timed
+        if not self.enabled or self.has_told_time or now - begun < TIMED or samples == first:
+            return
+        self.has_told_time = True
+        rate = (samples - first) / (now - begun)
+        if (left := (self.total - samples) / rate) < 2 * TIMED:
+            return
+        text = f"about {duration(left)} to epoch {self.epochs:,}"
+        with self.bar.external_write_mode():
+            say(text if self.is_narrow else f"{text}, at {rate:,.0f} samples a second")
 
     def _advice(self, means: Sequence[float]) -> str | None:
         """Return what to try if the game is lost, else None."""
@@ -131,6 +159,21 @@ class Progress:
 
     def _samples(self, done: int) -> int:
         return (self.game.epoch * self.steps + done) * self.samples_per_step
+
+
+def short(seconds: float) -> str:
+    """Return a span of time in a few letters: 45s, 12m, 1h05."""
+    if seconds < 100:
+        return f"{seconds:.0f}s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{60 * hours + minutes}m" if hours < 2 else f"{hours}h{minutes:02}"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in words: 45 seconds, 12 minutes, 3.1 hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"
 
 
 def _bar(total: int, initial: int, enabled: bool, is_narrow: bool) -> Any:
