@@ -50,10 +50,14 @@ class OneSentenceParser(argparse.ArgumentParser):
             message = message if len(message) < LONGEST else f"{message[:LONGEST]} ..."
         if wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
             known = [name for action in self._actions for name in action.option_strings]
-            if similar := difflib.get_close_matches(wrong[1], known, n=1):
+            if similar := difflib.get_close_matches(wrong[1], known, n=1, cutoff=0.7):
                 message += f": did you mean {similar[0]}?"
             else:
                 message += f": {self.prog} --help lists the options"
+        elif word := re.fullmatch(r"unrecognized arguments: ([^-]\S*)", message):
+            options = [action.option_strings for action in self._actions]
+            if all(options) and ["--data"] in options:  # no word stands alone
+                message += f": did you mean --data {word[1]}?"
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
@@ -89,6 +93,8 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
     try:
         stop_with_parent()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
         status = main()
         if sys.stdout is not None:
             sys.stdout.flush()

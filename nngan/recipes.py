@@ -83,8 +83,11 @@ class Recipe:
         seed: int = 0,
         backend: str | Backend = "numpy",
         steps: int | None = None,
+        classes: int | None = None,
     ) -> GAN:
         """Make the game for data with `features` features, to be trained for `steps` steps.
+
+        A conditional recipe is for ten classes, unless `classes` says how many the data have.
 
         One `seed` decides everything: the game takes 3 seed, G 3 seed + 1, D 3 seed + 2, so that
         no two of them share a number, in this run or between two runs.
@@ -96,9 +99,9 @@ class Recipe:
         """
         features, seed = positive_int("features", features), uint64("seed", seed)
         steps = optional(positive_int, "steps", steps)
-        classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
-        G = self.generator(self.latent_dim + classes, features)
-        D = self.discriminator(pack * (features + classes))
+        if classes is not None:
+            return self.with_game(classes=classes).build(features, seed, backend, steps)
+        G, D = self.layers(features)
         return GAN(
             Sequential(*G, seed=3 * seed + 1),
             Sequential(*D, seed=3 * seed + 2),
@@ -110,6 +113,24 @@ class Recipe:
             backend=backend,
             **self.game,
         )
+
+    def layers(self, features: int) -> tuple[Sequence[Layer], Sequence[Layer]]:
+        """Return the layers of G and D for data with `features` features."""
+        classes, pack = self.game.get("classes", 0), self.game.get("pack", 1)
+        D = self.discriminator(pack * (features + classes))
+        return self.generator(self.latent_dim + classes, features), D
+
+    def sizes(self, features: int) -> tuple[int, int]:
+        """Return the numbers of parameters of G and D, without taking the memory.
+
+        Only one layer of each network touches the data, so that its size is a straight line in
+        `features`, of which two points are enough.
+        """
+        one, two = (
+            [sum(layer.size for layer in network) for network in self.layers(n)] for n in (1, 2)
+        )
+        g, d = (a + (features - 1) * (b - a) for a, b in zip(one, two, strict=True))
+        return g, d
 
 
 def _optimizer(config: dict[str, Any], steps: int | None) -> Optimizer:

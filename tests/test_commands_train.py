@@ -53,7 +53,9 @@ def final(folder):
 
 def test_a_conditional_run_draws_each_digit_in_its_column(train, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(nn.plotting, "save_sheet", lambda file, *given: drawn.append(given))
+    monkeypatch.setattr(
+        nn.plotting, "save_sheet", lambda file, *given, titles=None: drawn.append(given)
+    )
     monkeypatch.setattr(nn.plotting, "save_gif", lambda *given: None)
     assert train(*SMALL, "--recipe", "conditional", "--epochs", 1, "--out", "run") == 0
     (images, columns, shape), latest = drawn

@@ -12,6 +12,7 @@ from nngan.plotting import (
     plot_2d,
     plot_losses,
     plot_quality,
+    plot_walks,
     save_gif,
     save_sheet,
     tile,
@@ -451,3 +452,32 @@ def test_an_image_that_is_no_square_is_told_the_argument():
         ValueError, match=r"6 features are not square: pass shape=\(height, width\)"
     ):
         tile(np.ones((2, 6)))
+
+
+def test_a_sheet_of_arrays_that_have_the_shape_of_images(tmp_path):
+    x = np.random.default_rng(0).random((6, 5, 4, 3)).astype("float32")
+    for images, shape in ((x, (5, 4, 3)), (x[..., 0], (5, 4))):
+        expected = tile(images.reshape(6, -1), shape=shape)
+        np.testing.assert_array_equal(tile(images), expected)
+
+
+def test_a_sheet_has_titles_above_its_columns(tmp_path):
+    x = np.full((8, 64), 0.5, "float32")
+    save_sheet(tmp_path / "plain.png", x, 4)
+    save_sheet(tmp_path / "titled.png", x, 4, titles=["cat", "a very long name" * 9])
+    plain, titled = (
+        np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))
+        for name in ("plain", "titled")
+    )
+    np.testing.assert_array_equal(titled[20:], plain)
+    half = plain.shape[1] // 2
+    lit = np.flatnonzero((titled[:20] > 128).any(axis=0))
+    assert abs(lit[lit < half].mean() - half / 2) < 4
+    assert lit[lit >= half].min() > half
+    assert lit.max() < plain.shape[1]
+
+
+def test_walks_have_names_beside_them():
+    walks = {"linear": np.zeros((2, 5, 64))}
+    figure = plot_walks(walks, names=["cat", "dog"])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["cat", "dog"]

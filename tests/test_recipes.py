@@ -233,3 +233,19 @@ def test_a_schedule_over_the_whole_run_is_told_its_steps():
 
 def test_a_packing_discriminator_is_wide_enough():
     assert RECIPES["default"].with_game(pack=3).build(64).D.n_in == 3 * 64
+
+
+def test_a_conditional_recipe_for_another_number_of_classes():
+    gan = RECIPES["conditional"].build(16, classes=2)
+    assert gan.classes == 2
+    assert gan.sample(4, labels=[0, 1, 0, 1]).shape == (4, 16)
+    with pytest.raises(ValueError, match=r"pass np\.unique\(labels, return_inverse=True\)\[1\]"):
+        gan.fit(np.random.default_rng(0).random((8, 16)), 1, 4, labels=["a", "b"] * 4)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("pack", [1, 2])
+def test_the_sizes_of_the_networks_are_known_before_they_are_made(name, pack):
+    recipe = RECIPES[name].with_game(pack=pack)
+    gan = recipe.build(27, steps=1)
+    assert recipe.sizes(27) == (gan.G.size, gan.D.size)

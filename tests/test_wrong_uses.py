@@ -21,6 +21,15 @@ def place(tmp_path_factory):
     for name in ("photos/a/0.png", "photos/b/1.png"):
         (d / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(RNG.integers(0, 256, (8, 8, 3)).astype(np.uint8)).save(d / name)
+    Image.new("L", (8, 8)).save(d / "one.png")
+    (d / "one_image").mkdir()
+    (d / "one.png").rename(d / "one_image" / "one.png")
+    (d / "videos").mkdir()
+    (d / "videos/a.mp4").write_bytes(b"video")
+    (d / "file.docx").write_bytes(b"PK")
+    (d / "names.csv").write_text("file,label\na.png,x\nb.png,y\n")
+    rows = [",".join(map(str, row)) for row in RNG.integers(0, 2, (40, 17))]
+    (d / "both.csv").write_text("\n".join(rows) + "\n")
     for name in ("empty", "notes", "broken"):
         (d / name).mkdir()
     (d / "notes/readme.txt").write_text("none")
@@ -83,12 +92,25 @@ WRONG = [
     (f"{TRAIN} --data two.npz --key middle", "has no array 'middle': it has left, right"),
     (f"{TRAIN} --data one.npy --batch-size 8", "the data set has one value everywhere"),
     (
-        f"{TRAIN} --data few.npy",
+        f"{TRAIN} --data few.npy --batch-size 128",
         "has 20 samples, and one step takes 128: lower --batch-size 128",
     ),
     (f"{TRAIN} --data few.npy --batch-size 1", "--batch-size must be 2 or more"),
     (f"{TRAIN} --data few.npy --images 21", "few.npy has 20 images, fewer than 21: check --images"),
     (f"{TRAIN} --data few.npy --recipe conditional", "needs a label for each image"),
+    (f"{TRAIN} --data one_image", "has 1 image, too few to learn from: add more"),
+    (f"{TRAIN} --data videos", "videos cannot be read: of each, extract its frames"),
+    (f"{TRAIN} --data videos/a.mp4", "is a video, and videos cannot be read"),
+    (f"{TRAIN} --data file.docx", "is no file of images: name a folder of images"),
+    (f"{TRAIN} --data photos --size 20000", "and the limit is 1.0 GiB: lower --size 20000"),
+    (f"{TRAIN} --data photos --size 2000", "G has 6,"),
+    (f"{TRAIN} --data broken", "or pass --skip-broken to do without them"),
+    (f"{TRAIN} --data both.csv", "say --label-column first, "),
+    (f"{TRAIN} --data both.csv --label-column kind", "has no column 'kind' among its 17 columns"),
+    (f"{TRAIN} --data photos --labels few.npy", "labels must be 2, one for each image"),
+    (f"{TRAIN} --data photos --labels none.csv", "none.csv cannot be read"),
+    (f"{TRAIN} --data names.csv", "name the folder of the images, and pass --labels "),
+    (f"{TRAIN} --data few.npy --recipe conditional", "has none: name a file of them with --labels"),
     # how they are read
     (f"{TRAIN} --data photos --size", "argument --size: expected one argument"),
     (f"{TRAIN} --data photos --size big", "argument --size: must be N or H,W, whole numbers"),
@@ -113,18 +135,22 @@ WRONG = [
     ("train --out photos --resume", "no run to go on with: photos has no checkpoint.npz"),
     ("train --resume", "--resume needs --out"),
     ("evaluate run", "was begun in Python, and its images are not known"),
-    ("evaluate photos", "checkpoint.npz: No such file or directory"),
+    ("evaluate photos", "there is no run in photos: nngan train --out DIR makes one"),
+    ("export photos page.html", "there is no run in photos: nngan train --out DIR makes one"),
     ("evaluate", "the following arguments are required: RUN"),
     ("evaluate run --samples 3", "argument --samples: must be a whole number from 40"),
-    ("latent photos", "checkpoint.npz: No such file or directory"),
-    ("latent file", "Not a directory"),
-    ("latent model.pt", "Not a directory"),
+    ("latent photos", "there is no run in photos: nngan train --out DIR makes one"),
+    ("latent file", "there is no run in file"),
+    ("latent model.pt", "there is no run in model.pt"),
+    ("latent run --class cat", "--class is for a game with classes: leave it out"),
     ("latent two.npz", "is not a whole checkpoint of nngan"),
     ("latent run --pairs 0", "argument --pairs: must be a whole number from 1 to 50"),
     ("latent run --out file", "file"),
     # the command line itself
     ("tarin", "there is no command 'tarin': choose one of demo, train"),
-    ("train mnist", "unrecognized arguments: mnist"),
+    ("train mnist", "unrecognized arguments: mnist: did you mean --data mnist?"),
+    ("train photos --epochs 1", "unrecognized arguments: photos: did you mean --data photos?"),
+    ("train --colour", "unrecognized arguments: --colour: nngan train --help lists the options"),
     ("train --epochs two", "argument --epochs: must be a positive whole number, got 'two'"),
     ("train --lr 0", "argument --lr: must be a positive number, got '0'"),
     ("--data photos", "unrecognized arguments: --data photos"),

@@ -19,10 +19,13 @@ from ..gan import GAN
 from ..losses import OBJECTIVES
 from ..recipes import RECIPES, Recipe
 from ..runs import RunFolder, RunSettings, describes, read_config, repeats_of, steps_of
+from ..stored import memory_limit, readable
 from ..training.data import data_samples, steps_per_epoch
 from .data import Data, is_known, is_path, run_data, training_data
 from .options import how_to_load, option
 
+LEAST = 2  # images of a minibatch
+COPIES = 4  # of each parameter: itself, its gradient, and the two averages of Adam
 SHEETS = 50  # that a run has at least, if --epochs says how long it is
 # The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
 GAME: dict[str, dict[str, Any]] = {
@@ -63,8 +66,14 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     backend = get_backend(options.backend or "numpy")  # may be refused: before a download
     data = training_data(options.data or "auto", options.data_dir, how).first(options.images)
     x, labels = data.x, data.labels
-    recipe = with_classes(recipe, data)
-    repeats, k = repeats_of(len(x)), recipe.game.get("k", 1)
+    if data.summary:
+        say(f"Read {data.summary}")
+    recipe = with_classes(recipe, recipe_name, data)
+    refuse_too_large(recipe, data)
+    repeats, k, usual = repeats_of(len(x)), recipe.game.get("k", 1), recipe.batch_size
+    if options.batch_size is None:
+        recipe = with_batch(recipe, data)
+        repeats = max(1, round(repeats * recipe.batch_size / usual))
     epochs = options.epochs or recipe.epochs * repeats
     steps = steps_of(epochs, len(x), recipe.batch_size, k)
     gan = recipe.build(x.shape[1], options.seed or 0, backend, max(1, steps))
@@ -74,6 +83,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     most = max(1, options.epochs // SHEETS) if options.epochs else epochs
     settings = RunSettings(
         epochs=epochs, batch_size=recipe.batch_size, data=data.name, shape=data.shape,
+        class_names=data.class_names or None,
         load=how or None, digest=data.digest() if is_path(data.name) else None,
         data_dir=absolute(options.data_dir or os.environ.get("NNGAN_DATA")), images=len(x),
         recipe=recipe_name, seed=options.seed or 0,
@@ -152,16 +162,52 @@ def refuse_changes(options: argparse.Namespace, settings: RunSettings, gan: GAN)
             )
 
 
-def with_classes(recipe: Recipe, data: Data) -> Recipe:
-    """Return a conditional recipe with as many classes as the data have; others as they are."""
+def with_classes(recipe: Recipe, name: str, data: Data) -> Recipe:
+    """Return a conditional recipe with as many classes as the data have; others as they are.
+
+    The recipe `small` is played without classes if the data have none.
+    """
     if not recipe.game.get("classes"):
         return recipe
+    if data.labels is None and name == "small":
+        return recipe.with_game(classes=0)
     if data.labels is None:
+        remedy = "name a file of them with --labels"
+        if os.path.isdir(data.name):
+            remedy = "put the images of each class into a folder of its own, or " + remedy
         raise ValueError(
-            f"a conditional recipe needs a label for each image, and {data.name} has none: put the "
-            "images of each class into a folder of its own, or choose another --recipe"
+            f"a conditional recipe needs a label for each image, and {data.name} has none: "
+            f"{remedy}, or choose another --recipe"
         )
     return recipe.with_game(classes=int(data.labels.max()) + 1)
+
+
+def with_batch(recipe: Recipe, data: Data) -> Recipe:
+    """Return the recipe with a batch size that the number of images allows."""
+    n, k, pack = len(data.x), recipe.game.get("k", 1), recipe.game.get("pack", 1)
+    most = n // k // pack * pack
+    if most < LEAST * pack:
+        raise ValueError(
+            f"{data.name} has {n} image{'s' * (n > 1)}, too few to learn from: add more, a few "
+            "hundred are enough to begin with"
+        )
+    if most >= recipe.batch_size:
+        return recipe
+    say(f"The batch size is {most} instead of {recipe.batch_size}, because there are {n} images")
+    return replace(recipe, batch_size=most)
+
+
+def refuse_too_large(recipe: Recipe, data: Data) -> None:
+    """Refuse images for which the networks would fill more than the limit of memory."""
+    g, d = recipe.sizes(data.x.shape[1])
+    copies = COPIES * (g + d) + (g if recipe.game.get("ema") else 0)
+    if (size := 4 * copies) > (limit := memory_limit()):
+        raise ValueError(
+            f"for images of {'x'.join(map(str, data.shape))} G has {g:,} and D {d:,} parameters, "
+            f"which fill {readable(size)} of memory while they learn, and the limit is "
+            f"{readable(limit)}: lower --size, to --size 32 say, or set the environment variable "
+            "NNGAN_MEMORY"
+        )
 
 
 def given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:

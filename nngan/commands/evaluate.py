@@ -28,9 +28,18 @@ from ..metrics.parzen import VALIDATION
 from ..metrics.scores import NEAREST_SAMPLES
 from ..runs import RunSettings, load_run
 from .data import is_known, mnist_and_judge, run_data
-from .options import add_backend, add_data_dir, add_latent_seed, add_moved, folder, in_options
+from .options import (
+    add_backend,
+    add_data_dir,
+    add_latent_seed,
+    add_moved,
+    checkpoint_in,
+    folder,
+    in_options,
+)
 
 SAMPLES = 10_000  # of every protocol in the table
+LITTLE, MUCH = 0.3, 0.8  # of the value of real images
 LEAST = 20  # images in each half of a run's data
 
 
@@ -83,8 +92,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
     options = command.parse_args(arguments)
     path = options.run / "metrics.json"
     try:
-        if options.run.is_dir():
-            check_writable(path)  # before the work
+        checkpoint_in(options.run)
+        check_writable(path)  # before the work
         scores = measure(options)
         with atomic_write(path) as file:
             file.write((json.dumps(report(scores, options), indent=2) + "\n").encode())
@@ -92,6 +101,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
         command.error(in_options(error, command))
     say(f"{scores.samples:,} samples after epoch {scores.gan.epoch}, ± standard error\n")
     say(table(scores))
+    if scores.judge is None:
+        say(f"\n{verdict(scores.rows, scores.real)}")
     for note in scores.notes:
         say(f"\n{note}")
     say(f"Written: {path}")
@@ -100,7 +111,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
 
 def measure(options: argparse.Namespace) -> Scores:
     """Load the run and score its samples."""
-    gan, settings = load_run(options.run / "checkpoint.npz", get_backend(options.backend))
+    backend = get_backend(options.backend)
+    gan, settings = load_run(checkpoint_in(options.run / "checkpoint.npz"), backend)
     if (settings is None or settings.data == "mnist") and gan.G.n_out == 784:
         return measure_digits(gan, settings, options)
     if settings is None or not is_known(settings.data):
@@ -149,13 +161,44 @@ def measure_pixels(gan: GAN, settings: RunSettings, options: argparse.Namespace)
     real["nearest"] = mean_of(metrics.nearest_other(both)[:NEAREST_SAMPLES])
     reading = (
         "Energy distance: 0 is best. Precision and density say how real the samples look, recall "
-        "and coverage how much of the data they show; the best is the value of real images."
+        "and coverage how much of the data they show; the best is the value of real images. "
+        "Pixels of flat grey are near to many images, so that flat samples have a high precision "
+        "and density: believe these two only next to a high recall and coverage."
     )
     note = (
         f"Compared with {half:,} training images; the column of real images is of {half:,} others."
     )
     titles = {**metrics.PIXEL_TITLES, "nearest": metrics.TITLES["nearest"]}
     return Scores(gan, titles, rows, real, half, None, [reading, note])
+
+
+def verdict(rows: Mapping[str, Estimate], real: Mapping[str, Estimate]) -> str:
+    """Return in a line what precision, density, recall and coverage say together.
+
+    Each is taken as a share of the value of real images.
+    """
+
+    def share(name: str) -> float:
+        best = real[f"pixel_{name}"].value
+        return rows[f"pixel_{name}"].value / best if best > 0 else 0.0
+
+    said = ", ".join(
+        f"{name} {rows[f'pixel_{name}'].value:.2f}"
+        for name in ("precision", "density", "recall", "coverage")
+    )
+    looks = min(share("precision"), share("density"))
+    shows = min(share("recall"), share("coverage"))
+    if shows < LITTLE <= looks:
+        text = "the samples are alike, or lie in the middle of the data, and show little of it"
+    elif shows < LITTLE:
+        text = "the samples are far from the data: look at them, and train longer"
+    elif min(looks, shows) > MUCH:
+        text = "the samples are near the data and show most of it"
+    elif looks > MUCH:
+        text = "the samples are near the data and show a part of it"
+    else:
+        text = "the samples show much of the data, and many of them are unlike it"
+    return f"Verdict: {text} ({said})."
 
 
 def report(scores: Scores, options: argparse.Namespace) -> dict[str, object]:

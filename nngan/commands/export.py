@@ -27,7 +27,7 @@ from ..gan import GAN
 from ..layers import BatchNorm, Dropout, Layer, LeakyReLU, Linear, Maxout, ReLU, Sigmoid, Tanh
 from ..network import Sequential
 from ..runs import RunSettings, load_run
-from .options import folder, in_options, output
+from .options import checkpoint_in, folder, in_options, output
 
 CHECKED = 8  # images that the page compares with those of nngan
 POINTS = 400  # of each curve at most
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan export") 
     parser.add_argument("page", type=output(".html"), metavar="PAGE.html", help="the page to write")
     options = parser.parse_args(arguments)
     try:
-        run = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
+        run = checkpoint_in(options.run)
         gan, settings = load_run(run)
         text = page(gan, settings, run)
         with atomic_write(options.page) as file:

@@ -23,9 +23,17 @@ from ..gan import GAN
 from ..latent import input_gradient, linear_walk, spherical_walk
 from ..runs import RunSettings, load_run
 from .data import is_known, run_data
-from .options import add_backend, add_latent_seed, add_moved, folder, in_options
+from .options import (
+    add_backend,
+    add_latent_seed,
+    add_moved,
+    checkpoint_in,
+    folder,
+    in_options,
+)
 
 ATLAS = 20  # images along each side
+YOUNG = 0.2  # of the epochs of a run
 JUDGED = 8  # images of each kind whose gradients are drawn
 Walk: TypeAlias = "Callable[[Array, Array, int], Array]"
 
@@ -43,6 +51,9 @@ def parser(program: str) -> OneSentenceParser:
     p.add_argument(
         "--steps", type=between(2, 50), default=11, metavar="N", help="images per walk; default: 11"
     )
+    p.add_argument(
+        "--class", dest="wanted", metavar="NAME", help="the class of all walks and of the atlas"
+    )
     add_latent_seed(p)
     add_moved(p)
     add_backend(p)
@@ -53,8 +64,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan latent") 
     """Run the command; return the exit status."""
     command = parser(program)
     options = command.parse_args(arguments)
-    path = options.run if options.run.suffix == ".npz" else options.run / "checkpoint.npz"
     try:
+        path = checkpoint_in(options.run)
         draw(path, options.out or path.parent, options)
     except (ValueError, OSError, DatasetError, BackendUnavailable) as error:
         command.error(in_options(error, command))
@@ -68,6 +79,10 @@ def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
     shape = settings.shape if settings else None
     if math.prod(shape or (math.isqrt(features),) * 2) != features:
         raise ValueError(f"the samples of {path} are {features} numbers, not square images")
+    classes = class_names(gan, settings)
+    shown = range(len(classes)) if options.wanted is None else [number(classes, options.wanted)]
+    if settings and gan.epoch < YOUNG * settings.epochs:
+        say(f"The run is young, at epoch {gan.epoch} of {settings.epochs}: it will change a lot")
     out.mkdir(parents=True, exist_ok=True)
 
     def write(name: str, plot: Callable[..., object], arguments: dict[str, Any]) -> None:
@@ -78,15 +93,34 @@ def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
     seen = None  # before anything is drawn: the images may not be where they were
     if gan.D.n_in == features:
         seen = gradients(gan, settings, seed, options.data)
-    write("walks.png", plotting.plot_walks, walks(gan, options.pairs, options.steps, seed))
+    write(
+        "walks.png",
+        plotting.plot_walks,
+        walks(gan, options.pairs, options.steps, seed, classes, shown),
+    )
     if gan.latent_dim > 1:
-        write("atlas.png", plotting.plot_atlas, atlas(gan, seed))
+        write("atlas.png", plotting.plot_atlas, atlas(gan, seed, classes, shown))
     else:
         say("No atlas.png: a map needs two latent dimensions, this game has one")
     if seen is not None:
         write("gradients.png", plotting.plot_gradients, seen)
     else:
         say("No gradients.png: D sees labels or several images at once, not the pixels of one")
+
+
+def class_names(gan: GAN, settings: RunSettings | None) -> Sequence[str]:
+    """Return the names of the classes of a game, which are numbers if the run has no names."""
+    names = (settings and settings.class_names) or ()
+    return [*names, *map(str, range(len(names), gan.classes))][: gan.classes]
+
+
+def number(classes: Sequence[str], wanted: str) -> int:
+    """Return the number of a class by its name."""
+    if not classes:
+        raise ValueError("--class is for a game with classes: leave it out")
+    if wanted not in classes:
+        raise ValueError(f"--class must be one of {', '.join(classes)}, got {wanted}")
+    return classes.index(wanted)
 
 
 def kinds(gan: GAN) -> dict[str, Walk]:
@@ -111,12 +145,18 @@ def within(gan: GAN, walk: Walk) -> Walk:
 
 
 def generate(gan: GAN, z: Array, labels: Array) -> Array:
-    """Return G(z); a conditional game also gets the labels, modulo its number of classes."""
-    asked = labels % gan.classes if gan.classes else None
-    return gan.generate(z.reshape(-1, gan.latent_dim), labels=asked)
+    """Return G(z); a conditional game also gets the labels."""
+    return gan.generate(z.reshape(-1, gan.latent_dim), labels=labels if gan.classes else None)
 
 
-def walks(gan: GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
+def walks(
+    gan: GAN,
+    pairs: int,
+    steps: int,
+    seed: int,
+    classes: Sequence[str] = (),
+    shown: Sequence[int] = (),
+) -> dict[str, Any]:
     """Return the arguments of `plot_walks`: walks between draws of the prior, a class for each."""
     xp, to_numpy = gan.backend.xp, gan.backend.to_numpy
     ends = gan.latents(2 * pairs, seed)
@@ -124,21 +164,26 @@ def walks(gan: GAN, pairs: int, steps: int, seed: int) -> dict[str, Any]:
         name: xp.stack([walk(ends[i], ends[i + 1], steps) for i in range(0, 2 * pairs, 2)])
         for name, walk in kinds(gan).items()
     }
-    labels = np.repeat(np.arange(pairs), steps)
+    of_pairs = np.resize(shown or range(max(1, gan.classes)), pairs)
+    labels = np.repeat(of_pairs, steps)
+    names = [classes[i] for i in of_pairs] if classes else None
     images = {name: generate(gan, v, labels).reshape(pairs, steps, -1) for name, v in z.items()}
     title = f"Walks between draws of the {gan.latent_dim}-D {gan.latent} prior (seed {seed})"
     title += ", each in one category" * bool(gan.categories)
     if "spherical" not in z:
-        return {"walks": images, "title": f"{title}\nlinear only: this prior has no sphere"}
+        title += "\nlinear only: this prior has no sphere"
+        return {"walks": images, "title": title, "names": names}
     norms = {name: np.linalg.norm(to_numpy(points), axis=2) for name, points in z.items()}
     prior = np.linalg.norm(to_numpy(gan.latents(10_000, seed)), axis=1)
     least = " and ".join(f"{norm.min(axis=1).mean():.2f} {name}" for name, norm in norms.items())
     title += f"\nsmallest |z| of a walk, mean of {pairs}: {least}"
     shell = tuple(np.quantile(prior, (0.05, 0.95)))
-    return {"walks": images, "norms": norms, "shell": shell, "title": title}
+    return {"walks": images, "norms": norms, "shell": shell, "title": title, "names": names}
 
 
-def atlas(gan: GAN, seed: int) -> dict[str, Any]:
+def atlas(
+    gan: GAN, seed: int, classes: Sequence[str] = (), shown: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return the arguments of `plot_atlas`: the plane of z, or walks between four draws of it.
 
     In many dimensions nearly all of a plane through the origin is outside the shell of the prior.
@@ -156,11 +201,12 @@ def atlas(gan: GAN, seed: int) -> dict[str, Any]:
         z = gan.backend.xp.stack([walk(left, right, ATLAS) for left, right in sides])
         labels = ("t of the walk across", "t of the walks up both sides")
         title = f"Four draws of the {gan.latent_dim}-D {gan.latent} prior (seed {seed}) in the "
-        title += f"corners, {name} walks between them"
+        title += f"corners,\n{name} walks between them"
         title += ", all in the category of the first" * bool(gan.categories)
-    if gan.classes:
-        title += ", class 0"
-    images = generate(gan, z, np.zeros(ATLAS**2, int)).reshape(ATLAS, ATLAS, -1)
+    one = shown[0] if shown else 0
+    if classes:
+        title += f", class {classes[one]}"
+    images = generate(gan, z, np.full(ATLAS**2, one)).reshape(ATLAS, ATLAS, -1)
     return {"images": images, "x": q, "y": q, "labels": labels, "title": title}
 
 

@@ -28,6 +28,14 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def checkpoint_in(run: Path) -> Path:
+    """Return the checkpoint in the folder of a run; a path that ends in .npz is one itself."""
+    path = run if run.suffix == ".npz" else run / "checkpoint.npz"
+    if not path.exists():
+        raise ValueError(f"there is no run in {run}: nngan train --out DIR makes one")
+    return path
+
+
 def new_folder(text: str) -> Path:
     """Convert the name of a folder that is empty or not there yet, for argparse."""
     path = folder(text)

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..backend import Array, BackendUnavailable
 from ..command_line import OneSentenceParser, one_sentence, positive, say
 from ..datasets import DatasetError
@@ -23,6 +25,7 @@ from ..gan import GAN
 from ..metrics import JudgeError
 from ..recipes import RECIPES
 from ..runs import Measure, RunFolder, RunSettings, Watch
+from ..runs.folder import COLUMNS, sheet_labels
 from ..training import TrainingDiverged
 from ..training.loop import deferred_interrupt
 from .begin import GAME, create, new_run, old_run
@@ -37,6 +40,8 @@ from .options import (
     seed,
 )
 from .recipes import list_recipes
+
+FEW = 64  # samples that tell whether they are alike
 
 
 def parser(program: str) -> OneSentenceParser:
@@ -118,6 +123,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         f"{penalties(gan)}; into {run.path}"
     )
     say("Look at latest.png and losses.png there while it trains.")
+    if columns := columns_of(gan, settings):
+        say(columns)
+    if gan.clock and gan.epoch < settings.epochs:
+        say(f"The run goes on at epoch {gan.epoch + 1:,} of {settings.epochs:,}.")
     try:
         if gan.epoch < settings.epochs:
             gan.fit(
@@ -142,6 +151,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
     except (TrainingDiverged, OSError, ValueError) as error:
         say(f"\n{in_options(error, command)}; {last_saved(run)}")
         return 1
+    if gan.epoch and is_nearly_constant(gan, x):
+        say("The samples are still nearly alike: the run is young, let it go on.")
     try:
         run.draw(gan)
     except (OSError, ValueError) as error:
@@ -166,12 +177,32 @@ def measures(run: RunFolder, gan: GAN) -> list[Measure]:
     return [Measure(run, *mnist_and_judge(gan.backend, settings.data_dir))]
 
 
+def is_nearly_constant(gan: GAN, x: Array) -> bool:
+    """Tell whether the samples differ from each other by less than a tenth of what images do."""
+    samples, images = gan.sample(FEW), x[:: max(1, len(x) // FEW)]
+    low, high = gan.data_range
+    spread = images.std(axis=0).mean() / (255 if images.dtype == np.uint8 else 1) * (high - low)
+    return bool(samples.std(axis=0).mean() < 0.1 * spread)
+
+
 # -- messages --------------------------------------------------------------------------------------
 
 
 def size_of(settings: RunSettings, x: Array) -> str:
     """Return the size of an image, such as 28x28, or of a sample that is none."""
     return "x".join(map(str, settings.shape or (x.shape[1],)))
+
+
+def columns_of(gan: GAN, settings: RunSettings) -> str:
+    """Return which columns of a sheet show which class, if the classes have names."""
+    names, labels = settings.class_names or (), sheet_labels(gan.classes)[0]
+    if not gan.classes or len(names) < gan.classes or gan.classes > COLUMNS or labels is None:
+        return ""
+    each = int((labels == 0).sum() * sheet_labels(gan.classes)[1] / len(labels))
+    places = [f"{i * each + 1} to {(i + 1) * each}" if each > 1 else f"{i + 1}"
+              for i in range(gan.classes)]  # fmt: skip
+    said = ", ".join(f"{name} {place}" for name, place in zip(names, places, strict=False))
+    return f"Columns of a sheet: {said}."
 
 
 def penalties(gan: GAN) -> str:

@@ -279,5 +279,5 @@ def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:
             return path
     raise DatasetError(
         f"{name} of {source.name} cannot be downloaded ({'; '.join(failures)}): "
-        f"check the connection, or put the file into {folder}"
+        f"check the connection, or put {', '.join(source.checksums)} into {folder}"
     )

@@ -52,7 +52,7 @@ def read_table(
     if any(PICTURE.search(second[i] if second else first[i]) for i in words):
         raise DatasetError(
             f"{path} has names of files and no pixels: name the folder of the images, and pass "
-            f'labels="{path}" besides'
+            f'labels="{path.name}" besides'
         )
     if column is None and len(words) == 1 and words[0] in (0, len(first) - 1):
         column = words[0]

@@ -31,6 +31,7 @@ def plot_walks(
     shell: tuple[float, float] | None = None,
     title: str | None = None,
     shape: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the images along walks between the same ends, and the norms of z if given.
 
@@ -48,6 +49,8 @@ def plot_walks(
         Title of the figure.
     shape : (height, width) or (height, width, 3), optional
         Shape of one image; by default it is square and grey.
+    names : sequence of str, optional
+        A text beside each pair, such as its class.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def plot_walks(
         row[0].set_yticks(centres[0], walks)
         row[0].set_xticks(centres[1], [f"{t:.2g}" for t in np.linspace(0, 1, steps)])
         row[0].tick_params(length=0, labelsize=8)
+        if names is not None:
+            row[0].set_ylabel(names[i], fontsize=9)
         if norms is not None:
             _draw_norms(row[1], {name: norm[i] for name, norm in norms.items()}, shell)
     grid[-1, 0].set_xlabel("t, from one end to the other")

@@ -26,7 +26,7 @@ def tile(
 
     Parameters
     ----------
-    images : array of shape (N, features)
+    images : array of shape (N, features), (N, H, W) or (N, H, W, 3)
         Floats, of which those outside [0, 1] are clipped, or uint8 in 0..255.
     columns : int, optional
         Images per row; by default the grid is about square.
@@ -68,6 +68,7 @@ def save_sheet(
     columns: int | None = None,
     shape: Sequence[int] | None = None,
     scale: int | None = None,
+    titles: Sequence[str] | None = None,
 ) -> None:
     """Write N images as one PNG, with grey lines between them; 0 is black and 1 white.
 
@@ -79,12 +80,16 @@ def save_sheet(
     scale : int, optional
         Every pixel becomes a square of this width. By default an image becomes about 56 pixels
         wide: the scale is 2 for 28x28 pixels, 7 for 8x8.
+    titles : sequence of str, optional
+        Texts above the sheet, each over as many columns as the others.
 
     Examples
     --------
     >>> save_sheet("samples.png", gan.sample(64))  # doctest: +SKIP
     """
     sheet = _image(enlarged(images, columns, shape, scale))
+    if titles:
+        sheet = _titled(sheet, titles)
     save(path, ("png",), sheet.save, optimize=True)
 
 
@@ -156,14 +161,36 @@ def save_gif(
     )  # fmt: skip
 
 
+def _titled(sheet: Any, titles: Sequence[str]) -> Any:
+    """Return a sheet with texts above it, over parts of equal width."""
+    from PIL import Image, ImageDraw
+
+    font, part, height = _font(13), sheet.width / len(titles), 20
+    full = Image.new(sheet.mode, (sheet.width, sheet.height + height))
+    full.paste(sheet, (0, height))
+    draw = ImageDraw.Draw(full)
+    for i, title in enumerate(titles):
+        shown = " ".join(title.split())
+        while len(shown) > 1 and draw.textlength(shown, font) > part - 4:
+            shown = shown.removesuffix("…")[:-1] + "…"
+        draw.text(((i + 0.5) * part, height / 2), shown, "white", font, anchor="mm")
+    return full
+
+
+def _font(size: int) -> Any:
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+
+
 def _captioned(size: tuple[int, int], captions: Sequence[str] | None) -> Callable[[Any, int], Any]:
     """Return the function that adds the i-th caption to an image of this size."""
-    import matplotlib
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     if captions is None:
         return lambda image, i: image
-    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 16)
+    font = _font(16)
     ruler = ImageDraw.Draw(Image.new("L", (1, 1)))
     boxes = [ruler.multiline_textbbox((0, 0), text, font) for text in captions]
     (width, height), margin = size, 6
@@ -183,8 +210,14 @@ def _captioned(size: tuple[int, int], captions: Sequence[str] | None) -> Callabl
 def _as_images(images: Array, shape: Sequence[int] | None) -> Array:
     """Return `images`, checked and clipped, of shape (N, height, width) or with colours last."""
     images = checks.array_like("images", images, kinds="fiub")
+    if images.ndim in (3, 4) and images.size:
+        shape = images.shape[1:] if shape is None else shape
+        images = images.reshape(len(images), -1)
     if images.ndim != 2 or images.size == 0:
-        raise ValueError(f"images must have shape (N, features), N >= 1, got {images.shape}")
+        raise ValueError(
+            "images must have shape (N, features), (N, H, W) or (N, H, W, 3), N >= 1, got "
+            f"{images.shape}"
+        )
     if images.dtype == np.uint8:
         images = images / np.float32(255)
     if not np.issubdtype(images.dtype, np.floating) or np.isnan(images).any():

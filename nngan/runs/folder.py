@@ -24,6 +24,7 @@ from .surroundings import changes, surroundings
 from .tables import GrowingTable
 
 SHEET = 64  # samples on a sheet
+COLUMNS = 16  # classes at most that have columns of their own
 FRAMES = 150  # of the animation at most: half a minute
 SAVE_EVERY = 10  # seconds between two checkpoints, and two drawings of the curves
 # A folder that holds one of these holds a run. `nngan evaluate` writes metrics.json.
@@ -231,8 +232,10 @@ class RunFolder:
         labels, columns = sheet_labels(gan.classes)
         n = SHEET if labels is None else len(labels)
         images = gan.sample(n, labels=labels)
+        names = self.settings.class_names or ()
+        titles = names[: gan.classes] if 0 < gan.classes <= min(COLUMNS, len(names)) else None
         with atomic_write(self.path / name) as file:
-            plotting.save_sheet(file, images, columns, self.settings.shape)
+            plotting.save_sheet(file, images, columns, self.settings.shape, titles=titles)
 
     def _draw_losses(self, gan: GAN) -> None:
         objective = gan.rules.objective
@@ -266,7 +269,7 @@ def sheet_labels(classes: int) -> tuple[Array | None, int]:
     """
     if not classes:
         return None, math.isqrt(SHEET)
-    if classes > 16:
+    if classes > COLUMNS:
         return np.arange(classes), math.ceil(math.sqrt(classes))
     row = np.repeat(np.arange(classes), max(1, 8 // classes))
     return np.tile(row, SHEET // len(row)), len(row)

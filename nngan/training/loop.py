@@ -241,20 +241,24 @@ def end_epoch(game: Game) -> None:
 def deferred_interrupt() -> Iterator[list[int]]:
     """Collect Ctrl-C in the list that is yielded, instead of raising in the middle of a step.
 
-    However often it comes, the step is finished first. Outside the main thread, where Python
-    delivers no signals, and where Ctrl-C is ignored, this does nothing.
+    However often it comes, the step is finished first. SIGTERM is collected too, if a function
+    handles it, as on the command line. Outside the main thread, where Python delivers no signals,
+    and where a signal is ignored, this does nothing.
     """
     caught: list[int] = []
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield caught
         return
 
     def handler(number: int, frame: object) -> None:
         caught.append(number)
 
-    previous = signal.signal(signal.SIGINT, handler)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: then for number, then in previous.items() if callable(then)}
+    for number in previous:
+        signal.signal(number, handler)
     try:
         yield caught
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, then in previous.items():
+            signal.signal(number, then)
