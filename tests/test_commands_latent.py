@@ -156,7 +156,7 @@ def damaged():
 @pytest.mark.parametrize(
     ("prepare", "arguments", "message"),
     [
-        (lambda: None, "nowhere", "nowhere/checkpoint.npz: No such file or directory"),
+        (lambda: None, "nowhere", "there is no run in nowhere: nngan train --out DIR makes one"),
         (damaged, "run", "run/checkpoint.npz is not a whole checkpoint of nngan"),
         (
             lambda: saved(image_game(latent_dim=2, features=2)),

@@ -448,13 +448,17 @@ def test_kill_9_at_any_moment_and_resume_ends_with_the_same_bytes(train, tmp_pat
     assert not [p for p in run.rglob("*") if p.name.endswith(".part")]
 
 
-@pytest.mark.parametrize("words", [[SCRIPT], ["-m", "nngan", "train"]])
-def test_ctrl_c_saves_and_says_how_to_resume_from_any_folder(train, tmp_path, words):
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [([SCRIPT], signal.SIGINT), (["-m", "nngan", "train"], signal.SIGTERM)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_ctrl_c_saves_and_says_how_to_resume_from_any_folder(train, tmp_path, words, number):
     options = [*SMALL, "--epochs", "20", "--out"]
     assert train(*options, "whole") == 0
     process = start(*words, *options, "run")
     wait_for(Path("run/history.csv").exists, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "nothing is lost" in out
@@ -499,7 +503,7 @@ def test_weights_that_diverge_in_the_last_step_of_an_epoch(train, tmp_path, caps
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(train, tmp_path, capsys, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(nn.plotting, "save_sheet", full)

@@ -83,7 +83,10 @@ def test_a_game_that_is_not_of_a_run_has_no_settings(tmp_path):
         ({"shape": "\n"}, r"shape must be \(height, width\) or"),
         ({"shape": [8, 8, 2]}, r"shape must be \(height, width\) or"),
         ({"load": {"grey": "yes"}}, "grey must be True or False, got 'yes'"),
-        ({"load": {"colour": 1}}, "load may have key, shape, size, grey, got"),
+        (
+            {"load": {"colour": 1}},
+            "load may have key, shape, size, grey, labels, label_column, skip_broken, got",
+        ),
         ({"real_scores": [1.0]}, "real_scores must be numbers by their names"),
         ({"measure_every": "often"}, "measure_every must be a positive whole number, got 'often'"),
     ],

@@ -187,6 +187,19 @@ def test_a_program_that_ignores_ctrl_c_is_not_stopped():
         signal.signal(signal.SIGINT, previous)
 
 
+def test_sigterm_waits_for_the_end_of_a_step_if_a_function_handles_it():
+    gan, previous = float32_game(), signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a script's background job
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(gan, epochs=9, callbacks=[lambda _: os.kill(os.getpid(), signal.SIGTERM)])
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGINT, ignored)
+    assert gan.epoch == 1
+
+
 def test_training_outside_the_main_thread_works():
     gan = float32_game()
     thread = threading.Thread(target=fit, args=(gan,))

@@ -96,6 +96,7 @@ def describe(gan: GAN, settings: RunSettings | None, run: Path) -> dict[str, Any
         "latent_dim": gan.latent_dim,
         "categories": gan.categories,
         "classes": gan.classes,
+        "class_names": list((settings and settings.class_names) or map(str, range(gan.classes))),
         "layers": list(folded(described(G))),
         "check": {
             "n": CHECKED,

@@ -171,7 +171,7 @@ def _quick(pictures: bool) -> None:
     nn.runs.folder.SAVE_EVERY = 0
     if not pictures:
         nn.plotting.plot_losses = lambda history, file, **_: file.write(repr(history).encode())
-        nn.plotting.save_sheet = lambda file, images, *_: file.write(images.tobytes())
+        nn.plotting.save_sheet = lambda file, images, *_, **__: file.write(images.tobytes())
         nn.plotting.save_gif = lambda file, sheets, *_: file.write(repr(len(sheets)).encode())
 
 

@@ -145,17 +145,17 @@ function start() {
       show();
     });
   }
-  const buttons = (home, n, word, press) => {
+  const buttons = (home, n, word, press, names = []) => {
     $(home).hidden = n === 0;
     for (let c = 0; c < n; c++) {
       const button = document.createElement("button");
-      button.textContent = c;
-      button.setAttribute("aria-label", `${word} ${c}`);
+      button.textContent = names[c] ?? c;
+      button.setAttribute("aria-label", `${word} ${names[c] ?? c}`);
       button.addEventListener("click", () => { press(c); show(); });
       $(home).append(button);
     }
   };
-  buttons("classes", page.classes, "class", (c) => (label = c));
+  buttons("classes", page.classes, "class", (c) => (label = c), page.class_names);
   buttons("categories", page.categories, "category", (c) => setCategory(z, c));
   $("new").addEventListener("click", () => { z = draw(); show(); });
   $("walk").addEventListener("click", walk);
