@@ -11,7 +11,7 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,13 @@ def text(name: str, value: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a text, got {shortened(value)}")
     return value
+
+
+def texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Return `values`, a list or tuple of texts, as a tuple."""
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} must be a list of texts, got {shortened(values)}")
+    return tuple(values)
 
 
 def positive_int(name: str, n: int) -> int:

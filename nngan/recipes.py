@@ -100,6 +100,7 @@ class Recipe:
         features, seed = positive_int("features", features), uint64("seed", seed)
         steps = optional(positive_int, "steps", steps)
         if classes is not None:
+            classes = positive_int("classes", classes)
             return self.with_game(classes=classes).build(features, seed, backend, steps)
         G, D = self.layers(features)
         return GAN(

@@ -557,11 +557,11 @@ def files_of(folder):
         ("--out=", "argument --out: must name a folder, got ''"),
         (
             "--data digits --batch-size 5000",
-            "the data set has 1797 samples, and one step takes 5000: lower --batch-size 5000",
+            "the data set has 1797 samples, and one step takes 5000: lower --batch-size 5000 to 1797",
         ),
         (
             "--data digits --batch-size 900 --k 2",
-            "takes 1800: lower --batch-size 900 or --k 2",
+            "takes 1800: lower --batch-size 900 to 898 or less or --k 2",
         ),
         (
             "--data digits --batch-size 256 --pack 3",

@@ -427,7 +427,7 @@ def on_disk(path, x):
         (scipy.sparse.eye_array(20, 6), {}, r"x is a sparse matrix: pass x\.toarray\(\)"),
         (np.ma.masked_less(data(), 0.5), {}, "x has masked values: fill them"),
         (np.full((20, 6), 300), {}, "x must be floats, or whole numbers in 0..255, got int64"),
-        (data(5), {}, "x has 5 samples, and one step takes 8: lower batch_size=8"),
+        (data(5), {}, "x has 5 samples, and one step takes 8: lower batch_size=8 to 5 or less"),
         (data() * np.nan, {}, "NaN or infinite"),
         (data(), {"epochs": 0}, "epochs must be a positive whole number, got 0"),
         (data(), {"batch_size": -1}, "batch_size must be a positive whole number, got -1"),

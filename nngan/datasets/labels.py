@@ -61,7 +61,7 @@ def labels_of_files(labels: Any, files: Sequence[str]) -> Sequence[Any]:
                     f"{path} names none of the {len(files)} images, such as {files[0]}: it must "
                     "have a column of file names and one of labels"
                 )
-    values = np.asarray(read_labels(labels))
+    values = _as_array(read_labels(labels))
     if len(values.shape) == 0 or len(values) != len(files):
         raise DatasetError(
             f"labels must be {len(files)}, one for each image in the order of the names, got shape "
@@ -128,7 +128,7 @@ def _matches(column: Sequence[str], files: Sequence[str]) -> dict[str, int]:
 
 def numbered(labels: Any, n: int, path: Path) -> tuple[Array, tuple[str, ...]]:
     """Return labels as whole numbers 0, 1, ... in the order of their names, and the names."""
-    labels = np.asarray(labels)
+    labels = _as_array(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if is_one_hot(labels):
@@ -146,6 +146,13 @@ def numbered(labels: Any, n: int, path: Path) -> tuple[Array, tuple[str, ...]]:
         raise DatasetError(f"{path} has labels that are NaN or infinite: give each image a class")
     names = tuple(f"{c:g}" if classes.dtype.kind == "f" else str(c) for c in classes)
     return numbers.reshape(n).astype(np.int64), names
+
+
+def _as_array(labels: Any) -> Array:
+    try:
+        return np.asarray(labels)
+    except ValueError as error:  # rows of different lengths
+        raise DatasetError(f"labels must be one for each image ({error})") from error
 
 
 def is_one_hot(labels: Array) -> bool:

@@ -148,7 +148,7 @@ def load(
         If the path does not exist, holds no images, or cannot be understood.
     """
     path = Path(os.path.expanduser(check_path("path", path)))
-    to, grey = _size(size), boolean("grey", grey)
+    to, grey, skip_broken = _size(size), boolean("grey", grey), boolean("skip_broken", skip_broken)
     of_files = {"key": key, "shape": shape, "label_column": label_column}
     if path.is_dir():
         if given := [name for name, value in of_files.items() if value is not None]:

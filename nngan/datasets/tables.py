@@ -88,7 +88,12 @@ def read_lines(path: Path) -> tuple[list[str], str | None]:
 
 def cells(lines: Sequence[str], delimiter: str | None) -> Sequence[str]:
     """Return the cells of the first line, if any."""
-    return next(csv.reader(lines, delimiter=delimiter), []) if delimiter else "".join(lines).split()
+    if not delimiter:
+        return "".join(lines).split()
+    try:
+        return next(csv.reader(lines, delimiter=delimiter), [])
+    except csv.Error as error:
+        raise DatasetError(f"a line of the table has no cells ({error}): write it again") from error
 
 
 def _numbers(

@@ -74,6 +74,8 @@ def plot_walks(
     if norms is not None and found != dict.fromkeys(walks, (pairs, steps)):
         raise ValueError(f"norms must have shape {(pairs, steps)} for each walk, got {found}")
 
+    if names is not None and len(checks.texts("names", names)) != pairs:
+        raise ValueError(f"names must be {pairs}, one for each pair, got {len(names)}")
     columns = 1 if norms is None else 2
     figure = Figure(
         figsize=(CELL * steps + 1.1 + 2.2 * (columns - 1), pairs * (CELL * len(walks) + 0.12) + 1),

@@ -88,8 +88,8 @@ def save_sheet(
     >>> save_sheet("samples.png", gan.sample(64))  # doctest: +SKIP
     """
     sheet = _image(enlarged(images, columns, shape, scale))
-    if titles:
-        sheet = _titled(sheet, titles)
+    if titles is not None and (names := checks.texts("titles", titles)):
+        sheet = _titled(sheet, names)
     save(path, ("png",), sheet.save, optimize=True)
 
 

@@ -21,6 +21,7 @@ from ..checks import (
     positive_int,
     shortened,
     text,
+    texts,
     uint64,
 )
 from ..gan import GAN
@@ -58,12 +59,6 @@ def _texts(name: str, value: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(t, str) for t in value.values()):
         raise ValueError(f"{name} must be texts by their names, got {shortened(value)}")
     return value
-
-
-def _names(name: str, value: Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(t, str) for t in value):
-        raise ValueError(f"{name} must be texts, got {shortened(value)}")
-    return tuple(value)
 
 
 def _judges(name: str, value: Mapping[str, str]) -> dict[str, str]:
@@ -148,7 +143,7 @@ class RunSettings:
     digest: str | None = _setting(_optional(text), None)
     images: int | None = _setting(_optional(positive_int), None)
     shape: tuple[int, ...] | None = _setting(_optional(_shape), None)
-    class_names: tuple[str, ...] | None = _setting(_optional(_names), None)
+    class_names: tuple[str, ...] | None = _setting(_optional(texts), None)
     recipe: str = _setting(text, "own")
     seed: int = _setting(uint64, 0)
     sample_every: int = _setting(positive_int, 1)

@@ -136,7 +136,9 @@ def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
     if steps == 0:
         raise ValueError(
             f"x has {samples} samples, and one step takes {batch_size * k}: lower "
-            f"batch_size={batch_size}" + (f" or k={k}" if k > 1 else "")
+            f"batch_size={batch_size}"
+            + (f" to {most} or less" if (most := samples // k // pack * pack) >= least else "")
+            + (f" or k={k}" if k > 1 else "")
         )
     return steps
 

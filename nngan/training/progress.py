@@ -20,7 +20,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at the losses, each of which waits
 LINES = 25  # of a run: short epochs share a line, which has their means
 SILENCE = 30  # seconds after which an epoch that ends has a line in any case
 NARROW = 80  # columns, below which lines and bar are shorter
-TIMED = 3  # seconds of steps, after which the time of the whole run is told
+TIMED = 5  # seconds of steps, after which the time of the whole run is told
 HOPELESS = 5  # lines in a row after which a game that D has won is said to be lost
 
 

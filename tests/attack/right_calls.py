@@ -128,7 +128,8 @@ def calls(folder: Path) -> dict[str, Callable[[], tuple[Callable[..., Any], dict
             "split": "train", "data_dir": folder, "dtype": "uint8"
         }),
         "load": lambda: (nn.datasets.load, {
-            "path": folder / "x.npy", "key": None, "shape": (2, 2), "size": 2, "grey": False
+            "path": folder / "x.npy", "key": None, "shape": (2, 2), "size": 2, "grey": False,
+            "label_column": None, "labels": None, "skip_broken": False,
         }),
         "kl_divergence": lambda: (m.kl_divergence, {"counts": np.ones(4), "reference": np.ones(4)}),
         "histogram": lambda: (m.histogram, {"labels": np.arange(4), "n_classes": 4}),
@@ -171,7 +172,7 @@ def calls(folder: Path) -> dict[str, Callable[[], tuple[Callable[..., Any], dict
         }),
         "RunFolder.resume": lambda: (nn.runs.RunFolder.resume, {"path": folder / "none"}),
         "Recipe.build": lambda: (recipe.build, {
-            "features": 4, "seed": 0, "backend": "numpy", "steps": 3
+            "features": 4, "seed": 0, "backend": "numpy", "steps": 3, "classes": None,
         }),
         "MLPGAN": lambda: (_estimator, {
             "epochs": 1, "batch_size": 4, "X": x, "hidden_layer_sizes": (4,), "latent_dim": 2,
