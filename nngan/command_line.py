@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 # Set in the environment of a process that ends with the process that holds its standard input.
@@ -82,6 +82,19 @@ def stop_with_parent() -> None:
         threading.Thread(target=wait, daemon=True).start()
 
 
+@contextlib.contextmanager
+def sigterm_is_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, also where Ctrl-C is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 def run_main(main: Callable[[], int | None]) -> NoReturn:
     """Run a program and exit with its status; after Ctrl-C with 130, without a traceback.
 
@@ -93,8 +106,6 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
     try:
         stop_with_parent()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
         status = main()
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -557,7 +557,7 @@ def files_of(folder):
         ("--out=", "argument --out: must name a folder, got ''"),
         (
             "--data digits --batch-size 5000",
-            "the data set has 1797 samples, and one step takes 5000: lower --batch-size 5000 to 1797",
+            "1797 samples, and one step takes 5000: lower --batch-size 5000 to 1797 or less",
         ),
         (
             "--data digits --batch-size 900 --k 2",

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import Array, BackendUnavailable
-from ..command_line import OneSentenceParser, one_sentence, positive, say
+from ..command_line import OneSentenceParser, one_sentence, positive, say, sigterm_is_ctrl_c
 from ..datasets import DatasetError
 from ..gan import GAN
 from ..metrics import JudgeError
@@ -127,30 +127,31 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         say(columns)
     if gan.clock and gan.epoch < settings.epochs:
         say(f"The run goes on at epoch {gan.epoch + 1:,} of {settings.epochs:,}.")
-    try:
-        if gan.epoch < settings.epochs:
-            gan.fit(
-                x, settings.epochs - gan.epoch, settings.batch_size,
-                labels=labels if gan.classes else None, callbacks=callbacks,
-            )  # fmt: skip
-        else:
-            say(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
-    except KeyboardInterrupt:
+    with sigterm_is_ctrl_c():
         try:
-            with deferred_interrupt():  # often pressed twice
-                run.save(gan)
-        except OSError as error:
-            say(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
+            if gan.epoch < settings.epochs:
+                gan.fit(
+                    x, settings.epochs - gan.epoch, settings.batch_size,
+                    labels=labels if gan.classes else None, callbacks=callbacks,
+                )  # fmt: skip
+            else:
+                say(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
+        except KeyboardInterrupt:
+            try:
+                with deferred_interrupt():  # often pressed twice
+                    run.save(gan)
+            except OSError as error:
+                say(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
+                return 1
+            step = int(gan.backend.to_numpy(gan.clock)[0])
+            say(
+                f"\nStopped in epoch {gan.epoch + 1}, after step {step:,}; nothing is lost. Go on with:"
+            )
+            say(f"  {shlex.join(resume_command(run))}")
+            status = 130
+        except (TrainingDiverged, OSError, ValueError) as error:
+            say(f"\n{in_options(error, command)}; {last_saved(run)}")
             return 1
-        step = int(gan.backend.to_numpy(gan.clock)[0])
-        say(
-            f"\nStopped in epoch {gan.epoch + 1}, after step {step:,}; nothing is lost. Go on with:"
-        )
-        say(f"  {shlex.join(resume_command(run))}")
-        status = 130
-    except (TrainingDiverged, OSError, ValueError) as error:
-        say(f"\n{in_options(error, command)}; {last_saved(run)}")
-        return 1
     if gan.epoch and is_nearly_constant(gan, x):
         say("The samples are still nearly alike: the run is young, let it go on.")
     try:

@@ -75,7 +75,10 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
             said.append(f"{' '.join(words)}: {times} x {number.name} after {wait:.4f} s")
             if status == 0:
                 seconds = 0.9 * seconds + 0.1 * (time.monotonic() - began)
-            wanted = (0, 130) if number == signal.SIGINT else (0, -number)
+            # SIGTERM ends a run as Ctrl-C does, once it trains.
+            wanted = {signal.SIGINT: (0, 130), signal.SIGTERM: (0, 130, -number)}.get(
+                number, (0, -number)
+            )
             if status not in wanted or traceback_in(child.output()):
                 wrong = f"{number.name}: a traceback or another status"
                 said.append(f"status {status}: {child.output()[-700:]}")
