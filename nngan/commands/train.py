@@ -144,9 +144,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
                 say(f"\nStopped, but {one_sentence(error)}; {last_saved(run)}")
                 return 1
             step = int(gan.backend.to_numpy(gan.clock)[0])
-            say(
-                f"\nStopped in epoch {gan.epoch + 1}, after step {step:,}; nothing is lost. Go on with:"
-            )
+            place = f"epoch {gan.epoch + 1}, after step {step:,}"
+            say(f"\nStopped in {place}; nothing is lost. Go on with:")
             say(f"  {shlex.join(resume_command(run))}")
             status = 130
         except (TrainingDiverged, OSError, ValueError) as error:
