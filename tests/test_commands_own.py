@@ -252,7 +252,8 @@ def test_samples_that_are_all_alike_are_said(train, capsys, monkeypatch):
         ((0.95, 1.0, 0.9, 0.9), "near the data and show most of it"),
         ((0.95, 1.0, 0.5, 0.9), "near the data and show a part of it"),
         ((0.1, 0.1, 0.9, 0.9), "much of the data, and many of them are unlike it"),
-        ((0.1, 0.1, 0.0, 0.0), "far from the data"),
+        ((0.1, 0.1, 0.0, 0.0), "hardly a sample is near the data"),
+        ((0.6, 0.4, 0.2, 0.0), "some of the samples are near the data, and they show little of it"),
     ],
 )
 def test_the_verdict_looks_at_all_four_scores(rows, words):

@@ -188,10 +188,11 @@ def verdict(rows: Mapping[str, Estimate], real: Mapping[str, Estimate]) -> str:
     )
     looks = min(share("precision"), share("density"))
     shows = min(share("recall"), share("coverage"))
-    if shows < LITTLE <= looks:
+    if shows < LITTLE and looks > MUCH:
         text = "the samples are alike, or lie in the middle of the data, and show little of it"
     elif shows < LITTLE:
-        text = "the samples are far from the data: look at them, and train longer"
+        some = "some of the samples are" if looks > LITTLE else "hardly a sample is"
+        text = f"{some} near the data, and they show little of it: train longer"
     elif min(looks, shows) > MUCH:
         text = "the samples are near the data and show most of it"
     elif looks > MUCH:
