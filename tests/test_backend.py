@@ -461,9 +461,7 @@ def test_get_backend(backend):
 
 @pytest.mark.parametrize("name", ["torch", "NumPy", "", None, 3])
 def test_get_backend_knows_its_names(name):
-    with pytest.raises(
-        ValueError, match=f"one of numpy, .*, cupy-tf32, got {name!r}"
-    ):
+    with pytest.raises(ValueError, match=f"one of numpy, .*, cupy-tf32, got {name!r}"):
         get_backend(name)
 
 
