@@ -148,7 +148,7 @@ def test_what_cannot_be_exported_gets_one_sentence(gan, words):
         ("gan.npz", "the following arguments are required: PAGE.html"),
         ("gan.npz page.txt", "argument PAGE.html: must end in .html, got 'page.txt'"),
         ("gan.npz none/page.html", "argument PAGE.html: there is no folder none"),
-        ("nothing page.html", "checkpoint.npz: No such file or directory"),
+        ("nothing page.html", "there is no run in nothing"),
     ],
 )
 def test_a_wrong_use_gets_one_sentence(arguments, words, tmp_path, monkeypatch, capsys):

@@ -155,10 +155,10 @@ def data_labels(rules: Rules, backend: Backend, labels: Labels | None, n: int) -
     wanted = f"labels must be {n} whole numbers in 0..{rules.classes - 1}, one for each sample"
     if labels is None:
         raise ValueError(f"{wanted}, because the game has classes={rules.classes}; got None")
-    labels = converted("labels", labels)
-    if labels.dtype.kind in "US":
+    given = converted("labels", labels)
+    if given.dtype.kind in "US":
         raise ValueError(f"{wanted}, got texts: pass np.unique(labels, return_inverse=True)[1]")
-    labels = backend.asarray(labels)
+    labels = backend.asarray(given)
     if labels.shape == (n, rules.classes):
         raise ValueError(f"{wanted}, got one-hot rows: pass labels.argmax(1)")
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
