@@ -24,7 +24,7 @@ GIVEN := $(if $(filter file,$(origin PYODIDE)),,$(PYODIDE))
 # The styles and fonts of the site's equations: what sphinxcontrib-katex does not bring along.
 KATEX := sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==
 
-.PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs attack test-wasm test-browser playground lint clean
+.PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs museum attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -92,6 +92,9 @@ docs: .venv/docs.stamp $(if $(GIVEN),$(GIVEN)/pyodide-lock.json) build/katex/kat
 	$(BIN)/python docs/playground/build.py docs/_build/html $(GIVEN)
 	$(BIN)/python -m pytest --doctest-modules nngan docs/notebooks/figures
 	$(BIN)/python -m pytest -m docs tests/test_docs.py
+
+museum: .venv/test.stamp  ## play the broken games of docs/museum, and write their pages and pictures
+	$(BIN)/python docs/museum/build.py
 
 playground: .venv/train.stamp  ## put the playground into the site with the Pyodide of PYODIDE=DIR
 	$(BIN)/python docs/playground/build.py docs/_build/html $(PYODIDE)

@@ -13,6 +13,7 @@ import nngan as nn
 from nngan import checkpoint
 from nngan.diagnosis import Finding, Measurement, Report, diagnose, thresholds
 from nngan.diagnosis.case import auc, twin_of
+from nngan.diagnosis.gradients import _check
 from nngan.diagnosis.samples import clusters
 from nngan.layers import Layer
 from nngan.mistakes import MISTAKES
@@ -135,15 +136,35 @@ def test_the_end_of_a_schedule_is_no_fault():
     assert "nothing-moves" in [f.kind for f in report.findings]
 
 
+def test_a_gradient_that_rounding_hides_is_not_called_wrong():
+    """A D that is sure of all, and a G whose gradient is 1e-13 of its loss."""
+    net = nn.Sequential(nn.Linear(3, 2), seed=1, dtype="float64")
+
+    def step():
+        net.grads.fill(1e-11)
+        return 140.0 + 1e-11 * net.params.sum()
+
+    (measured,) = _check("G", net, step)
+    assert measured.against == "too small to check"
+
+
 @pytest.mark.parametrize("lr", [1.0, 1e-9])
 def test_learning_rates_out_of_proportion_are_found(gan, lr):
     gan.d_optimizer.lr = lr
     assert kinds(gan) == ("learning-rate",)
 
 
+def test_a_learning_rate_that_froze_the_game_is_named_and_not_the_weights_that_stand_still():
+    gan = digits_game(g_lr=0.1, d_lr=0.1, r1=0.0)
+    report = nn.diagnose(fit(gan, 40), IMAGES)
+    assert set(report.kinds) == {"learning-rate"}, report
+
+
 def test_units_that_never_work_are_found(gan):
     gan.G.layers[2].b[...] = -100
-    assert "All ReLU units" in str(nn.diagnose(gan, IMAGES))
+    report = nn.diagnose(gan, IMAGES)
+    assert report.kinds == ("dead-units",)
+    assert "All ReLU units" in str(report)
     gan.G.layers[2].b[:2] = 1
     assert kinds(gan) == ("dead-units",)
 

@@ -108,6 +108,12 @@ def report_of(case: Case) -> Report:
                 items = list(look(case))
                 looked_at += [item for item in items if isinstance(item, Measurement)]
                 found += [item for item in items if isinstance(item, Finding)]
+                if look is units.units and "dead-units" in {f.kind for f in found}:
+                    # The weights before dead units cannot move.
+                    found = [
+                        replace(f, severity="note") if f.kind == "nothing-moves" else f
+                        for f in found
+                    ]
                 if look is trends.finite and found:
                     return Report(tuple(found), tuple(looked_at))  # nothing else can be measured
             if is_early and looks in (STANDING, OUTCOME):

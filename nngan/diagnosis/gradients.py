@@ -19,6 +19,8 @@ ROWS = 32  # of the minibatch of the check
 # Of the central difference, against the size of the parameters. A penalty jumps where a ReLU unit
 # begins to work: the smaller a step, the rarer it meets such a place.
 STEPS = (1e-7, 1e-8, 1e-9)
+# Of the loss, in its difference, and of 1 - D(x), in a gradient.
+ROUNDING = 100 * float(np.finfo(np.float64).eps)
 Look = Iterator[Measurement | Finding]
 
 
@@ -61,7 +63,7 @@ def true_gradients(case: Case) -> Look:
 
 def _check(name: str, network: Sequential, step: Callable[[], Array]) -> Look:
     network.grads.fill(0)
-    step()
+    loss = float(step())
     g = network.grads.copy()
     step()
     again = network.grads.copy()
@@ -75,6 +77,10 @@ def _check(name: str, network: Sequential, step: Callable[[], Array]) -> Look:
             f"look at {name}'s layers for ReLU units that are never active, and at what its step "
             "differentiates",
         )  # fmt: skip
+        return
+    reach = STEPS[0] * float(np.linalg.norm(network.params)) or STEPS[0]
+    if size < ROUNDING * max(1.0, abs(loss) / reach):
+        yield Measurement(f"gradient in {name}'s parameters", f"{size:.3g}", "too small to check")
         return
     slopes = (_slope(network, step, g / size, h) for h in STEPS)
     slope = min(slopes, key=lambda slope: abs(slope - size))

@@ -84,6 +84,15 @@ def _judge_updates(
             f"set gan.{option}.lr, if {name} is to go on learning",
         )  # fmt: skip
         return
+    height = max([*first, fastest * optimizer.lr / now])  # of the schedule
+    fastest = max([*first, fastest])
+    if fastest > FAST:
+        yield Finding(
+            "learning-rate", "fault", f"{name}'s learning rate is too large.",
+            f"one step moves a layer's weights by {fastest:.0%} of their size",
+            f"lower gan.{option}.lr={optimizer.lr:g} ten times",
+        )  # fmt: skip
+        return
     if slowest == 0:
         still = [str(i + 1) for i, ratio in enumerate(ratios) if ratio == 0]
         where = f"{name} does" if fastest == 0 else f"The weights {', '.join(still)} of {name} do"
@@ -95,15 +104,7 @@ def _judge_updates(
             "leaves its gradients out",
         )  # fmt: skip
         return
-    height = max([*first, fastest * optimizer.lr / now])  # of the schedule
-    fastest = max([*first, fastest])
-    if fastest > FAST:
-        yield Finding(
-            "learning-rate", "fault", f"{name}'s learning rate is too large.",
-            f"one step moves a layer's weights by {fastest:.0%} of their size",
-            f"lower gan.{option}.lr={optimizer.lr:g} ten times",
-        )  # fmt: skip
-    elif height < SLOW:
+    if height < SLOW:
         yield Finding(
             "learning-rate", "fault", f"{name}'s learning rate is too small.",
             f"one step moves no layer's weights by more than {fastest:.0e} of their size, so that "

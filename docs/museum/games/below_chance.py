@@ -1,0 +1,50 @@
+"""D is worse than chance.
+
+D's loss is 2.4, well above the 1.386 of a D that says 1/2 to everything, and it stays
+there. G's loss is low. The samples are blocks of black and white.
+
+The gradient of the data's loss goes backward through the cache of the fakes, one wrong
+word in one line. D then raises its output at the fakes where it should raise it at the
+data, and lowers it there as well, for the fakes. What the data look like never enters.
+D cannot even fall back to 1/2. The report finds that the gradient through the wrong
+cache explains what D does, to rounding.
+"""
+
+import numpy as np
+
+import nngan as nn
+
+x, _ = nn.datasets.digits()
+G = nn.Sequential(*(nn.Linear(16, 64, "he"), nn.ReLU(), nn.Linear(64, 64), nn.Sigmoid()), seed=1)
+D = nn.Sequential(nn.Linear(64, 64, "he"), nn.LeakyReLU(0.2), nn.Linear(64, 1), seed=2)
+g_adam = nn.Adam(1e-3, beta1=0.5).bind(G)
+d_adam = nn.Adam(1e-3, beta1=0.5).bind(D)
+rng = np.random.default_rng(0)
+
+
+def step():
+    """Play one step of the game, and return the losses of D and G."""
+    real = x[rng.integers(len(x), size=64)]
+    fake, g_cache = G.forward(rng.standard_normal((64, 16), dtype=np.float32))
+
+    real_logits, real_cache = D.forward(real)
+    fake_logits, fake_cache = D.forward(fake)
+    real_loss, d_real = nn.bce_with_logits(real_logits, 1.0)
+    fake_loss, d_fake = nn.bce_with_logits(fake_logits, 0.0)
+    D.zero_grad()
+    D.backward(d_real, fake_cache)  # cure: D.backward(d_real, real_cache)
+    D.backward(d_fake, fake_cache)
+    d_adam.step()
+
+    logits, cache = D.forward(fake)
+    g_loss, d_logits = nn.bce_with_logits(logits, 1.0)
+    d_image = D.backward(d_logits, cache, param_grads=False)
+    G.zero_grad()
+    G.backward(d_image, g_cache)
+    g_adam.step()
+    return real_loss + fake_loss, g_loss
+
+
+report = nn.diagnose((G, D), x, step=step)
+print(report)
+losses = [step() for _ in range(2000)]
