@@ -22,7 +22,7 @@ from nngan.plotting.colours import BLUE, VERMILION
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
-POINTS = 100  # of a curve of single steps: each is a mean
+POINTS = 100  # of a curve of single steps or many epochs: each is a mean
 
 PAGE = """# {number}. {title}
 
@@ -65,7 +65,7 @@ The diagnosis of this game: {cured}.
 
 </details>
 
-[All games](index.md) · next: [{next_title}]({next}.md)
+[All games](index.md)
 """
 
 INDEX = """# A museum of broken games
@@ -80,6 +80,8 @@ curves and at the samples, guess which bug it is, and unfold the game, the
   grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr));
   gap: 1rem;
 }}
+.museum.container, .museum .container {{ padding: 0; }}
+.museum p {{ margin: 0; }}
 </style>
 
 :::::{{container}} museum
@@ -128,7 +130,7 @@ def main(names: list[str]) -> None:
         return
     cells = "\n".join(
         f"::::{{container}}\n[![{title(name)}](pictures/{name}.png)]({name}.md)\n\n"
-        f"{number(name)}. [{title(name)}]({name}.md)\n::::"
+        f"**{number(name)}** [{title(name)}]({name}.md)\n::::"
         for name in EXHIBITS
     )
     text = INDEX.format(
@@ -143,12 +145,10 @@ def exhibit(name: str) -> str:
     was, now = play(name, broken(code)), play(name, cured(code))
     draw(was, PICTURES / f"{name}.png")
     draw(now, PICTURES / f"{name}_cured.png")
-    after = list(EXHIBITS)[number(name) % len(EXHIBITS)]
     text = PAGE.format(
         number=number(name), title=heading, seen=seen, name=name, code=broken(code).strip(),
         diagnosis=findings(was.variables["report"]), why=why,
         difference="\n".join(difference(code)), cured=now.variables["report"].head,
-        next_title=title(after), next=after,
     )  # fmt: skip
     write(HERE / f"{name}.md", text)
     kinds = ", ".join(f"`{kind}`" for kind in dict.fromkeys(was.variables["report"].kinds))
@@ -194,7 +194,7 @@ def draw(played: Played, path: Path) -> None:
     rows = samples(played.variables)
     if rows.shape[1] == 2:
         real = played.variables["x"][: len(rows)]
-        axes.scatter(*real.T, s=4, color="0.7", lw=0)
+        axes.scatter(*real.T, s=25, color="0.7", lw=0)
         axes.scatter(*rows.T, s=4, color=VERMILION, lw=0)
         axes.set_aspect("equal")
     else:
@@ -215,18 +215,17 @@ def curves(figure: Any, variables: dict[str, Any]) -> None:
             line(axes, name, *(history[key] for key in keys))
         bottom.set(ylim=(-0.05, 1.05), xlabel="epoch")
     else:
-        losses = np.array(variables["losses"]).T
-        means = losses.reshape(2, POINTS, -1).mean(axis=2)
         axes = figure.subplots()
-        line(axes, "loss", *means, scale=losses.shape[1] / POINTS)
+        line(axes, "loss", *np.array(variables["losses"]).T)
         axes.set_xlabel("step")
 
 
-def line(axes: Any, name: str, d: Any, g: Any, scale: float = 1.0) -> None:
-    """Draw a curve of D and one of G."""
-    at = scale * np.arange(1, len(d) + 1)
-    axes.plot(at, d, color=BLUE, lw=1.5)
-    axes.plot(at, g, color=VERMILION, lw=1.5)
+def line(axes: Any, name: str, d: Any, g: Any) -> None:
+    """Draw a curve of D and one of G, of many values as means."""
+    length = max(1, len(d) // POINTS)
+    for values, colour in ((d, BLUE), (g, VERMILION)):
+        means = np.reshape(values, (-1, length)).mean(axis=1)
+        axes.plot(length * np.arange(1, len(means) + 1), means, color=colour, lw=1.5)
     axes.set_ylabel(name)
     axes.tick_params(labelsize=8)
     axes.grid(color="0.9")

@@ -1,7 +1,7 @@
 """Both losses fall to 0.
 
 The losses of both players fall to 0 within 100 steps, as if both had won. In a game of
-two, that cannot be. The samples are grey noise with a texture.
+two, that cannot be. The samples are light noise, with the same texture in every square.
 
 G's loss compares D's answer for fakes with the label 0, where it needs 1. So G makes D
 surer that its fakes are fakes, and D agrees: both work for the same end, and G's

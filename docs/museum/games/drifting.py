@@ -4,10 +4,10 @@ Points on a ring of eight modes. G finds all eight, and bridges between some. Bu
 loss falls and G's rises, from the 20th epoch to the last. Would you train on?
 
 The penalties are on, and 1e-9 is so little that they might be off: their gradient in D
-is a millionth of that of the loss or less. Without them D gets steeper as long as it is
-trained, because a steeper D is surer; the gap between the losses only grows. With 0.02
-it settles: both losses end at chance, where they belong if data and samples cannot be
-told apart.
+is less than a millionth of that of the loss. Without them D gets steeper as long as it
+is trained, because a steeper D is surer; the gap between the losses only grows. With
+0.02 it settles: both losses end at chance, where they belong if data and samples cannot
+be told apart.
 """
 
 import nngan as nn

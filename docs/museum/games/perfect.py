@@ -1,7 +1,8 @@
 """The perfect losses.
 
 D's loss is 1.4 and G's 0.69: chance, from the first epochs to the last. D(x) and
-D(G(z)) are 0.5. No curve in this museum is smoother. The samples are scribbles.
+D(G(z)) are 0.5. Few curves in this museum are smoother. The samples are blocks of black
+and white.
 
 D keeps the inputs of its layers in one place. It sees data, then fakes, and then goes
 backward through both: the gradient of the data is taken at the fakes, which have

@@ -1,6 +1,6 @@
-"""A loss of 80.
+"""A loss of 70.
 
-A game that is stepped by hand. D's loss rises in waves, to 80 and more. G's is 0. All
+A game that is stepped by hand. D's loss rises in waves, to 70 and more. G's is 0. All
 samples are one pattern of black and white.
 
 The line `D.zero_grad()` is missing. Each step moves D along the sum of all gradients

@@ -1,8 +1,13 @@
-"""@@ND_TITLE@@.
+"""Both losses near 1.
 
-@@ND_SEEN@@
+D's loss and G's meet near 1 and stay together: D's below chance, G's above. The samples
+are digits, or nearly. Nothing breaks.
 
-@@ND_WHY@@
+The fakes are not detached: D's backward pass goes on into G, and G's optimizer takes a
+step down D's loss. That loss is lower if fakes are easier to tell from data, so this
+step makes G worse; G's own step then makes it better again. G pays for each step
+forward with one back, and D is always a little ahead. Such a game trains, and ends
+below what it could reach. The report sees G move in D's step, down D's loss.
 """
 
 import numpy as np

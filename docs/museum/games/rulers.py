@@ -1,8 +1,7 @@
 """Curves drawn with a ruler.
 
-Four straight lines. The losses are not at chance, D(x) and D(G(z)) differ, and nothing
-changes in 60 epochs. The samples are the grey noise that G draws with the weights of
-the start.
+Four straight lines. None of them is at chance, and nothing changes in 60 epochs. The
+samples are the grey noise that G draws with the weights of the start.
 
 The learning rate is 1e-8. A step moves the weights by less than a ten-millionth of
 their size, so that to change them takes ten million steps. The gradients are fine:

@@ -1,8 +1,13 @@
 """The digits are good for 64 z alone.
 
-@@NOISE_SEEN@@
+The curves are those of a healthy game, and in the samples there are digits. Some
+squares have strokes that are no digit. Nothing in this picture gives it away.
 
-@@NOISE_WHY@@
+The random numbers are seeded anew in each step, so that G is trained on the same 64 z
+for ever. It learns 64 fakes, and what it draws for any other z lies somewhere between
+them. Whoever samples from the trained G takes other z, and gets images that D has never
+judged. The same happens if the noise is drawn once, before the loop. The report plays a
+few steps and compares the noise of each with that of the step before.
 """
 
 import numpy as np

@@ -1,8 +1,14 @@
-"""@@SUM_TITLE@@.
+"""G's loss jumps, and its images are dots.
 
-@@SUM_SEEN@@
+G's loss climbs to 8, falls in a jump, and climbs again. D's loss is close to 0. The
+samples are white dots and blocks on black, each square another pattern, and without any
+grey.
 
-@@SUM_WHY@@
+G's gradient is a sum over the minibatch of 64, D's a mean. With SGD the size of a
+gradient is the size of the step: G's steps are 64 times as long as its learning rate
+says, and drive G's Sigmoid to its ends, where its slope is 0. Adam divides the size
+out, so that there the same mistake hardly shows. The report finds the factor, 64,
+because a multiple of the true gradient explains each update.
 """
 
 import numpy as np

@@ -1,8 +1,7 @@
 """Losses that swing wider and wider.
 
 Losses of a Wasserstein game may be negative: that is no mistake. But these swing, each
-time wider than before, to over 1,000. The samples are blurred digits, noisy, with lines
-through them.
+time wider than before, to over 1,000. The samples are variations of one noisy figure.
 
 D's output is a score without bounds, and D raises its loss most easily by growing:
 twice the weights is more than twice the score. The paper keeps D's slope at 1, by

@@ -1,7 +1,7 @@
 """Samples as clean as the data.
 
-The losses are noisy and not far from chance. Nothing runs away in 4,000 epochs. The
-samples are cleaner than those of any other game here. But do they not repeat?
+The losses stay near chance, and nothing runs away in 4,000 epochs. The samples are
+cleaner than those of any other game here. But do they not repeat?
 
 The data are ten images. D learns them by heart, and G finds that the safest fake is a
 copy. A look at the samples cannot tell a copy from a new image: they are best when G

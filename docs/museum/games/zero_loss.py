@@ -1,6 +1,6 @@
 """D's loss is 0 after two epochs.
 
-D's loss is 0 after two epochs, and stays there. So does G's. D(x) is 1, D(G(z)) is 0,
+D's loss is 0 after two epochs, and stays there. G's is 0 too. D(x) is 1, D(G(z)) is 0,
 and the samples are the noise of the start, for all 60 epochs.
 
 G of the minimax game descends log(1 - D(G(z))), whose slope is D(G(z)) itself. Where D
