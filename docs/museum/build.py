@@ -178,10 +178,13 @@ def write(path: Path, text: str) -> None:
 def findings(report: Any) -> str:
     """Return what a report prints, without what was looked at, in lines that fit a page."""
     lines = str(report).split("\nlooked at:")[0].split("\n")
-    return "\n".join(
-        textwrap.fill(line, 84, subsequent_indent=" " * (len(line) - len(line.lstrip()) + 4))
-        for line in lines
-    )
+    return "\n".join(map(wrapped, lines))
+
+
+def wrapped(line: str) -> str:
+    """Return a line in lines that fit a page."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.fill(line, 84, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def draw(played: Played, path: Path) -> None:
