@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,10 @@ PICTURES = HERE / "pictures"
 POINTS = 100  # of a curve of single steps or many epochs: each is a mean
 
 PAGE = """# {number}. {title}
+
+<style>
+.highlight-text pre {{ white-space: pre-wrap; }}
+</style>
 
 {seen}
 
@@ -176,15 +179,8 @@ def write(path: Path, text: str) -> None:
 
 
 def findings(report: Any) -> str:
-    """Return what a report prints, without what was looked at, in lines that fit a page."""
-    lines = str(report).split("\nlooked at:")[0].split("\n")
-    return "\n".join(map(wrapped, lines))
-
-
-def wrapped(line: str) -> str:
-    """Return a line in lines that fit a page."""
-    indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.fill(line, 84, subsequent_indent=indent, break_on_hyphens=False)
+    """Return what a report prints, without what was looked at."""
+    return str(report).split("\nlooked at:")[0]
 
 
 def draw(played: Played, path: Path) -> None:

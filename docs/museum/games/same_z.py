@@ -1,4 +1,4 @@
-"""The digits are good for 64 z alone.
+"""Digits, and strokes that are none.
 
 The curves are those of a healthy game, and in the samples there are digits. Some
 squares have strokes that are no digit. Nothing in this picture gives it away.
