@@ -1,13 +1,12 @@
 """Build the museum: play each game, broken and cured, and write its page and its pictures.
 
-python docs/museum/build.py               # all of it
-python docs/museum/build.py range d_won   # these pictures and pages alone, and no index
+Without names it builds everything, in a few minutes; with names of games, such as ``calm swings``,
+their pages and pictures alone, and no index.
 """
 
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from exhibits import EXHIBITS, Played, broken, cured, difference, parts, play
 from matplotlib.figure import Figure
 from PIL import Image
 
+from nngan.command_line import OneSentenceParser
 from nngan.plotting import tile
 from nngan.plotting.colours import BLUE, VERMILION
 
@@ -242,4 +242,10 @@ def samples(variables: dict[str, Any]) -> Any:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = OneSentenceParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    chosen = parser.parse_args().names
+    unknown = [name for name in chosen if name not in EXHIBITS]
+    if unknown:
+        parser.error(f"no game is called {unknown[0]!r}: take names of {', '.join(EXHIBITS)}")
+    main(chosen)
