@@ -20,6 +20,7 @@ from nngan.backend import (
     CupyBackend,
     Key,
     NumpyBackend,
+    Part,
     Stream,
     array_module,
     get_backend,
@@ -52,7 +53,9 @@ def on_device(backend, key):
 def with_words(backend, words):
     """A backend that draws exactly these words."""
     backend = copy.copy(backend)
-    backend.bits = lambda key, n: backend.asarray(np.asarray(words, np.uint64)[:n])
+    backend.bits = lambda key, n, first: backend.asarray(
+        np.asarray(words, np.uint64)[first : first + n]
+    )
     return backend
 
 
@@ -234,6 +237,13 @@ def test_bits_at_the_last_step_of_all(backend):
     np.testing.assert_array_equal(backend.to_numpy(backend.bits(key, 9)), numpys_words(key, 9))
 
 
+@pytest.mark.parametrize("first", [0, 1, 3, 4, 10])
+def test_words_can_begin_anywhere(backend, first):
+    key = Key(5, 6, 7)
+    bits = backend.to_numpy(backend.bits(on_device(backend, key), 9, first))
+    np.testing.assert_array_equal(bits, numpys_words(key, first + 9)[first:])
+
+
 # -- what is drawn from the words ------------------------------------------------------------------
 
 
@@ -326,6 +336,20 @@ def test_bernoulli_is_true_with_probability_p(backend, p):
     n = 2**18
     mask = backend.to_numpy(backend.bernoulli(Key(6), (n,), p))
     assert abs(mask.mean() - p) <= 2**-17 + 5 * math.sqrt(p * (1 - p) / n)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 1), (5, 3), (1, 7)])
+@pytest.mark.parametrize("draw", ["uniform", "normal", "bernoulli"])
+def test_the_draws_of_all_parts_are_one_draw(backend, draw, shape):
+    count = 4
+    last = [0.3] if draw == "bernoulli" else ["float32"]
+    whole = getattr(backend, draw)(Key(8), (count * shape[0], shape[1]), *last)
+    drawn = []
+    for index in range(count):
+        shard = copy.copy(backend)
+        shard.part = Part(index, count)
+        drawn.append(backend.to_numpy(getattr(shard, draw)(Key(8), shape, *last)))
+    np.testing.assert_allclose(np.concatenate(drawn), backend.to_numpy(whole), rtol=1e-6)
 
 
 def test_bernoulli_is_the_same_mask_on_every_backend(backend):

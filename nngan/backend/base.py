@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,24 @@ def negligible(dtype: Any) -> Any:
     return np.dtype(dtype).type(2**20 * np.finfo(dtype).tiny)
 
 
+@dataclass(frozen=True)
+class Part:
+    """The part of each minibatch that a backend computes with: all of it, or one of equal shards.
+
+    Attributes
+    ----------
+    index, count : int
+        Which of the shards, and of how many.
+    mean : callable
+        Takes an array of this shard and returns the mean of the arrays of all shards. For means
+        over a shard's rows, that is the mean over the whole minibatch.
+    """
+
+    index: int = 0
+    count: int = 1
+    mean: Callable[[Array], Array] = lambda array: array
+
+
 class BackendUnavailable(ImportError):
     """The backend cannot run here; the message says which part is missing and what to type."""
 
@@ -41,10 +60,14 @@ class Backend:
         As in ``GAN(..., backend=name)``.
     xp : module
         ``numpy`` or ``cupy``.
+    part : Part
+        The part of each minibatch that is here. Random numbers for its rows are the rows of the
+        whole draw that belong to it.
     """
 
     name: str
     xp: Any
+    part: Part = Part()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -82,8 +105,8 @@ class Backend:
 
     # -- random numbers: pure functions of a key -----------------------------------------------
 
-    def bits(self, key: Key, n: int) -> Array:
-        """Return `n` random words, uint64 of shape (n,): word i of Philox4x64-10.
+    def bits(self, key: Key, n: int, first: int = 0) -> Array:
+        """Return `n` random words from word `first` on, uint64 of shape (n,), of Philox4x64-10.
 
         Its key is (seed, s0) and its counter (block, step, s1, s2). One block is four words, and
         s0, s1, s2 are the stream's words.
@@ -96,8 +119,7 @@ class Backend:
 
     def uniform(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
         """Return uniform numbers in (0, 1], 32 random bits each."""
-        n = math.prod(shape)
-        words = self.bits(key, (n + 1) // 2).view(np.uint32)[:n]
+        words = self._integers(key, math.prod(shape), np.uint32)
         return unit_interval(words, dtype=np.dtype(dtype)).reshape(shape)
 
     def normal(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
@@ -111,10 +133,11 @@ class Backend:
         Box and Muller, "A note on the generation of random normal deviates", 1958.
         """
         n = math.prod(shape)
-        pairs = self.xp.empty(((n + 1) // 2, 2), dtype)
-        words = self.bits(key, len(pairs)).view(np.uint32).reshape(-1, 2)
+        first, skipped = divmod(self.part.index * n, 2)
+        pairs = self.xp.empty(((skipped + n + 1) // 2, 2), dtype)
+        words = self.bits(key, len(pairs), first).view(np.uint32).reshape(-1, 2)
         box_muller(words[:, 0], words[:, 1], pairs[:, 0], pairs[:, 1], dtype=pairs.dtype)
-        normals: Array = pairs.reshape(-1)[:n].reshape(shape)
+        normals: Array = pairs.reshape(-1)[skipped : skipped + n].reshape(shape)
         return normals
 
     def bernoulli(self, key: Key, shape: tuple[int, ...], p: float) -> Array:
@@ -122,10 +145,17 @@ class Backend:
 
         Integers are compared, 16 bits each, so that every backend draws the same mask.
         """
-        n = math.prod(shape)
-        words = self.bits(key, (n + 3) // 4).view(np.uint16)[:n]
+        words = self._integers(key, math.prod(shape), np.uint16)
         mask: Array = words < self.xp.uint32(round(p * 2**16))
         return mask.reshape(shape)
+
+    def _integers(self, key: Key, n: int, dtype: type[np.unsignedinteger[Any]]) -> Array:
+        """Return the `n` integers of this part in a draw of part.count n, several in each word."""
+        in_a_word = 8 // np.dtype(dtype).itemsize
+        first, skipped = divmod(self.part.index * n, in_a_word)
+        words = self.bits(key, -(-(skipped + n) // in_a_word), first)
+        integers: Array = words.view(dtype)[skipped : skipped + n]
+        return integers
 
     def permutation(self, key: Key, n: int) -> Array:
         """Return a random order of ``range(n)``, intp of shape (n,): the sorting of n words."""
@@ -231,14 +261,16 @@ class NumpyBackend(Backend):
         except FloatingPointError:  # raised after the multiplication is done
             a[np.abs(a) < negligible(a.dtype)] = 0
 
-    def bits(self, key: Key, n: int) -> Array:
+    def bits(self, key: Key, n: int, first: int = 0) -> Array:
         """Return the words of `Backend.bits` from NumPy's own `numpy.random.Philox`."""
         s0, s1, s2 = key.stream_words
         step = int(np.asarray(key.step).item())
+        block, skipped = divmod(first, 4)
         generator = np.random.Philox(
-            key=np.array([key.seed, s0], np.uint64), counter=np.array([0, step, s1, s2], np.uint64)
+            key=np.array([key.seed, s0], np.uint64),
+            counter=np.array([block, step, s1, s2], np.uint64),
         )
-        bits: Array = generator.random_raw(n)
+        bits: Array = generator.random_raw(skipped + n)[skipped:]
         return bits
 
     def update_in_place(

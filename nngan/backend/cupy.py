@@ -82,9 +82,9 @@ class CupyBackend(Backend):
     ) -> None:
         kernel_of(self.xp, formula, self)(*arrays, *numbers)
 
-    def bits(self, key: Key, n: int) -> Array:
+    def bits(self, key: Key, n: int, first: int = 0) -> Array:
         """Return the same words as `Backend.bits`, computed where `key.step` lives."""
-        xp = self.xp
+        xp, n = self.xp, first + n  # those before the first are made too, which is quick
         words: Array = xp.empty(n, dtype=np.uint64)
         if isinstance(key.step, xp.ndarray):
             step = key.step.view(np.uint64)
@@ -95,7 +95,7 @@ class CupyBackend(Backend):
         if grid:  # CUDA refuses a launch of nothing
             numbers = map(np.uint64, (key.seed, *key.stream_words))
             self._philox((grid,), (threads,), (words, np.uint64(n), step, *numbers))
-        return words
+        return words[first:]
 
     def compile(self, step: Step) -> Step:
         """Return `step` as a CUDA graph; see `nngan.backend.graph`."""

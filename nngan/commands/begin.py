@@ -26,6 +26,7 @@ from .options import how_to_load, option
 
 LEAST = 2  # images of a minibatch
 COPIES = 4  # of each parameter: itself, its gradient, and the two averages of Adam
+FIXED = "recipe", "batch_size", "seed", "images", "shards"  # settings that no run can change
 SHEETS = 50  # that a run has at least, if --epochs says how long it is
 # The options of `GAN` that the command line has; `GAN` says what is wrong with a value.
 GAME: dict[str, dict[str, Any]] = {
@@ -86,7 +87,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
         class_names=data.class_names or None,
         load=how or None, digest=data.digest() if is_path(data.name) else None,
         data_dir=absolute(options.data_dir or os.environ.get("NNGAN_DATA")), images=len(x),
-        recipe=recipe_name, seed=options.seed or 0,
+        recipe=recipe_name, seed=options.seed or 0, shards=options.shards or 1,
         sample_every=options.sample_every or min(recipe.sample_every * repeats, most),
         measure_every=options.measure_every,
     )  # fmt: skip
@@ -144,7 +145,7 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
 
 def refuse_changes(options: argparse.Namespace, settings: RunSettings, gan: GAN) -> None:
     """Refuse an option that differs from the run's and cannot change any more."""
-    there = {name: getattr(settings, name) for name in ("recipe", "batch_size", "seed", "images")}
+    there = {name: getattr(settings, name) for name in FIXED}
     there |= {name: getattr(gan, name) for name in (*GAME, "latent_dim")}
     there |= {"data": settings.data, "lr": gan.g_optimizer.lr}
     asked = {name: getattr(options, name) for name in there}

@@ -5,22 +5,28 @@ nngan train --data photos        # the folder photos, with images of your own
 nngan train --backend numba      # compiled; mkl: faster; cupy: on a GPU
 nngan train --measure-every 2    # also score the digits every second epoch
 nngan train --out runs/first --resume --epochs 40
+mpiexec -n 4 nngan train --distributed   # one game on four processes, over MPI
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
+import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..backend import Array, BackendUnavailable
 from ..command_line import OneSentenceParser, one_sentence, positive, say, sigterm_is_ctrl_c
 from ..datasets import DatasetError
+from ..distributed import ALONE, check_shards, ending_all, fit, hand_out, world
 from ..gan import GAN
 from ..metrics import JudgeError
 from ..recipes import RECIPES
@@ -78,6 +84,13 @@ def parser(program: str) -> OneSentenceParser:
         "--out", type=folder, metavar="DIR", help="folder of the run; default: a new one in runs/"
     )
     p.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    p.add_argument(
+        "--distributed", action="store_true", help="play on all processes that mpiexec started"
+    )
+    p.add_argument(
+        "--shards", type=positive(int), metavar="N",
+        help="cut each step into N parts, which decides its last bits; default: one per process",
+    )  # fmt: skip
     add_own_images(p)
     group = p.add_argument_group("overrides of the recipe")
     group.add_argument(
@@ -101,7 +114,23 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         list_recipes()
         return 0
     try:
+        comm: Any = world() if options.distributed else ALONE
+    except BackendUnavailable as error:
+        command.error(in_options(error, command))
+    if not options.resume and options.shards is None:
+        options.shards = comm.size
+    with ending_all(comm):
+        status = (lead if comm.rank == 0 else follow)(options, command, comm)
+        if status and comm.size > 1:
+            comm.Abort(status)  # the others wait for this one
+        return status
+
+
+def lead(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> int:
+    """Train as the process that reads and writes the run; return the exit status."""
+    try:
         run, gan, x, labels = old_run(options) if options.resume else new_run(options)
+        check_shards(gan, run.settings.batch_size, run.settings.shards, comm.size)
         # In this order: the run saves the scores.
         callbacks: list[Callable[[GAN], None]] = [*measures(run, gan), run]
         if options.watch:
@@ -113,9 +142,14 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
     except (
         ValueError, OSError, MemoryError, DatasetError, JudgeError, BackendUnavailable
     ) as error:  # fmt: skip
+        hand_out(comm, None)
         command.error(in_options(error, command))
 
     settings, status = run.settings, 0
+    labels = labels if gan.classes else None
+    if comm.size > 1:
+        checkpoint = run.checkpoint.read_bytes()
+        hand_out(comm, (checkpoint, gan.backend.name, x, labels, settings, last_saved(run)))
     say(
         f"{settings.recipe} on {len(x):,} images of {size_of(settings, x)} ({settings.data}), "
         f"{settings.epochs:,} epochs, {gan.backend.name}: "
@@ -127,11 +161,17 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
         say(columns)
     if gan.clock and gan.epoch < settings.epochs:
         say(f"The run goes on at epoch {gan.epoch + 1:,} of {settings.epochs:,}.")
+    if comm.size > 1:
+        say(
+            f"On {comm.size} processes, {settings.shards} shards. If one of them ends, all end; "
+            f"go on with:\n  {shlex.join(resume_command(run, comm.size))}"
+        )
     with sigterm_is_ctrl_c():
         try:
             if gan.epoch < settings.epochs:
-                gan.fit(
-                    x, settings.epochs - gan.epoch, settings.batch_size,
+                fit(
+                    gan, x, settings.epochs - gan.epoch, settings.batch_size,
+                    shards=settings.shards, comm=comm,
                     labels=labels if gan.classes else None, callbacks=callbacks,
                 )  # fmt: skip
             else:
@@ -146,7 +186,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
             step = int(gan.backend.to_numpy(gan.clock)[0])
             place = f"epoch {gan.epoch + 1}, after step {step:,}"
             say(f"\nStopped in {place}; nothing is lost. Go on with:")
-            say(f"  {shlex.join(resume_command(run))}")
+            say(f"  {shlex.join(resume_command(run, comm.size))}")
             status = 130
         except (TrainingDiverged, OSError, ValueError) as error:
             say(f"\n{in_options(error, command)}; {last_saved(run)}")
@@ -162,6 +202,29 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan train") -
     if drawn := [str(path) for path in paths if path.exists()]:
         say(f"Pictures: {', '.join(drawn)}")
     return status
+
+
+def follow(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> int:
+    """Train as a process that neither reads nor writes anything; return the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process saves, and ends all
+    handed = hand_out(comm)
+    if handed is None:
+        sys.exit(2)
+    checkpoint, backend, x, labels, settings, saved = handed
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "checkpoint.npz")
+        path.write_bytes(checkpoint)
+        gan = GAN.load(path, backend)
+    try:
+        if gan.epoch < settings.epochs:
+            fit(
+                gan, x, settings.epochs - gan.epoch, settings.batch_size, shards=settings.shards,
+                comm=comm, labels=labels, progress=False,
+            )  # fmt: skip
+    except (TrainingDiverged, ValueError) as error:
+        say(f"\n{in_options(error, command)}; {saved}")
+        return 1
+    return 0
 
 
 def measures(run: RunFolder, gan: GAN) -> list[Measure]:
@@ -218,9 +281,10 @@ def last_saved(run: RunFolder) -> str:
     return f"{run.checkpoint} has the state after the last epoch that was saved"
 
 
-def resume_command(run: RunFolder) -> list[str]:
+def resume_command(run: RunFolder, processes: int = 1) -> list[str]:
     """Return the command that goes on with a run, from any folder."""
-    return [*this_program(), "--out", os.path.abspath(run.path), "--resume"]
+    words = [*this_program(), "--out", os.path.abspath(run.path), "--resume"]
+    return ["mpiexec", "-n", str(processes), *words, "--distributed"] if processes > 1 else words
 
 
 def this_program() -> list[str]:

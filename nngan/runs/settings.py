@@ -116,6 +116,8 @@ class RunSettings:
         Name of the recipe.
     seed : int
         The seed that the recipe was built with.
+    shards : int
+        The parts that each step is cut into: see `nngan.distributed`.
     sample_every : int
         Sheets of samples are drawn at the epochs 1, 1 + sample_every, ... and at the last.
     measure_every : int or None
@@ -146,6 +148,7 @@ class RunSettings:
     class_names: tuple[str, ...] | None = _setting(_optional(texts), None)
     recipe: str = _setting(text, "own")
     seed: int = _setting(uint64, 0)
+    shards: int = _setting(positive_int, 1)
     sample_every: int = _setting(positive_int, 1)
     measure_every: int | None = _setting(_optional(positive_int), None)
     real_scores: dict[str, float] | None = _setting(_optional(_scores), None)  # noqa: RUF009

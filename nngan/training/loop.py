@@ -34,6 +34,7 @@ def fit(
     labels: Array | None = None,
     callbacks: Sequence[Callable[[AnyGame], object]] = (),
     progress: bool = True,
+    maker: Callable[..., Callable[[], None]] | None = None,
 ) -> dict[str, list[float]]:
     """Train `game` on `x` for `epochs` more epochs.
 
@@ -62,6 +63,9 @@ def fit(
         Each is called with the game after every epoch.
     progress : bool
         Whether to show a progress bar and lines of losses.
+    maker : callable, optional
+        Makes the function that is called for each step, from the arguments of `make_step`; if left
+        out, the game's backend compiles the step of `make_step`.
 
     Returns
     -------
@@ -110,8 +114,8 @@ def fit(
                 # A compiled step decides nothing: there is one with D's penalties and one without.
                 penalise = (start + done) % rules.penalty_every == 0
                 if penalise not in compiled:
-                    step = make_step(game, data, order, batch_size, labels, penalise)
-                    compiled[penalise] = game.backend.compile(step)
+                    make = compiled_step if maker is None else maker
+                    compiled[penalise] = make(game, data, order, batch_size, labels, penalise)
                 compiled[penalise]()
                 done += 1
                 bar.look(done)
@@ -154,6 +158,11 @@ def captured_state(game: Game) -> list[object]:
     return [game.log, *(value for values in attributes for value in values.values())]
 
 
+def compiled_step(game: Game, *arguments: Any) -> Callable[[], None]:
+    """Return the step that `make_step` makes, compiled by the game's backend."""
+    return game.backend.compile(make_step(game, *arguments))
+
+
 def make_step(
     game: Game,
     data: Array,
@@ -167,9 +176,13 @@ def make_step(
     It takes no arguments and reads nothing back to the host, so that a backend may compile it.
     `labels` are those of the data, on the device, in a game with classes.
     `penalise` says whether D's penalties are due in this step.
+
+    A game whose backend has a part of each minibatch takes the rows of that part.
     """
     xp, dtype, rules = game.backend.xp, game.G.dtype, game.rules
-    rows = xp.arange(batch_size, dtype=np.int64)
+    part = game.backend.part
+    here = batch_size // part.count
+    rows = xp.arange(part.index * here, (part.index + 1) * here, dtype=np.int64)
     whole, (low, high) = 255 if data.dtype == np.uint8 else 1, rules.data_range
 
     def minibatch(i: int) -> tuple[Array, Array | None]:
@@ -183,19 +196,19 @@ def make_step(
     def alternating() -> Sequence[Array]:
         for i in range(rules.k):
             x, y = minibatch(i)
-            z = game.noise(batch_size, i)
+            z = game.noise(here, i)
             d_loss, d_real, d_fake = game.discriminator_step(x, z, i, y=y, penalise=penalise)
-        g_loss = game.generator_step(game.noise(batch_size, rules.k), x, y=y)
+        g_loss = game.generator_step(game.noise(here, rules.k), x, y=y)
         return [d_loss, g_loss, d_real, d_fake]
 
     def simultaneous() -> Sequence[Array]:
         x, y = minibatch(0)
-        return game.simultaneous_step(x, game.noise(batch_size), y=y)
+        return game.simultaneous_step(x, game.noise(here), y=y)
 
     play = {"alternating": alternating, "simultaneous": simultaneous}[rules.update]
 
     def step() -> None:
-        game.log[game.clock - game.epoch_start] = xp.stack(play())
+        game.log[game.clock - game.epoch_start] = part.mean(xp.stack(play()))
         game.clock += 1
 
     return step
