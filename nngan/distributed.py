@@ -19,6 +19,7 @@ import copy
 import os
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
@@ -29,7 +30,7 @@ import numpy as np
 from . import training
 from .backend import Array, Backend, BackendUnavailable, Part
 from .backend.memory import keep_freed_memory
-from .checks import positive_int
+from .checks import one_line, positive_int
 from .game import Game
 from .game.game import AnyGame
 from .gan import GAN
@@ -58,20 +59,15 @@ def world() -> Any:
     """
     os.environ.setdefault("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1")  # nngan says why it ends
     try:
-        from mpi4py import MPI
-    except (ImportError, RuntimeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # mpi4py warns of the mpiexec of another MPI
+            from mpi4py import MPI
+    except (ImportError, RuntimeError, RuntimeWarning) as error:
         raise BackendUnavailable(
-            f"MPI cannot be used ({error}): pip install 'nngan[mpi]' brings mpi4py and an MPI"
+            f"MPI cannot be used ({one_line(error)}): pip install 'nngan[mpi]' brings mpi4py and "
+            "an MPI with its own mpiexec"
         ) from error
-    comm = MPI.COMM_WORLD
-    names = "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"
-    started = next((int(os.environ[name]) for name in names if name in os.environ), comm.size)
-    if started != comm.size:
-        raise BackendUnavailable(
-            f"mpiexec started {started} processes, but mpi4py finds {comm.size}: it uses another "
-            "MPI, so call the mpiexec of its own environment"
-        )
-    return comm
+    return MPI.COMM_WORLD
 
 
 def hand_out(comm: Any, value: Any = None) -> Any:
