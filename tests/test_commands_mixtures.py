@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+import joblib
 import numpy as np
 import psutil
 import pytest
@@ -110,15 +110,13 @@ def test_numbers_that_cannot_be_written_stop_no_seed(script, monkeypatch, tmp_pa
     found = count_modes(RING.sample(100, 0)[0], RING)
     result = partial(mixtures.Run, steps=20, minutes=0.1, samples=np.zeros((3, 2)), modes=found)
     monkeypatch.setattr(mixtures, "train", lambda seed, **_: result(seed))
-    monkeypatch.setattr(mixtures, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
-    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
-        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # the script sets it for good
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("nngan.files.os.fsync", full)
-    assert script("ring", "--seeds", 2, "--json", "ring.json", "--plot", "ring.png") == 1
+    with joblib.parallel_config(backend="threading"):
+        assert script("ring", "--seeds", 2, "--json", "ring.json", "--plot", "ring.png") == 1
     out = capsys.readouterr().out
     assert out.count("not written: ring.json: No space left on device") == 2
     assert "mean of 2 seeds" in out
@@ -133,9 +131,6 @@ def test_a_seed_that_diverges_is_named_and_the_others_go_on(script, monkeypatch,
         return mixtures.Run(seed, 20, 0.1, np.zeros((3, 2)), found)
 
     monkeypatch.setattr(mixtures, "train", train)
-    monkeypatch.setattr(mixtures, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
-    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
-        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # the script sets it for good
     assert script("ring", "--seeds", 4, "--processes", 1, "--json", "ring.json") == 1
     out = capsys.readouterr().out
     assert "\nseed 1: the loss is no longer finite at step 7: lower it\n" in out

@@ -1,11 +1,12 @@
 """``nngan table``: the commands it runs, the folders it leaves alone, the means it prints."""
 
+import _thread
 import json
-import subprocess
 import sys
-import time
+import threading
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,14 +42,14 @@ def script(monkeypatch, tmp_path):
             folder = Path(arguments[0])
             epoch = json.loads((folder / "config.json").read_text())["epochs"]
             write(folder, epoch, value=float(folder.name.rsplit("-", 1)[1]))
-        return subprocess.CompletedProcess(command, int(folder.name == "r1-1"))
+        return SimpleNamespace(wait=lambda: int(folder.name == "r1-1"))
 
     def write(folder, epoch, value):
         metrics = {key: {"value": value, "real": 0.5} for key in table.COLUMNS}
         report = {"epoch": epoch, "samples": 10_000, "seed": 0, "metrics": metrics}
         (folder / "metrics.json").write_text(json.dumps(report))
 
-    monkeypatch.setattr(table.subprocess, "run", play)
+    monkeypatch.setattr(table.subprocess, "Popen", play)
 
     def run(*arguments):
         calls.clear()
@@ -169,10 +170,10 @@ def test_the_table_has_the_seeds_that_were_asked_for(script, capsys):
 
 
 def test_ctrl_c_says_that_the_same_call_goes_on(script, monkeypatch, capsys):
-    def interrupted(jobs):
+    def interrupted(job, options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(table, "wait", interrupted)
+    monkeypatch.setattr(table, "play", interrupted)
     assert script("r1", "--seeds", 3) == 130
     out, error = capsys.readouterr()
     assert error == "Stopped; what is done is kept, and the same call goes on with it\n"
@@ -182,17 +183,22 @@ def test_ctrl_c_says_that_the_same_call_goes_on(script, monkeypatch, capsys):
 def test_ctrl_c_lets_the_run_under_way_finish_and_begins_no_other(script, monkeypatch):
     begun = []
 
-    def play(*_):
-        begun.append(1)
-        time.sleep(0.3)
+    class Run:
+        def __init__(self, *_, **__):
+            begun.append(self)
+            self.has_ended = threading.Event()
+            if len(begun) == 2:
+                _thread.interrupt_main()
+                threading.Timer(0.3, lambda: [run.has_ended.set() for run in begun]).start()
 
-    def interrupted(jobs):
-        raise KeyboardInterrupt
+        def wait(self):
+            self.has_ended.wait()
+            return 130  # as after Ctrl-C
 
-    monkeypatch.setattr(table, "play", play)
-    monkeypatch.setattr(table, "wait", interrupted)
-    assert script("r1", "--seeds", 3, "--processes", 1) == 130
-    assert len(begun) == 1
+    monkeypatch.setattr(table.subprocess, "Popen", Run)
+    assert script("r1", "--seeds", 5, "--processes", 2) == 130
+    assert len(begun) == 2
+    assert all(run.has_ended.is_set() for run in begun)
 
 
 def test_a_run_that_failed_is_named_with_its_log_and_the_others_go_on(script, tmp_path, capsys):

@@ -6,6 +6,7 @@ nngan mixtures ring --plain           # a game that may collapse
 
 Every run learns from the same 100,000 points and is judged by 2,500 samples.
 When it is done, it prints its line and adds its numbers to the file of --json.
+With --keep, the same call goes on where another was stopped.
 """
 
 from __future__ import annotations
@@ -14,17 +15,15 @@ import argparse
 import functools
 import json
 import math
-import multiprocessing
-import os
-import signal
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from joblib import Memory
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ..backend import Array, BackendUnavailable, get_backend
@@ -37,7 +36,8 @@ from ..metrics.modes import RADIUS, RUNS, SAMPLES
 from ..plotting import plot_mixtures
 from ..recipes import MIXTURES, Recipe
 from ..training import TrainingDiverged
-from .options import PICTURES, add_backend, in_options, output
+from .jobs import side_by_side
+from .options import PICTURES, add_backend, folder, in_options, output
 
 POINTS = 100_000
 DATA: dict[str, Mixture] = {"ring": RING, "grid": GRID}
@@ -80,6 +80,7 @@ class Run:
 
 def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) -> Run:
     """Train one game, in a process of its own, and count its modes."""
+    tqdm.set_lock(threading.RLock())  # its default, a semaphore of the system, would be left behind
     recipe, mixture = PLAIN if plain else MIXTURES[name], DATA[name]
     epoch = POINTS // recipe.batch_size
     steps = recipe.epochs * epoch if steps is None else steps
@@ -88,7 +89,8 @@ def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) ->
     x = mixture.sample(POINTS, seed=0)[0][: steps * recipe.batch_size]
     gan = recipe.build(2, seed, backend, steps=epochs * (len(x) // recipe.batch_size))
     started = time.perf_counter()
-    gan.fit(x, epochs, recipe.batch_size, progress=False)
+    with threadpool_limits(1):  # the matrices are small
+        gan.fit(x, epochs, recipe.batch_size, progress=False)
     minutes = (time.perf_counter() - started) / 60
     samples = gan.sample(SAMPLES, seed=seed)
     done = int(gan.backend.to_numpy(gan.clock)[0])
@@ -151,6 +153,10 @@ def parser(program: str) -> OneSentenceParser:
         help="runs side by side; default: one per core; cupy: 1",
     )
     p.add_argument(
+        "--keep", type=folder, metavar="DIR",
+        help="keep each run in this folder, where the same call finds those that are done",
+    )  # fmt: skip
+    p.add_argument(
         "--plot", type=output(*PICTURES), metavar="FILE", help="draw all runs into this file"
     )
     p.add_argument(
@@ -165,37 +171,13 @@ def parse(arguments: Sequence[str] | None, program: str) -> argparse.Namespace:
     options = command.parse_args(arguments)
     try:
         get_backend(options.backend)
-    except BackendUnavailable as error:
+        if options.keep is not None:
+            options.keep.mkdir(parents=True, exist_ok=True)
+    except (BackendUnavailable, OSError) as error:
         command.error(in_options(error, command))
-    if options.processes is None:
-        options.processes = 1 if options.backend.startswith("cupy") else os.cpu_count() or 1
+    if options.processes is None and options.backend.startswith("cupy"):
+        options.processes = 1
     return options
-
-
-def begin() -> None:
-    """Prepare a process that may be ended at any moment."""
-    tqdm.set_lock(threading.RLock())  # its default, a semaphore of the system, would be left behind
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def follow() -> None:
-            parent.join()  # however it ends
-            os._exit(1)
-
-        threading.Thread(target=follow, daemon=True).start()
-
-
-def submit(pool: ProcessPoolExecutor, options: argparse.Namespace) -> dict[Future[Run], int]:
-    """Hand out the seeds to processes that ignore Ctrl-C, which the parent handles."""
-    job = functools.partial(
-        train, name=options.mixture, plain=options.plain, steps=options.steps,
-        backend=options.backend,
-    )  # fmt: skip
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return {pool.submit(job, seed): seed for seed in range(options.seeds)}
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def keep(runs: list[Run], path: Path | None) -> int:
@@ -234,36 +216,33 @@ def draw(runs: Sequence[Run], options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures") -> int:
     """Run the command; return the exit status."""
     options, status = parse(arguments, program), 0
-    # The matrices are small: one thread per process. Processes read this when they start.
-    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
-        os.environ[f"{library}_NUM_THREADS"] = "1"
     runs: list[Run] = []
     K = len(DATA[options.mixture].centers)
     say(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
-    workers = min(options.processes, options.seeds)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin) as pool:
-        try:
-            jobs = submit(pool, options)
-            for job in as_completed(jobs):
-                try:
-                    run = job.result()
-                except (TrainingDiverged, ValueError, MemoryError, BrokenProcessPool) as error:
-                    say(f"seed {jobs[job]}: {one_sentence(error)}")
-                    status = 1
-                    continue
-                runs.append(run)
-                status = keep(runs, options.json) or status
-                covered, quality, kl, _ = run.modes
-                label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
-                say(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes))
-        except KeyboardInterrupt:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-            status = 130
-            is_kept = not keep(runs, options.json)  # Ctrl-C may have interrupted the call above
-            where = f", which {options.json} has" if runs and options.json and is_kept else ""
-            say(f"\nStopped after {len(runs)} of {options.seeds} seeds{where}")
+    job = functools.partial(
+        Memory(options.keep, verbose=0).cache(train), name=options.mixture, plain=options.plain,
+        steps=options.steps, backend=options.backend,
+    )  # fmt: skip
+    errors = TrainingDiverged, ValueError, MemoryError
+    try:
+        for seed, run in side_by_side(job, range(options.seeds), options.processes, errors):
+            if isinstance(run, Exception):
+                say(f"seed {seed}: {one_sentence(run)}")
+                status = 1
+                continue
+            runs.append(run)
+            status = keep(runs, options.json) or status
+            covered, quality, kl, _ = run.modes
+            label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
+            say(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes))
+    except BrokenProcessPool as error:  # the system has ended one, for want of memory perhaps
+        say(f"Not all seeds are done: {one_sentence(error)}")
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+        is_kept = not keep(runs, options.json)  # Ctrl-C may have interrupted the call above
+        where = f", which {options.json} has" if runs and options.json and is_kept else ""
+        say(f"\nStopped after {len(runs)} of {options.seeds} seeds{where}")
     say(table(runs, options.mixture))
     if runs and options.plot is not None:
         try:

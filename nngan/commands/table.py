@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ..command_line import PARENT, OneSentenceParser, one_sentence, positive, sa
 from ..recipes import RECIPES
 from ..runs import describes, read_config, repeats_of
 from ..stored import DamagedFile, entry, read_json
+from .jobs import side_by_side
 from .options import add_backend, add_data_dir, folder
 
 SAMPLES, LATENT_SEED = 10_000, 0  # the defaults of `nngan evaluate`
@@ -42,6 +43,7 @@ COLUMNS = {
     "density": ("density", 3),
     "coverage": ("coverage", 3),
 }
+UNDER_WAY: list[subprocess.Popen[bytes]] = []  # the commands of the runs in this process
 Wanted = Mapping[str, Any]  # options of `nngan train` by their names
 Runs = Mapping[Path, Wanted]
 
@@ -98,8 +100,9 @@ def complete(run: Path, settings: Wanted) -> bool:
     return found == (settings["epochs"], SAMPLES, LATENT_SEED)
 
 
-def play(run: Path, settings: Wanted, options: argparse.Namespace) -> None:
+def play(job: tuple[Path, Wanted], options: argparse.Namespace) -> None:
     """Train and measure one run, or the rest of it; write two logs next to its folder."""
+    run, settings = job
     train = ["--out", run, "--backend", options.backend]
     for name, value in settings.items():
         train += [f"--{name}", value]
@@ -108,17 +111,21 @@ def play(run: Path, settings: Wanted, options: argparse.Namespace) -> None:
     measure = [run, "--backend", options.backend]
     if options.data_dir:
         train, measure = ([*given, "--data-dir", options.data_dir] for given in (train, measure))
-    threads = max(1, (os.cpu_count() or 1) // options.processes)
+    cores = os.cpu_count() or 1
+    threads = max(1, cores // (options.processes or cores))
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), PARENT: "yes"}
     for command, arguments in (("train", train), ("evaluate", measure)):
         log = run.with_suffix(f".{command}.log")
         started = time.monotonic()
         with open(log, "a") as out, open_while_we_live() as ours:
             words = [sys.executable, "-m", "nngan", command, *arguments]
-            status = subprocess.run(
+            process = subprocess.Popen(
                 [str(word) for word in words], stdin=ours, stdout=out, stderr=subprocess.STDOUT,
                 env=environment,
-            ).returncode  # fmt: skip
+            )  # fmt: skip
+            UNDER_WAY.append(process)
+            status = process.wait()
+            UNDER_WAY.remove(process)
         if status:
             raise RuntimeError(f"nngan {command} ended with status {status}: see {log}")
         minutes = (time.monotonic() - started) / 60
@@ -194,7 +201,7 @@ def parser(program: str) -> OneSentenceParser:
     add_backend(p)
     add_data_dir(p)
     p.add_argument(
-        "--processes", type=count, default=os.cpu_count() or 1, metavar="N",
+        "--processes", type=count, metavar="N",
         help="runs side by side; default: one per core",
     )  # fmt: skip
     return p
@@ -217,21 +224,18 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan table") -
     for run, said in conflicts.items():
         print(said, file=sys.stderr, flush=True)
         del runs[run]
-    with ThreadPoolExecutor(options.processes) as pool:
-        jobs = [
-            pool.submit(play, run, settings, options)
-            for run, settings in runs.items()
-            if not complete(run, settings)
-        ]
-        try:
-            wait(jobs)
-        except KeyboardInterrupt:  # the runs under way get it too, and save themselves
-            pool.shutdown(cancel_futures=True)
-            print(
-                "Stopped; what is done is kept, and the same call goes on with it", file=sys.stderr
-            )
-            return 130
-    failures = [failure for job in jobs if (failure := job.exception())]
+    jobs = [(run, settings) for run, settings in runs.items() if not complete(run, settings)]
+    job, errors = functools.partial(play, options=options), (RuntimeError, OSError)
+    failures: list[Exception] = []
+    try:
+        for _, failure in side_by_side(job, jobs, options.processes, errors, prefer="threads"):
+            if failure is not None:
+                failures.append(failure)
+    except KeyboardInterrupt:  # the runs under way get it too, and save themselves
+        for process in UNDER_WAY:
+            process.wait()
+        print("Stopped; what is done is kept, and the same call goes on with it", file=sys.stderr)
+        return 130
     say(table({run: s for run, s in runs.items() if complete(run, s)}))
     for failure in failures:
         print(failure, file=sys.stderr)

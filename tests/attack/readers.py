@@ -382,8 +382,8 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
         seed = random.Random(seed).getrandbits(48)
 
 
-def _would_train(run: Path, *_: object) -> None:
-    raise RuntimeError(f"{run} would be trained")
+def _would_train(job: tuple[Path, object], **_: object) -> None:
+    raise RuntimeError(f"{job[0]} would be trained")
 
 
 if __name__ == "__main__":
