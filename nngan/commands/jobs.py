@@ -45,7 +45,7 @@ def side_by_side(
         "threads" or "processes", where the caller has chosen no backend.
     """
     if processes is None:
-        processes = max(effective_n_jobs(), os.cpu_count() or 1)
+        processes = max(effective_n_jobs(None), os.cpu_count() or 1)
     run = Parallel(
         processes, prefer=prefer, return_as="generator_unordered", pre_dispatch="n_jobs",
     )  # fmt: skip
