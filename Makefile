@@ -24,7 +24,7 @@ GIVEN := $(if $(filter file,$(origin PYODIDE)),,$(PYODIDE))
 # The styles and fonts of the site's equations: what sphinxcontrib-katex does not bring along.
 KATEX := sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==
 
-.PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-torch test-notebooks notebooks student dist docs museum attack test-wasm test-browser playground lint clean
+.PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-mpi test-torch test-notebooks notebooks student dist docs museum attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
@@ -57,6 +57,9 @@ test-numba: .venv/numba.stamp  ## the tests of the backend that Numba compiles
 test-mkl: .venv/mkl.stamp  ## the tests of the backend that multiplies with MKL (Linux on x86-64)
 	$(BIN)/python -c "import nngan; nngan.MklBackend()"
 	$(BIN)/python -m pytest -k mkl
+
+test-mpi: build/mpi/stamp  ## one game on 1, 2 and 4 processes of MPI; sweeps on a cluster of Dask
+	build/mpi/bin/python -m pytest tests/test_distributed.py tests/test_commands_jobs.py
 
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
@@ -146,6 +149,12 @@ build/fake_gpu/stamp: pyproject.toml $(wildcard tests/fake_gpu/* tests/fake_gpu/
 	$(PYTHON) -m venv build/cupy
 	build/cupy/bin/python -m pip install --quiet --editable '.[fake-gpu]'
 	PYTHON=build/cupy/bin/python tests/fake_gpu/build.sh build/fake_gpu
+	touch $@
+
+# In an environment of its own, because MPI and Dask are in it.
+build/mpi/stamp: pyproject.toml
+	$(PYTHON) -m venv build/mpi
+	build/mpi/bin/python -m pip install --quiet --editable '.[test,mpi]' distributed
 	touch $@
 
 build/pyodide/pyodide-lock.json: | .venv/bin/python

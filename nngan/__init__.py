@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         checkpoint,
         datasets,
         diagnosis,
+        distributed,
         estimator,
         game,
         gradcheck,
@@ -70,8 +71,8 @@ LAZY = {
     **{
         name: name
         for name in (
-            "command_line", "commands", "datasets", "diagnosis", "estimator", "gradcheck", "latent",
-            "metrics", "mistakes", "plotting", "recipes", "runs",
+            "command_line", "commands", "datasets", "diagnosis", "distributed", "estimator",
+            "gradcheck", "latent", "metrics", "mistakes", "plotting", "recipes", "runs",
         )
     },
 }  # fmt: skip

@@ -1,0 +1,84 @@
+"""Time a step of one game on one process, cut into shards, and on many processes of MPI.
+
+python examples/benchmark/ranks.py --width 256 --shards 1 4
+mpiexec -n 2 python examples/benchmark/ranks.py --width 256 --shards 2
+
+The plain step and the sharded ones take turns, in blocks, on one process; on several there are only
+sharded ones. Printed are medians over the blocks, in milliseconds per step: the time by the clock, and the
+processor's time of the first process, in which a process that waits for others is busy too.
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+
+import nngan as nn
+from nngan import distributed
+from nngan.training.loop import compiled_step
+
+
+def game(width):
+    """Return a game with two hidden layers of one width in each player."""
+    G = nn.Sequential(
+        nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
+        nn.Linear(width, 784), nn.Sigmoid(), seed=1,
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Linear(784, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
+        nn.Linear(width, 1), seed=2,
+    )  # fmt: skip
+    return nn.GAN(G, D)
+
+
+def main():
+    """Time the steps that the options ask for."""
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--width", type=int, default=256)
+    p.add_argument("--batch-size", type=int, default=128)
+    p.add_argument("--shards", type=int, nargs="+", default=[1, 4])
+    p.add_argument("--blocks", type=int, default=20)
+    p.add_argument("--steps", type=int, default=10, help="in a block")
+    options = p.parse_args()
+    try:
+        comm = distributed.world()
+    except nn.BackendUnavailable:
+        comm = distributed.ALONE
+
+    data = np.random.default_rng(0).random((2000, 784), dtype=np.float32)
+    order = np.arange(len(data))
+    steps = {}
+    for shards in [0, *options.shards] if comm.size == 1 else options.shards:
+        gan = game(options.width)
+        gan.log = np.zeros((1, 4), np.float32)
+        arguments = gan, data, order, options.batch_size
+        if shards > 1:
+            meeting = distributed.Meeting(comm, shards)
+            step = distributed.sharded_step(meeting, *arguments)
+        else:
+            step = compiled_step(*arguments)
+        steps[shards] = gan, step
+    times = {shards: [] for shards in steps}
+    for block in range(options.blocks + 1):
+        for shards, (gan, step) in steps.items():
+            started, busy = time.perf_counter(), time.process_time()
+            for _ in range(options.steps):
+                gan.epoch_start[...] = gan.clock
+                step()
+            if block:  # the first warms up
+                times[shards].append((time.perf_counter() - started, time.process_time() - busy))
+    if comm.rank == 0:
+        for shards, found in times.items():
+            name = f"{shards} shards" if shards else "plain step"
+            clock, busy = (
+                statistics.median(t) / options.steps * 1e3 for t in zip(*found, strict=True)
+            )
+            print(
+                f"width {options.width}, {comm.size} processes, {name}: "
+                f"{clock:.2f} ms by the clock, {busy:.2f} ms of processor"
+            )
+
+
+if __name__ == "__main__":
+    main()
