@@ -4,11 +4,10 @@ python examples/benchmark/ranks.py --width 256 --shards 1 4
 mpiexec -n 2 python examples/benchmark/ranks.py --width 256 --shards 2
 
 The plain step and the sharded ones take turns, in blocks, on one process; on several there are only
-sharded ones. Printed are medians over the blocks, in milliseconds per step: the time by the clock, and the
-processor's time of the first process, in which a process that waits for others is busy too.
+sharded ones. Printed are medians over the blocks, in milliseconds per step: the time by the clock,
+and the processor's time of the first process, which is busy too while it waits for others.
 """
 
-import argparse
 import statistics
 import time
 
@@ -16,6 +15,7 @@ import numpy as np
 
 import nngan as nn
 from nngan import distributed
+from nngan.command_line import OneSentenceParser
 from nngan.training.loop import compiled_step
 
 
@@ -34,7 +34,7 @@ def game(width):
 
 def main():
     """Time the steps that the options ask for."""
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p = OneSentenceParser(description=__doc__)
     p.add_argument("--width", type=int, default=256)
     p.add_argument("--batch-size", type=int, default=128)
     p.add_argument("--shards", type=int, nargs="+", default=[1, 4])
@@ -71,9 +71,8 @@ def main():
     if comm.rank == 0:
         for shards, found in times.items():
             name = f"{shards} shards" if shards else "plain step"
-            clock, busy = (
-                statistics.median(t) / options.steps * 1e3 for t in zip(*found, strict=True)
-            )
+            medians = map(statistics.median, zip(*found, strict=True))
+            clock, busy = (seconds / options.steps * 1e3 for seconds in medians)
             print(
                 f"width {options.width}, {comm.size} processes, {name}: "
                 f"{clock:.2f} ms by the clock, {busy:.2f} ms of processor"
