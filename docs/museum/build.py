@@ -82,6 +82,7 @@ curves and at the samples, guess which bug it is, and unfold the game, the
   display: grid;
   grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr));
   gap: 1rem;
+  margin-bottom: 1.5rem;
 }}
 .museum.container, .museum .container {{ padding: 0; }}
 .museum p {{ margin: 0; }}
