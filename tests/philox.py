@@ -1,7 +1,4 @@
-"""Philox4x64-10 in array operations: what the CUDA kernel is compared with.
-
-And what runs in its stead on the stand-in for CuPy.
-"""
+"""Philox4x64-10 in array operations: NumPy's generator is compared with it."""
 
 import numpy as np
 

@@ -14,8 +14,6 @@ import numpy as np
 
 from . import campaign  # noqa: F401  # sets the number of threads before the libraries are loaded
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the stand-ins of the tests
-
 import nngan as nn
 import nngan.backend.mkl
 import nngan.commands.train
