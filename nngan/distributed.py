@@ -64,8 +64,8 @@ def world() -> Any:
             from mpi4py import MPI
     except (ImportError, RuntimeError, RuntimeWarning) as error:
         raise BackendUnavailable(
-            f"MPI cannot be used ({one_line(error)}): pip install mpi4py mpich brings mpi4py and an "
-            "MPI with its own mpiexec"
+            f"MPI cannot be used ({one_line(error)}): pip install mpi4py mpich brings mpi4py and "
+            "an MPI with its own mpiexec"
         ) from error
     return MPI.COMM_WORLD
 

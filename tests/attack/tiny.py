@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+# It sets the number of threads before the libraries are loaded.
+from . import campaign  # noqa: F401
 
-from . import campaign  # noqa: F401  # sets the number of threads before the libraries are loaded
+# isort: split
+import numpy as np
 
 import nngan as nn
 import nngan.backend.mkl
