@@ -53,7 +53,7 @@ def on_device(backend, key):
 def with_words(backend, words):
     """A backend that draws exactly these words."""
     backend = copy.copy(backend)
-    backend.bits = lambda key, n, first: backend.asarray(
+    backend.bits = lambda key, n, first=0: backend.asarray(
         np.asarray(words, np.uint64)[first : first + n]
     )
     return backend

@@ -108,7 +108,7 @@ def test_the_command_knows_what_was_trained_on(script, run_folder, capsys, table
 
 def test_the_command_names_what_it_cannot_measure(script, run_folder, tmp_path, capsys):
     assert script(tmp_path / "nothing") == 2
-    assert "checkpoint.npz" in capsys.readouterr().err
+    assert "there is no run in" in capsys.readouterr().err
     assert script(run_folder(pixels=64)) == 2
     assert "was begun in Python, and its images are not known" in capsys.readouterr().err
     assert script(run_folder(pixels=64, data="cats")) == 2

@@ -290,9 +290,9 @@ def test_auto_takes_the_digits_where_mnist_cannot_be_had(train, tmp_path, capsys
 
 def test_recipes_are_listed(train, capsys):
     assert train("--list-recipes") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(nn.recipes.RECIPES)
-    assert all(len(line) < 100 for line in lines)
+    table, advice = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[0] for line in table.splitlines()] == list(nn.recipes.RECIPES)
+    assert all(len(line) < 100 for line in [*table.splitlines(), *advice.splitlines()])
 
 
 # -- measured on the way -----------------------------------------------------------------------

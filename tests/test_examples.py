@@ -26,6 +26,7 @@ MISTAKES = [
     ),
     ("benchmark/race.py --backend cupy", "pip install 'cupy-cuda13x[ctk]<15'"),
     ("benchmark/gpu_report.py --quick", "CuPy cannot be imported"),
+    ("benchmark/ranks.py --shards x", "argument --shards: must be"),
     ("false_alarms.py ringo", "there is no recipe 'ringo': choose of"),
     (
         "benchmark/penalty_cost.py many",

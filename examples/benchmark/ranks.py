@@ -15,7 +15,7 @@ import numpy as np
 
 import nngan as nn
 from nngan import distributed
-from nngan.command_line import OneSentenceParser
+from nngan.command_line import OneSentenceParser, positive
 from nngan.training.loop import compiled_step
 
 
@@ -35,11 +35,11 @@ def game(width):
 def main():
     """Time the steps that the options ask for."""
     p = OneSentenceParser(description=__doc__)
-    p.add_argument("--width", type=int, default=256)
-    p.add_argument("--batch-size", type=int, default=128)
-    p.add_argument("--shards", type=int, nargs="+", default=[1, 4])
-    p.add_argument("--blocks", type=int, default=20)
-    p.add_argument("--steps", type=int, default=10, help="in a block")
+    p.add_argument("--width", type=positive(int), default=256)
+    p.add_argument("--batch-size", type=positive(int), default=128)
+    p.add_argument("--shards", type=positive(int), nargs="+", default=[1, 4])
+    p.add_argument("--blocks", type=positive(int), default=20)
+    p.add_argument("--steps", type=positive(int), default=10, help="in a block")
     options = p.parse_args()
     try:
         comm = distributed.world()

@@ -49,7 +49,7 @@ def fused(formula: Formula) -> Formula:
 
     @functools.wraps(formula)
     def call(*operands: Any, **constants: Any) -> Any:
-        xp = array_module(operands[0])
+        xp = array_module(operands[0]) if operands else np
         if xp is np:
             return formula(*operands, **constants)
         return kernel_of(xp, formula, **constants)(*operands)

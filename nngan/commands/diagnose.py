@@ -21,7 +21,7 @@ from ..diagnosis import Report
 from ..diagnosis.diagnose import diagnose
 from ..runs import load_run
 from .data import is_known, run_data
-from .options import add_backend, add_data_dir, add_moved, folder, in_options
+from .options import add_backend, add_data_dir, add_moved, checkpoint_in, folder, in_options
 
 
 def parser(program: str) -> OneSentenceParser:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan diagnose"
 
 def look(options: argparse.Namespace) -> Report:
     """Load the run and its images, and diagnose the game."""
-    gan, settings = load_run(options.run / "checkpoint.npz", get_backend(options.backend))
+    gan, settings = load_run(checkpoint_in(options.run), get_backend(options.backend))
     if settings is None or not is_known(settings.data):
         raise ValueError(
             f"the run in {options.run} was begun in Python, and its images are not known: look at "

@@ -23,6 +23,8 @@ def read_labels(labels: Any) -> Any:
     if not isinstance(labels, str | os.PathLike):
         return labels
     path = Path(os.path.expanduser(labels))
+    if not path.exists():
+        raise DatasetError(f"labels names no file: there is no {path}")
     if is_table(path):
         rows, names = _rows(path)
         return np.array([row[_label_column(path, names, rows, 0)] for row in rows])

@@ -58,6 +58,11 @@ def read_table(
         column = words[0]
     ignored = [i for i, name in enumerate(names) if name in ROW_KEYS and i != column]
     table, texts = _numbers(path, lines, delimiter, column, ignored)
+    if table.shape[1] != len(first):
+        raise DatasetError(
+            f"{path} has {len(first)} columns in its first line and {table.shape[1]} below it: "
+            "make all lines alike"
+        )
     kept = [i for i in range(len(first)) if i not in ignored]
     if column is None:
         inside = _column_too_many(path, table[:, kept], pixels)

@@ -38,7 +38,7 @@ class ReLU(Elementwise):
 @fused
 def relu(x: Array) -> Array:
     """Return max(x, 0), elementwise."""
-    y: Array = array_module(x).maximum(x, 0)
+    y: Array = array_module(array("x", x)).maximum(x, 0)
     return y
 
 
@@ -109,7 +109,7 @@ class LeakyReLU(Elementwise):
 def leaky_relu(x: Array, slope: float) -> Array:
     """Return x where x > 0, slope * x elsewhere."""
     # Of x and slope * x the larger is x exactly where x > 0, because slope <= 1.
-    y: Array = array_module(x).maximum(x, slope * x)
+    y: Array = array_module(array("x", x)).maximum(x, slope * x)
     return y
 
 

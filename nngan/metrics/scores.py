@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import Array, Key, Stream, array_module, get_backend
-from ..checks import function, is_number, positive_int
+from ..checks import instance, is_number, positive_int
 from ..stored import DamagedFile, entry, read_json
 from .cache import is_intact, write_cache
 from .classes import class_kl, confident_share, histogram
@@ -84,7 +84,7 @@ def quick_scores(samples: Array, test: Array, judge: Judge) -> dict[str, Estimat
     judge : Judge
     """
     check_samples(samples=samples, test=test)
-    features, probabilities = function("judge", judge)(samples)
+    features, probabilities = instance("judge", judge, Judge)(samples)
     real_features, real_probabilities = judge(test)
     real = histogram(real_probabilities.argmax(axis=1), real_probabilities.shape[1])
     return {
