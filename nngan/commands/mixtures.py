@@ -12,6 +12,7 @@ With --keep, the same call goes on where another was stopped.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
 import math
@@ -21,8 +22,9 @@ from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from joblib import Memory
+import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -35,6 +37,7 @@ from ..metrics import Estimate, Modes, count_modes, over_runs
 from ..metrics.modes import RADIUS, RUNS, SAMPLES
 from ..plotting import plot_mixtures
 from ..recipes import MIXTURES, Recipe
+from ..stored import DamagedFile, open_npz
 from ..training import TrainingDiverged
 from .jobs import side_by_side
 from .options import PICTURES, add_backend, folder, in_options, output
@@ -95,6 +98,26 @@ def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) ->
     samples = gan.sample(SAMPLES, seed=seed)
     done = int(gan.backend.to_numpy(gan.clock)[0])
     return Run(seed, done, minutes, samples, count_modes(samples, mixture))
+
+
+def played(
+    seed: int, name: str, plain: bool, steps: int | None, backend: str, folder: Path | None
+) -> Run:
+    """Return the run of a seed: the one in `folder`, if any, else a new one, kept there."""
+    game: dict[str, Any] = {"name": name, "plain": plain, "steps": steps, "backend": backend}
+    if folder is None:
+        return train(seed, **game)
+    title = f"{name}-plain" if plain else name
+    path = folder / f"{title}-{backend}-{steps or 'all'}-steps-seed-{seed}.npz"
+    if path.exists():
+        with contextlib.suppress(DamagedFile, OSError, ValueError), open_npz(path) as file:
+            samples, done, minutes = (file.read(n) for n in ("samples", "steps", "minutes"))
+            modes = count_modes(samples, DATA[name])
+            return Run(seed, int(done), float(minutes), samples, modes)
+    run = train(seed, **game)
+    with atomic_write(path) as new:
+        np.savez(new, samples=run.samples, steps=run.steps, minutes=run.minutes)
+    return run
 
 
 def line(label: str, covered: object, quality: object, kl: object, minutes: str = "") -> str:
@@ -220,8 +243,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
     K = len(DATA[options.mixture].centers)
     say(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
     job = functools.partial(
-        Memory(options.keep, verbose=0).cache(train), name=options.mixture, plain=options.plain,
-        steps=options.steps, backend=options.backend,
+        played, name=options.mixture, plain=options.plain, steps=options.steps,
+        backend=options.backend, folder=options.keep,
     )  # fmt: skip
     errors = TrainingDiverged, ValueError, MemoryError
     try:
