@@ -247,3 +247,68 @@ def test_a_game_on_any_backend(backend, zero):
 
     assert serious(diagnose_step(step, G, D, games.X)) == (set() if zero else {"not-zeroed"})
     assert backend.to_numpy(D.params).tobytes() == before
+
+
+# -- the networks and the data themselves ---------------------------------------------------------
+
+
+def test_weights_that_are_not_finite_are_named_before_the_step_is_played():
+    step, G, D = games.game()
+    D.params[3] = np.nan
+
+    def refuses(imgs):
+        raise AssertionError("was played")
+
+    (finding,) = diagnose_step(refuses, G, D, games.X).findings
+    assert (finding.kind, finding.severity) == ("divergence", "fault")
+    assert "1 of" in finding.evidence
+
+
+def test_a_step_that_makes_nan_is_named():
+    def loss(out, target):
+        return 0.0, np.full_like(out, np.nan)
+
+    report = diagnose_step(*games.game(loss=loss), games.X)
+    assert report.kinds == ("divergence",)
+    assert "call 1 of the step" in report.findings[0].evidence
+
+
+def test_data_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        diagnose_step(*games.game(), np.full((20, games.WIDTH), np.nan, np.float32))
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize("make", [games.Trainer, games.OwnGAN])
+def test_data_out_of_reach_of_g_are_named(make, scale):
+    game = make()
+    played = game.train_on_batch if make is games.Trainer else game.train_step
+
+    def step(real_imgs):
+        played(scale * real_imgs)
+
+    found = serious(diagnose_step(step, game.G, game.D, games.X))
+    assert ("range" in found) == (scale == 3)
+
+
+@pytest.mark.parametrize("through_d", [True, False])
+def test_a_g_that_does_not_learn_from_d_is_named_whatever_its_loss_is(through_d):
+    G, D = games.networks()
+    draw, g_opt, d_opt = games.Draw(), nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+
+    def step():
+        D.zero_grad()
+        for x, label in ((draw.data(), 1.0), (G(draw.noise()), 0.0)):
+            out, cache = D.forward(x)
+            D.backward(nn.bce_with_logits(out, label)[1], cache)
+        d_opt.step()
+        fake, g_cache = G.forward(draw.noise())
+        out, cache = D.forward(fake)
+        d_fake = nn.bce_with_logits(fake, 0.0)[1]  # of G's own output
+        if through_d:
+            d_fake += D.backward(nn.bce_with_logits(out, 1.0)[1], cache)
+        G.zero_grad()
+        G.backward(d_fake, g_cache)
+        g_opt.step()
+
+    assert serious(diagnose_step(step, G, D, games.X)) == (set() if through_d else {"g-without-d"})

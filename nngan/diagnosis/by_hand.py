@@ -17,11 +17,12 @@ from .report import SEVERITIES, Measurement, Report
 from .stepped.columns import Columns
 from .stepped.explaining import explain
 from .stepped.findings import find
+from .stepped.numbers import breaks, broken, out_of_reach
 from .stepped.parts import Part
 from .stepped.playing import Play
-from .stepped.recording import Recording
 from .stepped.seen import Seen
 from .stepped.true_gradients import Exact, Measured
+from .stepped.without_d import without_d
 
 
 def diagnose_step(
@@ -74,33 +75,40 @@ def diagnose_step(
     ------
     ValueError
         If an argument of the step is not recognised, a network has no parameters that can be found,
-        or the step reads an iterator, from which nothing can be put back.
+        the step reads an iterator, from which nothing can be put back, or `x` is not finite.
     """
     play = Play(step, G, D, x, labels, batch_size, latent_dim, seed)
+    if findings := list(broken(play.parts)):
+        return Report(tuple(findings), ())  # nothing else can be measured
     recording = play.record(steps)
+    seen = Seen(recording, play.x, play.gets_data, play.gets_noise)
+    if findings := list(breaks(recording)):
+        return Report(tuple(findings), tuple(_measurements(seen)))
     kept = play.restoring()
     try:
-        seen = _explained(play, recording)
+        _explain(play, seen)
+        findings += out_of_reach(recording, play.parts[0])
     finally:
         kept.restore()
-    findings = sorted(find(seen), key=lambda f: SEVERITIES.index(f.severity))
+    alone = list(without_d(play, seen))
+    findings += [*alone, *find(seen, is_alone=bool(alone))]
+    findings.sort(key=lambda f: SEVERITIES.index(f.severity))
     return Report(tuple(findings), tuple(_measurements(seen)))
 
 
-def _explained(play: Play, recording: Recording) -> Seen:
-    """Return what was seen, with a verdict on each update where that can be had."""
-    seen = Seen(recording, play.x, play.gets_data, play.gets_noise)
+def _explain(play: Play, seen: Seen) -> None:
+    """Give what was seen a verdict on each update where that can be had."""
+    recording = seen.recording
     judged = [p for p in recording.passes if p.part == "D"]
     sources = [p for p in judged if p.source]
     if not sources or any(p.y.size != len(p.y) for p in judged):
-        return seen
+        return
     G, D = play.parts
     truth = Exact(G, D) if G.is_ours and D.is_ours else Measured(G, D)
     outputs = np.concatenate([p.y.ravel() for p in judged])
     again = None if D.is_ours else _scaled(D, judged[0].x)
     columns = Columns(recording, truth, D.squashes(outputs, again))
     seen.verdicts = {part: explain(recording, columns, part) for part in ("D", "G")}
-    return seen
 
 
 def _scaled(part: Part, x: Array) -> Callable[[float], Array]:

@@ -17,14 +17,14 @@ from .verdicts import Verdict
 OTHER = {"G": "D", "D": "G"}
 
 
-def find(seen: Seen) -> Iterator[Finding]:
-    """Yield what is wrong with a step."""
+def find(seen: Seen, is_alone: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with a step; `is_alone`: it is known that G does not learn from D."""
     yield from _not_trained(seen)
     yield from _one_sided(seen)
     yield from _same_batches(seen)
     yield from _moved_by_the_other(seen)
     yield from _signs(seen)
-    for part in ("D", "G"):
+    for part in ("D",) if is_alone else ("D", "G"):
         yield from _mistakes_of(seen, part)
     yield from _double_sigmoid(seen)
     yield from _scale(seen)

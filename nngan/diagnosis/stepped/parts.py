@@ -85,8 +85,14 @@ class Part:
         return _joined(arrays) if arrays else None
 
     def set_params(self, values: Array) -> None:
-        """Give an object of another kind other parameters, in float64."""
+        """Give the network other parameters; an object of another kind in float64."""
         start = 0
+        for layer in self.layers if self.is_ours else ():
+            for name, shape in layer.shapes.items():
+                stop = start + int(np.prod(shape))
+                value = layer.backend.asarray(values[start:stop].reshape(shape))
+                getattr(layer, name)[...] = value
+                start = stop
         for place in self.found:
             shape = np.shape(place.read(self.network))
             stop = start + int(np.prod(shape))

@@ -19,10 +19,11 @@ from .recording import Recorder, Recording
 NAMES = {
     "G": ("g", "gen", "generator", "netg", "g_net"),
     "D": ("d", "disc", "discriminator", "critic", "netd", "d_net"),
-    "x": ("x", "x_batch", "batch", "xb", "real", "real_batch", "data", "images", "x_real",
-          "real_images", "minibatch"),
-    "z": ("z", "z_batch", "noise", "latent", "zb"),
-    "y": ("y", "y_batch", "labels", "label", "classes"),
+    "x": ("x", "x_batch", "batch_x", "batch", "xb", "real", "reals", "real_batch", "data",
+          "real_data", "image", "images", "img", "imgs", "x_real", "real_x", "real_image",
+          "real_images", "real_img", "real_imgs", "real_samples", "samples", "inputs", "minibatch"),
+    "z": ("z", "z_batch", "batch_z", "noise", "noises", "latent", "latents", "zb"),
+    "y": ("y", "y_batch", "batch_y", "labels", "label", "classes", "targets"),
 }  # fmt: skip
 MOST = 12  # calls of the step, until both players have moved
 
@@ -63,12 +64,20 @@ class Play:
         """Whether the step is handed its noise."""
         return "z" in self.wanted
 
-    def record(self, least: int) -> Recording:
-        """Play at least `least` calls, and more until both players have moved; restore all."""
+    def record(self, least: int, other_d: bool = False) -> Recording:
+        """Play at least `least` calls, and more until both players have moved; restore all.
+
+        With `other_d` D begins with other parameters, and no more than `least` calls are played.
+        """
         kept = Kept(self.step, *self.given.values())
         try:
             if not all(part.is_ours for part in self.parts):
                 self._find_parameters(kept)
+            if other_d:
+                params = self.parts[1].params()
+                self.parts[1].set_params(
+                    params * np.random.default_rng(self.seed).uniform(-1.5, 1.5, params.size)
+                )
             recorder = Recorder(self.parts, kept.objects)
             with recorder.watching():
                 for i in range(MOST):
@@ -76,7 +85,7 @@ class Play:
                     self._call(i)
                     recorder.look()
                     moved = {u.part for u in recorder.recording.updates}
-                    if i + 1 >= least and moved == {"G", "D"}:
+                    if i + 1 >= least and (other_d or moved == {"G", "D"}):
                         break
         finally:
             kept.restore()
@@ -117,6 +126,8 @@ class Play:
         return getattr(self.given["G"], "dtype", np.asarray(self.x).dtype)
 
     def _check(self) -> None:
+        if self.x is not None and not np.isfinite(self.x).all():
+            raise ValueError("x has values that are NaN or infinite: remove those samples")
         if self.gets_data and self.x is None:
             raise ValueError(
                 "step takes a minibatch of data: pass x, an array of shape (N, features)"
