@@ -253,7 +253,7 @@ def test_a_game_on_any_backend(backend, zero):
 
 
 def test_weights_that_are_not_finite_are_named_before_the_step_is_played():
-    step, G, D = games.game()
+    _, G, D = games.game()
     D.params[3] = np.nan
 
     def refuses(imgs):
@@ -312,3 +312,27 @@ def test_a_g_that_does_not_learn_from_d_is_named_whatever_its_loss_is(through_d)
         g_opt.step()
 
     assert serious(diagnose_step(step, G, D, games.X)) == (set() if through_d else {"g-without-d"})
+
+
+# -- several losses explain a gradient where outputs hardly vary ----------------------------------
+
+
+@pytest.mark.parametrize("loss", [nn.bce, nn.bce_with_logits])
+@pytest.mark.parametrize("bias", [-9, 0])
+def test_a_second_sigmoid_is_found_where_outputs_hardly_vary(loss, bias):
+    step, G, D = games.game(squashed=True, loss=loss)
+    D.layers[2].W *= 0.01
+    D.layers[2].b += bias
+    expected = {"double-sigmoid"} if loss is nn.bce_with_logits else set()
+    assert serious(diagnose_step(step, G, D, games.X)) == expected
+
+
+def test_a_critic_that_pushes_both_the_same_way_is_found():
+    def score(out, label):
+        return 0.0, np.full_like(out, -1 / len(out))
+
+    step, G, D = games.game(loss=score)
+    D.layers[2].b += 3
+    report = diagnose_step(step, G, D, games.X)
+    assert serious(report) == {"wrong-sign"}
+    assert "same way" in str(report)

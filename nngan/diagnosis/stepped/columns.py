@@ -22,10 +22,12 @@ class Columns:
         The passes of D and of G, in their order.
     d_losses, g_losses : list
         All known losses.
+    is_squashed : bool
+        Whether D ends in a sigmoid.
     """
 
     def __init__(self, recording: Recording, truth: TrueGradients, is_squashed: bool) -> None:
-        self.truth = truth
+        self.truth, self.is_squashed = truth, is_squashed
         self.d_losses, self.g_losses = losses_of_d(is_squashed), losses_of_g(is_squashed)
         passes = sorted(recording.passes, key=lambda p: p.moment)
         self.judged = [p for p in passes if p.part == "D"]

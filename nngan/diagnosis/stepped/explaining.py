@@ -23,6 +23,7 @@ from .verdicts import (
     fit,
     fit_of_one_sign,
     gradient_of,
+    is_plain,
     one_sign,
     rounding_of,
     shares,
@@ -82,9 +83,13 @@ def _verdict(cases: list[Case], exact: float) -> Verdict:
 
 
 def _sound(case: Case) -> Verdict:
-    """Return what a loss explains of a gradient: the first of those that explain it best."""
-    update = case.update
-    found = []
+    """Return what a loss explains of a gradient: the first of those that explain it best.
+
+    Where outputs hardly vary, several do. Then those come first that have the factors of a loss
+    that is written plainly; a loss with a second sigmoid only if no loss of probabilities has them.
+    """
+    update, is_squashed = case.update, case.columns.is_squashed
+    found: list[Verdict] = []
     for loss in case.columns.losses(update.part):
         columns = case.columns.of(update.part, loss, case.window)
         factors, rest = fit_of_one_sign(case.g, [c for _, _, c in columns])
@@ -92,11 +97,20 @@ def _sound(case: Case) -> Verdict:
             verdict = Verdict(update, "true", loss, sign, shares(columns, factors), rest)
             verdict.absent = absent(columns, factors, case.g)
             found.append(verdict)
-            if rest < EXACT:
+            if rest < EXACT and _is_likely(verdict, is_squashed):
                 return verdict
     least = min((v.rest for v in found), default=1.0)
-    enough = 5 * least if least < NEAR else 1.05 * least
-    return next((v for v in found if v.rest <= enough), Verdict(update, "unknown"))
+    enough = 1.05 * least if least > NEAR else 5 * least if least > EXACT else EXACT
+    near = [v for v in found if v.rest <= enough]
+    doubles = [v for v in near if is_squashed and v.loss.is_double and is_plain(v)]
+    return next(iter(doubles or near), Verdict(update, "unknown"))
+
+
+def _is_likely(v: Verdict, is_squashed: bool) -> bool:
+    """Whether a loss has the factors of a plain one, and D's kind of output."""
+    label = v.loss.labels if v.update.part == "D" else v.loss.label
+    takes_probabilities = label is not None and np.min(label) >= 0
+    return not v.loss.is_double and is_plain(v) and (takes_probabilities or not is_squashed)
 
 
 def _penalised(case: Case) -> Iterator[Verdict]:

@@ -12,7 +12,7 @@ from ..report import Finding
 from .mistakes import MOVED_BY_BOTH, MOVED_BY_OTHER
 from .playing import as_rows
 from .seen import Seen, same_rows
-from .verdicts import Verdict
+from .verdicts import Verdict, is_plain
 
 OTHER = {"G": "D", "D": "G"}
 
@@ -140,6 +140,16 @@ def _signs(seen: Seen) -> Iterator[Finding]:
             "Give data the label 1 and fakes the label 0 in D's step.",
         )  # fmt: skip
         return
+    if 2 * len(same := [v for v in verdicts_d if _is_one_score(v)]) > len(verdicts_d):
+        v = same[0]
+        yield Finding(
+            "wrong-sign", "fault", "D pushes its outputs for data and for fakes the same way.",
+            f"the gradient of D's outputs has one sign for both; cosine of D's gradient with that "
+            f"of this loss: {v.cosine:.3f}",
+            "Give the mean of D's outputs for fakes the other sign in D's loss: "
+            "mean(D(fake)) - mean(D(real)).",
+        )  # fmt: skip
+        return
     if not d or not g or d == g or _home_side(seen, "G"):
         return
     if not (verdicts_g if d == 1 else verdicts_d):
@@ -176,6 +186,11 @@ def _signs(seen: Seen) -> Iterator[Finding]:
 def _same_label(verdicts: list[Verdict]) -> bool:
     same = [v for v in verdicts if v.loss.labels and v.loss.side == 0]
     return 2 * len(same) > len(verdicts)
+
+
+def _is_one_score(v: Verdict) -> bool:
+    """Whether a score with one sign for both explains an update, with both in it."""
+    return v.loss.side == 0 and not v.loss.labels and {side for _, side, _ in v.shares} > {"real"}
 
 
 def _mistakes_of(seen: Seen, part: str) -> Iterator[Finding]:
@@ -220,7 +235,7 @@ def _double_sigmoid(seen: Seen) -> Iterator[Finding]:
     found = {}
     for part in ("D", "G"):
         exact = seen.exact(part)
-        double = [v for v in exact if v.loss.is_double]
+        double = [v for v in exact if v.loss.is_double and is_plain(v)]
         if double and 2 * len(double) > len(exact):
             found[part] = double
     if found:

@@ -46,7 +46,7 @@ class DLoss(NamedTuple):
     @property
     def is_usual(self) -> bool:
         """Whether a game is likely to have it: mistakes are looked for with these."""
-        return not self.is_double and self.labels in USUAL
+        return not self.is_double and self.side != 0 and self.labels in USUAL
 
 
 class GLoss(NamedTuple):
@@ -115,6 +115,7 @@ def losses_of_d(is_squashed: bool) -> list[DLoss]:
             found.append(DLoss(name, real, fake, side, labels, is_double))
     found += [
         DLoss("Wasserstein", lambda r, _: -np.ones_like(r), lambda f, _: np.ones_like(f), 1),
+        DLoss("Wasserstein", lambda r, _: -np.ones_like(r), lambda f, _: -np.ones_like(f), 0),
         DLoss("hinge", lambda r, _: -1.0 * (r < 1), lambda f, _: 1.0 * (f > -1), 1),
         DLoss("hinge", lambda r, _: 1.0 * (r > -1), lambda f, _: -1.0 * (f < 1), -1),
         DLoss("relativistic", lambda r, f: -_sigmoid(f, r), lambda f, r: _sigmoid(f, r), 1),

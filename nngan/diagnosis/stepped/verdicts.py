@@ -61,6 +61,22 @@ class Verdict:
         return self.sign * self.loss.side if is_sure else 0
 
 
+def is_plain(v: Verdict) -> bool:
+    """Whether the factors of an explanation are those of a loss that is written plainly.
+
+    A loss has one factor for data and fakes: 1, 2 or 1/2 for a mean, as many times the minibatch's
+    size for a sum. Where outputs hardly vary, losses that differ explain the same gradient, and
+    only this tells which it is. Of a change without a gradient only the ratio is known.
+    """
+    factors = np.abs([factor for _, _, factor in v.shares])
+    if not len(factors) or factors.max() > 1.02 * factors.min():
+        return False
+    if v.update.grads is None or not v.update.grads.any():
+        return len(factors) > 1
+    sizes = {1, *(n for judged, _, _ in v.shares for n in (len(judged.y), judged.is_fake.sum()))}
+    return any(abs(factors[0] / (c * n) - 1) < 0.02 for n in sizes if n for c in (1.0, 2.0, 0.5))
+
+
 # A pass of D, "real" or "fake", and the true gradient of a loss in these samples.
 Column = tuple[Pass, str, Array]
 

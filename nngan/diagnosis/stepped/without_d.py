@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...backend import Array
 from ..report import Finding
 from .playing import Play
 from .seen import Seen
@@ -47,5 +48,5 @@ def without_d(play: Play, seen: Seen) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _same(a: object, b: object) -> bool:
-    return a is b if a is None or b is None else np.array_equal(a, b)  # type: ignore[call-overload]
+def _same(a: Array | None, b: Array | None) -> bool:
+    return a is b if a is None or b is None else np.array_equal(a, b)
