@@ -365,9 +365,38 @@ def test_every_threshold_is_used():
 
 def test_every_kind_is_on_the_page():
     root = Path(nn.__file__).parent
-    source = "".join(path.read_text() for path in (root / "diagnosis").glob("*.py"))
+    source = "".join(path.read_text() for path in (root / "diagnosis").rglob("*.py"))
     page = (root.parent / "docs" / "diagnose.md").read_text()
     kinds = set(re.findall(r'Finding\(\s*"([\w-]+)"', source))
     assert len(kinds) > 15
     for kind in kinds:
         assert f"`{kind}`" in page, kind
+
+
+# -- slow players, statistics, few data ------------------------------------------------------------
+
+
+def test_a_d_that_is_too_slow_for_g_is_found():
+    gan = fit(digits_game(d_lr=5e-5, g_lr=2e-3, r1=0.0), 80)
+    report = nn.diagnose(gan, IMAGES)
+    assert report.kinds == ("weak-d",), report
+    assert report.findings[0].severity == "warning"
+    assert "lower G's" in report.findings[0].remedy
+
+
+@pytest.mark.parametrize("momentum", [0.1, 1e-5])
+def test_statistics_that_do_not_follow_are_found(momentum):
+    def block(n, out):
+        return [nn.Linear(n, out, ("normal", 0.02)), nn.BatchNorm(out, momentum), nn.ReLU()]
+
+    made = digits_game()
+    G = nn.Sequential(
+        *block(16, 64), *block(64, 64), nn.Linear(64, 64, ("normal", 0.2)), nn.Sigmoid(), seed=1
+    )
+    gan = fit(nn.GAN(G, made.D, r1=0.5), 40)
+    assert kinds(gan) == (() if momentum == 0.1 else ("batchnorm-statistics",))
+
+
+def test_few_images_are_found():
+    gan = fit(digits_game(r1=0.0), 1300, IMAGES[:50])
+    assert kinds(gan, IMAGES[:50]) == ("few-images",)

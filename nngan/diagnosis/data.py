@@ -1,4 +1,4 @@
-"""The data: whether G's last layer can reach them."""
+"""The data: whether G's last layer can reach them, and whether there are enough."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from ..checks import to_unit
 from .case import Case
 from .report import Finding, Measurement
+from .thresholds import FEW
 
 
 def reachable(case: Case) -> Iterator[Measurement | Finding]:
@@ -31,4 +32,19 @@ def reachable(case: Case) -> Iterator[Measurement | Finding]:
             f"{outside:.0%} of the data's values are outside",
             f"pass {to_unit(low, high)}; or data_range=(-1, 1) with data in [0, 1], for a G that "
             "ends in Tanh; or let G end in Linear",
+        )  # fmt: skip
+
+
+def few_images(case: Case) -> Iterator[Measurement | Finding]:
+    """Look whether the data are so few that D can know all of them by heart."""
+    n = len(case.pool)
+    yield Measurement("rows of the data", f"{n:,}", f"few: below {FEW}")
+    if n < FEW:
+        yield Finding(
+            "few-images", "warning",
+            "The data are few: D can know them by heart, and G can only repeat them.",
+            f"{n} rows in {case.steps:,} steps of training; D ranks "
+            f"{case.d_auc:.1%} of pairs of such a row and a fake rightly",
+            f"pass at least {FEW} samples, better thousands; if you trained with more than you "
+            "passed here, pass all of them",
         )  # fmt: skip

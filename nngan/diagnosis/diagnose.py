@@ -11,7 +11,7 @@ import numpy as np
 
 from ..gan import GAN
 from ..training.data import Labels
-from . import data, gradients, motion, players, samples, trends, units
+from . import data, gradients, inference, motion, players, samples, trends, units
 from .by_hand import diagnose_step
 from .case import Case
 from .report import SEVERITIES, Finding, Measurement, Report
@@ -29,9 +29,12 @@ LEARNING: Sequence[Look] = (
 )  # fmt: skip
 STANDING: Sequence[Look] = (
     players.winner, players.fresh_classifier, trends.growth, trends.slope_of_d, trends.history,
-    motion.average, samples.labels_ignored,
+    motion.average, inference.batchnorm_statistics,
+    samples.labels_ignored,
 )  # fmt: skip
-OUTCOME: Sequence[Look] = (samples.collapse, samples.class_collapse, samples.copies)
+OUTCOME: Sequence[Look] = (
+    samples.collapse, samples.class_collapse, samples.copies, data.few_images,
+)  # fmt: skip
 
 
 def diagnose(

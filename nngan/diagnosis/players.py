@@ -17,7 +17,18 @@ from ..network import Sequential
 from ..optim import Adam
 from .case import BATCH, Case, auc, judge, key, play, twin_of
 from .report import Finding, Measurement
-from .thresholds import CHANCE, CLEARLY, LEARNS, LOST_GRADIENT, MIXED_LOSS, WON_FAKE, WON_REAL
+from .thresholds import (
+    CHANCE,
+    CLEARLY,
+    LEARNS,
+    LOST_GRADIENT,
+    MIXED_LOSS,
+    OUTCOME_STEPS,
+    SURELY,
+    WON_FAKE,
+    WON_REAL,
+    WORSE,
+)
 
 FRESH_STEPS = 250  # of the fresh classifier
 OWN_STEPS = 50  # of D, while G stands still
@@ -159,6 +170,17 @@ def fresh_classifier(case: Case) -> Look:
             "50 % is chance",
             "raise D's learning rate or its width, take k=2 or more steps of D, and look at D's "
             "last layer and at its labels",
+        )
+    elif case.d_auc < WORSE and fresh > SURELY and case.steps >= OUTCOME_STEPS:
+        yield Finding(
+            "weak-d",
+            "warning",
+            "D is too slow: it has learned less than a small classifier learns in a moment, and G "
+            "has moved on before D sees what is wrong.",
+            f"D ranks {case.d_auc:.1%} of pairs rightly, where 50 % is chance, and a fresh "
+            f"classifier, {FRESH_STEPS} steps old, {fresh:.1%}; after {OWN_STEPS} steps alone D "
+            f"has {later:.1%}",
+            "raise D's learning rate or lower G's, or take k=2 or more steps of D",
         )
 
 

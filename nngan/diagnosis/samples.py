@@ -96,7 +96,8 @@ def collapse(case: Case) -> Look:
             "G has collapsed: its samples show a part of the data alone.",
             "; ".join(evidence),
             "add the penalty r1 to D, let D judge pack=2 or more samples together, or take "
-            'loss="relativistic"; lower both learning rates if modes come and go',
+            'loss="relativistic"; bring the learning rates into proportion: lower G\'s if D cannot '
+            "follow, both if modes come and go",
         )
 
 

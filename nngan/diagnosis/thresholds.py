@@ -15,6 +15,7 @@ OUTCOME_STEPS = 1_000
 WON_REAL, WON_FAKE = 0.995, 0.005  # means of D(x) and D(G(z)) when D is sure of all
 LOST_GRADIENT = 1e-3  # of G's loss in its output, times the spread of the data
 CHANCE = 0.05  # D's AUC may be as far from 1/2 and is still at chance
+WORSE, SURELY = 0.45, 0.9  # AUC of a D that is behind G, and of a classifier that has no doubt
 CLEARLY = 0.8  # AUC of a fresh classifier that tells data and fakes apart
 LEARNS = 0.65  # AUC that D reaches in a few steps of its own, if it can learn
 MIXED_LOSS = 0.2  # AUC that D loses if data and fakes are normalised together
@@ -30,6 +31,11 @@ LABEL_EFFECT = 0.05  # movement of a sample with its label, against that with z
 LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
 COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
+
+# -- data and inference: `data.py`, `inference.py` -------------------------------------------------
+
+FEW = 200  # rows, which D can know by heart
+MODES_APART = 1.6  # distance of two samples in inference, against training; and its inverse
 
 # -- motion: `motion.py`, `gradients.py` ----------------------------------------------------------
 
