@@ -35,16 +35,13 @@ def reachable(case: Case) -> Iterator[Measurement | Finding]:
         )  # fmt: skip
 
 
-def few_images(case: Case) -> Iterator[Measurement | Finding]:
-    """Look whether the data are so few that D can know all of them by heart."""
-    n = len(case.pool)
-    yield Measurement("rows of the data", f"{n:,}", f"few: below {FEW}")
-    if n < FEW:
-        yield Finding(
-            "few-images", "warning",
-            "The data are few: D can know them by heart, and G can only repeat them.",
-            f"{n} rows in {case.steps:,} steps of training; D ranks "
-            f"{case.d_auc:.1%} of pairs of such a row and a fake rightly",
-            f"pass at least {FEW} samples, better thousands; if you trained with more than you "
-            "passed here, pass all of them",
-        )  # fmt: skip
+def few_images(case: Case) -> Finding:
+    """Return that the data are so few that D can know all of them by heart."""
+    return Finding(
+        "few-images", "warning",
+        "The data are few: D can know them by heart, and G can only repeat them.",
+        f"{len(case.pool)} rows in {case.steps:,} steps of training; D ranks {case.d_auc:.1%} of "
+        "pairs of such a row and a fake rightly",
+        f"pass at least {FEW} samples, better thousands; if you trained with more than you passed "
+        "here, pass all of them",
+    )  # fmt: skip

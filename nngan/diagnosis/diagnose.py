@@ -32,9 +32,7 @@ STANDING: Sequence[Look] = (
     motion.average, inference.batchnorm_statistics,
     samples.labels_ignored,
 )  # fmt: skip
-OUTCOME: Sequence[Look] = (
-    samples.collapse, samples.class_collapse, samples.copies, data.few_images,
-)  # fmt: skip
+OUTCOME: Sequence[Look] = (samples.collapse, samples.class_collapse, samples.copies)
 
 
 def diagnose(

@@ -16,11 +16,13 @@ from ..metrics.distances import squared_distances
 from ..network import Sequential
 from ..optim import Adam
 from .case import BATCH, Case, key
+from .data import few_images
 from .report import Finding, Measurement
 from .thresholds import (
     CLASS_RATE,
     COPIES,
     COPY_RATIO,
+    FEW,
     LABEL_ACCURACY,
     LABEL_EFFECT,
     MISSING_MASS,
@@ -272,9 +274,10 @@ def class_collapse(case: Case) -> Look:
 
 
 def copies(case: Case) -> Look:
-    """Look whether samples are copies of rows of the data."""
+    """Look whether samples are copies of rows of the data, or the data so few that they may be."""
     fake = copy_share(case.samples[:PAIRS], case.pool)
     real = copy_share(case.x[:PAIRS], case.pool, is_part=True)
+    yield Measurement("rows of the data", f"{len(case.pool):,}", f"few: below {FEW}")
     yield Measurement("samples that are copies of a row", f"{fake:.2f}", f"of the data: {real:.2f}")
     if fake - real > COPIES:
         yield Finding(
@@ -285,6 +288,8 @@ def copies(case: Case) -> Look:
             f"data as from the next; of the data {real:.0%} are",
             "take more data, or a smaller G and D, or stop earlier",
         )
+    elif len(case.pool) < FEW:
+        yield few_images(case)
 
 
 def copy_share(rows: Array, pool: Array, is_part: bool = False) -> float:
