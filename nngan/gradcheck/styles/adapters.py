@@ -256,6 +256,8 @@ def attempt(function: Callable[..., Any], *values: Any, **options: Any) -> tuple
     try:
         with np.errstate(all="ignore"):
             return True, function(*values, **options)
+    except MemoryError:  # other arguments would take as much, and as long
+        raise
     except (Exception, SystemExit) as error:
         return False, error
 
