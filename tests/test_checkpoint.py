@@ -152,7 +152,7 @@ def as_bytes(text):
 def rewrite(path, **changes):
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files} | changes
-    np.savez(path, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
+    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_pickles_are_refused(trained, tmp_path):
     with np.load(path) as file:
         arrays = dict(file)
     arrays["log"] = np.array([print], dtype=object)
-    np.savez(path, allow_pickle=True, **arrays)
+    np.savez(path, **arrays)
     with pytest.raises(CheckpointError):
         nn.GAN.load(path)
 

@@ -277,7 +277,7 @@ def test_a_run_goes_on_with_its_own_backend(tmp_path):
 def test_other_threads_or_versions_are_said(finished, monkeypatch):
     other = {**surroundings(game().backend), "BLAS threads": "64", "numpy": "1.0"}
     monkeypatch.setattr(nngan.runs.folder, "surroundings", lambda _: other)
-    with pytest.warns(RuntimeWarning, match=r"BLAS threads \d+, now 64; numpy .*, now 1\.0: its"):
+    with pytest.warns(RuntimeWarning, match=r"BLAS threads \w+, now 64; numpy .*, now 1\.0: its"):
         RunFolder.resume(finished)
 
 
