@@ -112,7 +112,7 @@ def test_a_result_cannot_be_a_copy():
 
 
 class Recorded:
-    """cuBLAS, with the names of the calls; `fail` is the call that shall fail."""
+    """cuBLAS that records the names of its calls; the call named `fail` returns an error."""
 
     def __init__(self, library):
         self.library, self.calls, self.fail = library, [], None

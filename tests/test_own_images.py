@@ -504,7 +504,7 @@ def test_the_labels_of_a_table_are_found(tmp_path, levels, n, place, head, label
 def test_a_table_of_which_both_ends_could_be_labels_is_not_guessed(tmp_path):
     rows = RNG.integers(0, 2, (40, 17))
     table(tmp_path / "x.csv", None, rows.tolist())
-    with pytest.raises(DatasetError, match='say label_column="first", "last", a name or a number'):
+    with pytest.raises(DatasetError, match='pass label_column="first", "last", a name or a number'):
         datasets.load(tmp_path / "x.csv")
     for which, column in (("first", 0), ("last", 16), ("3", 3), (-2, 15)):
         images = datasets.load(tmp_path / "x.csv", label_column=which)
@@ -526,7 +526,9 @@ def test_a_column_of_labels_beside_rows_of_colour_and_of_a_known_shape(tmp_path)
 def test_a_width_with_two_readings_is_not_guessed(tmp_path):
     rows = np.hstack([CLASSES[:, None], COLOUR[:, :4].reshape(6, -1)])  # 49: also 7x7
     table(tmp_path / "x.csv", None, rows.tolist())
-    with pytest.raises(DatasetError, match=r"49 columns, .*: say shape=\(7, 7\) if there are none"):
+    with pytest.raises(
+        DatasetError, match=r"49 columns, .*: pass shape=\(7, 7\) if it has no labels"
+    ):
         datasets.load(tmp_path / "x.csv")
     assert datasets.load(tmp_path / "x.csv", shape=(7, 7)).labels is None
     np.testing.assert_array_equal(

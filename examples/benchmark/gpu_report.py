@@ -106,7 +106,7 @@ def part(title: str, words: list[str]) -> tuple[int, str]:
 
 
 def agreement(steps: int) -> Iterator[str]:
-    """Yield, for each recipe, how far CuPy's weights are from NumPy's after so many steps."""
+    """Train each recipe for `steps` steps on NumPy and on CuPy; yield how far apart they end."""
     yield f"{'recipe':16} relative difference of G's and D's weights after {steps} steps"
     for name in ("tf_basic", "pytorch_mlp", "default", "r1", "rpgan", "wgan_gp"):
         weights = [trained(name, backend, steps) for backend in ("numpy", "cupy")]
@@ -117,7 +117,7 @@ def agreement(steps: int) -> Iterator[str]:
 
 
 def trained(name: str, backend: str, steps: int) -> list[np.ndarray]:
-    """Return the weights of G and D after so many steps on digits of MNIST's size."""
+    """Train on digits of MNIST's size for `steps` steps; return the weights of G and D."""
     recipe = RECIPES[name]
     gan = recipe.build(784, backend=backend, steps=1000)
     gan.log = gan.backend.xp.zeros((steps, 4), dtype=gan.G.dtype)

@@ -21,7 +21,7 @@ WIDEST = 2**18  # columns of a table: an image of 512x512 pixels
 ROW_KEYS = ("id", "index", "unnamed: 0", "")  # columns that number the rows
 PICTURE = re.compile(r"\.(png|jpe?g|bmp|gif|webp|tiff?|p[pg]m)\s*$", re.IGNORECASE)
 BACKGROUND = 0.9  # share of one value in a column at the border of images
-ADVICE = 'say label_column="first", "last", a name or a number'
+ADVICE = 'label_column="first", "last", a name or a number'
 
 
 def read_table(
@@ -151,8 +151,8 @@ def _named(
         if re.fullmatch(r"-?\d{1,9}", wanted) and -columns <= int(wanted) < columns:
             return int(wanted) % columns
         raise DatasetError(
-            f"{path} has no column {label_column!r} among its {columns} columns: {ADVICE}, the "
-            "first of which is 0"
+            f"{path} has no column {label_column!r} among its {columns} columns: pass {ADVICE} "
+            "(columns are counted from 0)"
         )
     if column := [names.index(name) for name in LABEL_KEYS if name in names]:
         return column[0]
@@ -182,13 +182,13 @@ def _column_too_many(path: Path, table: Array, pixels: int | None) -> int | None
         return None
     if _is_image(n, pixels) and max(likely) < 3:
         raise DatasetError(
-            f"{path} has {n} columns, which are images with or without a column of labels: say "
-            f"shape=({side}, {side}) if there are none, or {ADVICE.removeprefix('say ')}"
+            f"{path} has {n} columns, so it may or may not have a column of labels: pass "
+            f"shape=({side}, {side}) if it has no labels, or {ADVICE}"
         )
     if likely[0] == likely[1]:
         raise DatasetError(
             f"{path} has {n} columns, one more than an image, and both the first and the last "
-            f"could be the labels: {ADVICE}"
+            f"could be the labels: pass {ADVICE}"
         )
     return 0 if likely[0] > likely[1] else n - 1
 

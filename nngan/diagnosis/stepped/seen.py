@@ -39,7 +39,8 @@ class Seen:
     def side_of(self, part: str) -> int:
         """Return which way a player pushes D's outputs: see `Verdict.side`; 0 if that is open.
 
-        Most of the updates decide that are explained exactly. If there are none, all must agree.
+        The majority of the updates that a loss explains exactly decides. If no update is explained
+        exactly, all updates must agree.
         """
         verdicts = self.verdicts.get(part, [])
         exact = [v.side for v in verdicts if v.kind != "mostly"]

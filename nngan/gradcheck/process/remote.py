@@ -338,7 +338,7 @@ def passes(
     upstream: Sequence[Array],
     memory: int | None = None,
 ) -> Passes | Finding:
-    """Return the gradients at each point for the dy there, or the reason why there are none.
+    """Return the gradients at each point for the dy there, or the finding that prevents it.
 
     Parameters
     ----------
