@@ -466,7 +466,7 @@ for fd in range(300):
 """
 PATCHED = """
 import nngan.gradcheck, nngan.gradcheck.objects as s, nngan.gradcheck.report as r
-import nngan.gradcheck.compare as c, nngan.gradcheck.backward as b, nngan.gradcheck.parameters as p
+import nngan.gradcheck.compare as c, nngan.gradcheck.backward as b, nngan.gradcheck.search as p
 import nngan.gradcheck.contract as contract, nngan.gradcheck.check as check
 import nngan.gradcheck.objects as o, nngan.gradcheck.layers as l
 r.Report.ok = r.ArrayResult.ok = property(lambda self: True)

@@ -15,16 +15,11 @@ from ..layers import Layer
 from .copies import copied
 from .leaves import is_number
 from .numerical import ComplexStep
-from .parameters import (
-    Parameter,
-    find_parameters,
-    initialize,
-    is_loose,
-    set_dtype,
-)
+from .parameters import Parameter, initialize, set_dtype
 from .places import Place, places
 from .report import gradient_name
 from .sayings import say
+from .search import find_parameters
 from .subject import Broken, Gradients, Left, Subject, doubled
 from .unseen import Unseen
 from .writing import as_array, keep, put
@@ -341,7 +336,7 @@ class ObjectSubject(Subject):
                         method()
             readonly = []
             for label, ref in refs.items():
-                start[label] = _left(target, ref)
+                start[label] = ref.gradient_left(target)
                 with suppress(Exception):  # a copy can always be written
                     if not ref.gradient(self.original).flags.writeable:
                         ref.gradient(target).flags.writeable = False
@@ -352,8 +347,10 @@ class ObjectSubject(Subject):
             except Broken as error:
                 return Left(start, {}, error, readonly=tuple(readonly))
             for label, ref in refs.items():
-                left[label] = _left(target, ref)
-            shared = [k for k, ref in refs.items() if _belongs_to_class(target, ref, start[k])]
+                left[label] = ref.gradient_left(target)
+            shared = [
+                k for k, ref in refs.items() if start[k] is not None and ref.shares_gradient(target)
+            ]
             return Left(start, left, None, tuple(shared))
         finally:
             restore()
@@ -371,27 +368,3 @@ class ObjectSubject(Subject):
         twin = copy.deepcopy(self)
         twin.mode = self._split(mode)
         return twin
-
-
-def _left(target: Any, ref: Parameter) -> Array | None:
-    """Return a copy of a gradient as the object holds it, or None."""
-    try:
-        value = ref.gradient(target)
-    except Exception:
-        return None
-    return None if value is None else as_array(value)
-
-
-def _belongs_to_class(target: Any, ref: Parameter, start: Array | None) -> bool:
-    """Whether backward has filled an array that all objects of the class share."""
-    place = ref.gradients[0]
-    (way, name), above = place.steps[-1], Place(place.steps[:-1])
-    if way != "attr" or start is None or is_loose(place):
-        return False
-    with suppress(Exception):
-        owner = above.read(target)
-        value = place.read(target)
-        kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
-        own = [vars(k)[name] for k in kinds if name in vars(k)]
-        return isinstance(value, np.ndarray) and any(v is value for v in own)
-    return False
