@@ -348,9 +348,8 @@ class ObjectSubject(Subject):
                 return Left(start, {}, error, readonly=tuple(readonly))
             for label, ref in refs.items():
                 left[label] = ref.gradient_left(target)
-            shared = [
-                k for k, ref in refs.items() if start[k] is not None and ref.shares_gradient(target)
-            ]
+            held = (k for k in refs if start[k] is not None)
+            shared = [k for k in held if refs[k].shares_gradient(target)]
             return Left(start, left, None, tuple(shared))
         finally:
             restore()
