@@ -11,8 +11,8 @@ from games_diagnosed import IMAGES, LABELS, digits_game
 
 import nngan as nn
 from nngan import checkpoint
-from nngan.diagnosis import Finding, Measurement, Report, diagnose, thresholds
-from nngan.diagnosis.case import auc, twin_of
+from nngan.diagnosis import Finding, Measurement, Report, diagnose, motion, samples, thresholds
+from nngan.diagnosis.case import Case, auc, twin_of
 from nngan.diagnosis.gradients import _check
 from nngan.diagnosis.samples import clusters
 from nngan.layers import Layer
@@ -400,3 +400,33 @@ def test_statistics_that_do_not_follow_are_found(momentum):
 def test_few_images_are_found():
     gan = fit(digits_game(r1=0.0), 1300, IMAGES[:50])
     assert kinds(gan, IMAGES[:50]) == ("few-images",)
+
+
+def test_penalties_are_played_when_they_are_due(monkeypatch):
+    """Every fourth step, as `fit` does: they are four times as strong there."""
+    due = []
+    step = nn.GAN.discriminator_step
+
+    def watched(self, *arrays, penalise=True, **options):
+        due.append(penalise)
+        return step(self, *arrays, penalise=penalise, **options)
+
+    monkeypatch.setattr(nn.GAN, "discriminator_step", watched)
+    list(motion.updates(Case(digits_game(penalty_every=4), IMAGES)))
+    assert due[: motion.STEPS] == [True, *[False] * (motion.STEPS - 1)]
+
+
+def test_classes_of_a_few_rows_are_not_compared():
+    game = digits_game(classes=10)
+    assert list(samples.class_collapse(Case(game, IMAGES[:60], LABELS[:60]))) == []
+
+
+def test_samples_that_overflow_are_said_of_g_not_of_the_data():
+    game = digits_game(end=nn.LeakyReLU, check=False)
+    game.G.params[:] = 1e30
+    assert kinds(game) == ("divergence",)
+
+
+def test_two_rows_are_too_few():
+    with pytest.raises(ValueError, match="2 samples, which are too few"):
+        nn.diagnose(digits_game(), IMAGES[:2])

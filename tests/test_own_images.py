@@ -616,7 +616,7 @@ def test_arrays_of_unknown_names_are_told_by_their_shapes(tmp_path, y):
     np.testing.assert_array_equal(images.labels, CLASSES)
     assert images.notes == ("images: array foo", "labels: array bar, 3 classes")
     np.savez(tmp_path / "d.npz", foo=COLOUR, weight=RNG.random(6))
-    assert datasets.load(tmp_path / "d.npz").notes[-1] == "taken for no labels: weight"
+    assert datasets.load(tmp_path / "d.npz").notes[-1] == "not taken as labels: weight"
 
 
 def test_broken_files_are_named_all_at_once_and_can_be_skipped(tmp_path):
@@ -674,3 +674,17 @@ def test_folders_without_images(tmp_path, name, words):
     write(tmp_path / "f" / name, b"")
     with pytest.raises(DatasetError, match=words):
         datasets.load(tmp_path / "f")
+
+
+def test_the_suffix_of_labels_may_be_in_capitals(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((6, 4, 4), np.uint8))
+    np.save(tmp_path / "l.npy", np.arange(6) % 3)
+    (tmp_path / "l.npy").rename(tmp_path / "L.NPY")
+    images = datasets.load(tmp_path / "x.npy", labels=tmp_path / "L.NPY")
+    assert images.labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_soft_probabilities_are_no_labels(tmp_path):
+    images, soft = np.zeros((20, 4, 4), np.uint8), np.full((20, 4), 0.25)
+    np.savez(tmp_path / "x.npz", images=images, labels=soft)
+    assert datasets.load(tmp_path / "x.npz").labels is None

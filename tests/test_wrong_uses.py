@@ -105,7 +105,7 @@ WRONG = [
     (f"{TRAIN} --data photos --size 20000", "and the limit is 1.0 GiB: lower --size 20000"),
     (f"{TRAIN} --data photos --size 2000", "G has 6,"),
     (f"{TRAIN} --data broken", "or pass --skip-broken to do without them"),
-    (f"{TRAIN} --data both.csv", "say --label-column first, "),
+    (f"{TRAIN} --data both.csv", "pass --label-column first, "),
     (f"{TRAIN} --data both.csv --label-column kind", "has no column 'kind' among its 17 columns"),
     (f"{TRAIN} --data photos --labels few.npy", "labels must be 2, one for each image"),
     (f"{TRAIN} --data photos --labels none.csv", "none.csv cannot be read"),

@@ -217,7 +217,10 @@ def unit_interval(words: Array, *, dtype: Any) -> Array:
 
 @fused
 def box_muller(w1: Array, w2: Array, x1: Array, x2: Array, *, dtype: Any) -> None:
-    """Write the pairs of normals of two rows of words into x1 and x2, all of shape (n,)."""
+    """Write x1 = sqrt(-2 ln u1) cos(2 pi u2) and x2, the same with sin; all have the shape (n,).
+
+    u1 and u2 are `unit_interval` of the words w1 and w2.
+    """
     xp = array_module(w1)
     radius = xp.sqrt(-2.0 * xp.log(unit_interval(w1, dtype=dtype)))
     angle = (2.0 * math.pi) * unit_interval(w2, dtype=dtype)

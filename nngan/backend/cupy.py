@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from ..checks import one_line
 from .base import Backend, BackendUnavailable, Step
 from .cublas import Cublas
-from .formulas import kernel_of
 from .graph import CudaGraph
 from .kernels import PHILOX
 from .keys import Array, Key
@@ -64,6 +63,7 @@ class CupyBackend(Backend):
             ) from error
         self._philox = cupy.RawKernel(PHILOX, "philox4x64")
         self.xp = cupy
+        self._kernels: dict[Any, Any] = {}  # of the formulas of `update_in_place`
 
     def to_numpy(self, a: Array) -> Array:
         host: Array = self.xp.asnumpy(a)
@@ -80,7 +80,14 @@ class CupyBackend(Backend):
     def update_in_place(
         self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array
     ) -> None:
-        kernel_of(self.xp, formula, self)(*arrays, *numbers)
+        if formula not in self._kernels:
+
+            def one_kernel(*operands: Any) -> None:
+                formula(self, *operands)
+
+            one_kernel.__name__ = formula.__name__
+            self._kernels[formula] = self.xp.fuse(one_kernel)
+        self._kernels[formula](*arrays, *numbers)
 
     def bits(self, key: Key, n: int, first: int = 0) -> Array:
         """Return the same words as `Backend.bits`, computed where `key.step` lives."""

@@ -58,8 +58,8 @@ def fused(formula: Formula) -> Formula:
 
 
 @functools.cache
-def kernel_of(xp: Any, formula: Callable[..., Any], *first: Any, **constants: Any) -> Any:
-    """Return ``formula(*first, *operands, **constants)`` as one kernel, a function of `operands`.
+def kernel_of(xp: Any, formula: Callable[..., Any], **constants: Any) -> Any:
+    """Return ``formula(*operands, **constants)`` as one kernel, a function of `operands`.
 
     References
     ----------
@@ -67,7 +67,7 @@ def kernel_of(xp: Any, formula: Callable[..., Any], *first: Any, **constants: An
     """
 
     def one_kernel(*operands: Any) -> Any:
-        return formula(*first, *operands, **constants)
+        return formula(*operands, **constants)
 
     one_kernel.__name__ = formula.__name__
     return xp.fuse(one_kernel)

@@ -205,7 +205,7 @@ def refuse_too_large(recipe: Recipe, data: Data) -> None:
     if (size := 4 * copies) > (limit := memory_limit()):
         raise ValueError(
             f"for images of {'x'.join(map(str, data.shape))} G has {g:,} and D {d:,} parameters, "
-            f"which fill {readable(size)} of memory while they learn, and the limit is "
+            f"and to train them takes {readable(size)} of memory. The limit is "
             f"{readable(limit)}: lower --size, to --size 32 say, or set the environment variable "
             "NNGAN_MEMORY"
         )

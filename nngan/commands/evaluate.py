@@ -90,9 +90,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
     """Run the command; return the exit status."""
     command = parser(program)
     options = command.parse_args(arguments)
-    path = options.run / "metrics.json"
     try:
-        checkpoint_in(options.run)
+        path = checkpoint_in(options.run).parent / "metrics.json"
         check_writable(path)  # before the work
         scores = measure(options)
         with atomic_write(path) as file:
@@ -112,7 +111,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
 def measure(options: argparse.Namespace) -> Scores:
     """Load the run and score its samples."""
     backend = get_backend(options.backend)
-    gan, settings = load_run(checkpoint_in(options.run / "checkpoint.npz"), backend)
+    gan, settings = load_run(checkpoint_in(options.run), backend)
     if (settings is None or settings.data == "mnist") and gan.G.n_out == 784:
         return measure_digits(gan, settings, options)
     if settings is None or not is_known(settings.data):
@@ -163,7 +162,7 @@ def measure_pixels(gan: GAN, settings: RunSettings, options: argparse.Namespace)
         "Energy distance: 0 is best. Precision and density say how real the samples look, recall "
         "and coverage how much of the data they show; the best is the value of real images. "
         "Pixels of flat grey are near to many images, so that flat samples have a high precision "
-        "and density: believe these two only next to a high recall and coverage."
+        "and density: trust these two only where recall and coverage are high, too."
     )
     note = (
         f"Compared with {half:,} training images; the column of real images is of {half:,} others."

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 def side_by_side(
     function: Callable[[Job], Result],
-    jobs: Iterable[Job],
+    jobs: Sequence[Job],
     processes: int | None,
     errors: tuple[type[Exception], ...],
     prefer: str | None = None,
@@ -36,7 +36,7 @@ def side_by_side(
     ----------
     function : callable
         It is called with each job, where joblib's active backend calls it.
-    jobs : iterable
+    jobs : sequence
     processes : int or None
         How many run at once. None: as many as the active backend of joblib can, or one per core.
     errors : tuple of exception types
@@ -46,6 +46,7 @@ def side_by_side(
     """
     if processes is None:
         processes = max(effective_n_jobs(None), os.cpu_count() or 1)
+    processes = max(1, min(processes, len(jobs)))
     run = Parallel(
         processes, prefer=prefer, return_as="generator_unordered", pre_dispatch="n_jobs",
     )  # fmt: skip

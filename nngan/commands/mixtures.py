@@ -101,14 +101,14 @@ def train(seed: int, name: str, plain: bool, steps: int | None, backend: str) ->
 
 
 def played(
-    seed: int, name: str, plain: bool, steps: int | None, backend: str, folder: Path | None
+    seed: int, name: str, plain: bool, steps: int | None, backend: str, kept_in: Path | None
 ) -> Run:
-    """Return the run of a seed: the one in `folder`, if any, else a new one, kept there."""
+    """Return the run of a seed: the one in `kept_in`, if any, else a new one, kept there."""
     game: dict[str, Any] = {"name": name, "plain": plain, "steps": steps, "backend": backend}
-    if folder is None:
+    if kept_in is None:
         return train(seed, **game)
     title = f"{name}-plain" if plain else name
-    path = folder / f"{title}-{backend}-{steps or 'all'}-steps-seed-{seed}.npz"
+    path = kept_in / f"{title}-{backend}-{steps or 'all'}-steps-seed-{seed}.npz"
     if path.exists():
         with contextlib.suppress(DamagedFile, OSError, ValueError), open_npz(path) as file:
             samples, done, minutes = (file.read(n) for n in ("samples", "steps", "minutes"))
@@ -244,7 +244,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
     say(line("", f"modes of {K}", "high quality, %", "reverse KL", "minutes"))
     job = functools.partial(
         played, name=options.mixture, plain=options.plain, steps=options.steps,
-        backend=options.backend, folder=options.keep,
+        backend=options.backend, kept_in=options.keep,
     )  # fmt: skip
     errors = TrainingDiverged, ValueError, MemoryError
     try:

@@ -14,8 +14,8 @@ from ..recipes import RECIPES
 # Measured on one thread: 6,600 samples a second of 16x16x3 for small, 2,300 for default, and 2,100
 # and 820 of 32x32x3. A run of small has 360,000 samples, one of default 3,000,000.
 ADVICE = """\
-small is for a first try on any data, best with --size 16: it is 25 times as fast
-to its end as default, about a minute for 16x16 pixels in colour. default is for
+small is for a first try on any data, best with --size 16: it finishes 25 times as fast
+as default, in about a minute for 16x16 pixels in colour. default is for
 better samples of up to 32x32 pixels: 20 minutes for 16x16 in colour, an hour for
 32x32. conditional needs labels. The others are games to compare with."""
 

@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan table") -
             if failure is not None:
                 failures.append(failure)
     except KeyboardInterrupt:  # the runs under way get it too, and save themselves
-        for process in UNDER_WAY:
+        for process in [*UNDER_WAY]:
             process.wait()
         print("Stopped; what is done is kept, and the same call goes on with it", file=sys.stderr)
         return 130

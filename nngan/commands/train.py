@@ -163,7 +163,7 @@ def lead(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> 
         say(f"The run goes on at epoch {gan.epoch + 1:,} of {settings.epochs:,}.")
     if comm.size > 1:
         say(
-            f"On {comm.size} processes, {settings.shards} shards. If one of them ends, all end; "
+            f"On {comm.size} processes, {settings.shards} shards. If one process ends, all end; "
             f"go on with:\n  {shlex.join(resume_command(run, comm.size))}"
         )
     with sigterm_is_ctrl_c():
@@ -171,8 +171,7 @@ def lead(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> 
             if gan.epoch < settings.epochs:
                 fit(
                     gan, x, settings.epochs - gan.epoch, settings.batch_size,
-                    shards=settings.shards, comm=comm,
-                    labels=labels if gan.classes else None, callbacks=callbacks,
+                    shards=settings.shards, comm=comm, labels=labels, callbacks=callbacks,
                 )  # fmt: skip
             else:
                 say(f"Nothing to do: the run has {gan.epoch} epochs; --epochs N asks for more.")
@@ -243,8 +242,7 @@ def measures(run: RunFolder, gan: GAN) -> list[Measure]:
 def is_nearly_constant(gan: GAN, x: Array) -> bool:
     """Tell whether the samples differ from each other by less than a tenth of what images do."""
     samples, images = gan.sample(FEW), x[:: max(1, len(x) // FEW)]
-    low, high = gan.data_range
-    spread = images.std(axis=0).mean() / (255 if images.dtype == np.uint8 else 1) * (high - low)
+    spread = images.std(axis=0).mean() / (255 if images.dtype == np.uint8 else 1)
     return bool(samples.std(axis=0).mean() < 0.1 * spread)
 
 
@@ -258,12 +256,12 @@ def size_of(settings: RunSettings, x: Array) -> str:
 
 def columns_of(gan: GAN, settings: RunSettings) -> str:
     """Return which columns of a sheet show which class, if the classes have names."""
-    names, labels = settings.class_names or (), sheet_labels(gan.classes)[0]
-    if not gan.classes or len(names) < gan.classes or gan.classes > COLUMNS or labels is None:
+    classes, names = gan.classes, settings.class_names or ()
+    if not 0 < classes <= min(COLUMNS, len(names)):
         return ""
-    each = int((labels == 0).sum() * sheet_labels(gan.classes)[1] / len(labels))
+    each = sheet_labels(classes)[1] // classes
     places = [f"{i * each + 1} to {(i + 1) * each}" if each > 1 else f"{i + 1}"
-              for i in range(gan.classes)]  # fmt: skip
+              for i in range(classes)]  # fmt: skip
     said = ", ".join(f"{name} {place}" for name, place in zip(names, places, strict=False))
     return f"Columns of a sheet: {said}."
 

@@ -72,7 +72,7 @@ def read_folder(
                 f"{what} ({next(iter(broken.values()))}): replace or delete them, or pass "
                 "skip_broken=True to do without them"
             )
-        notes.append(f"{_files(len(broken))} cannot be read and left out: {few}{more}")
+        notes.append(f"{_files(len(broken))} left out, because they cannot be read: {few}{more}")
         if classes is not None:
             classes = [c for c, file in zip(classes, files, strict=True) if file not in broken]
     height, width = images[0].shape[:2]

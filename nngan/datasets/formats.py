@@ -82,7 +82,7 @@ def _from_archive(archive: Archive, path: Path, key: str | None) -> Content:
     notes = () if is_usual else (f"images: array {images}",)
     if labels is None:
         if others:
-            notes = (*notes, f"taken for no labels: {', '.join(others)}")
+            notes = (*notes, f"not taken as labels: {', '.join(others)}")
         return Content(archive.read(images), notes=notes)
     return Content(archive.read(images), archive.read(labels), f"array {labels}", notes)
 
@@ -101,8 +101,19 @@ def _is_label(archive: Archive, name: str) -> bool:
         return True
     if len(shape) != 2:
         return False
-    rows = archive.read(name)
-    return rows.dtype.kind in "fiub" and bool((rows.astype(float).sum(axis=1) == 1).all())
+    return is_one_hot(archive.read(name))
+
+
+def is_one_hot(labels: Array) -> bool:
+    """Return whether each row of an array has one 1 and zeros."""
+    if labels.ndim != 2 or labels.dtype.kind not in "fiub" or labels.shape[1] < 2:
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix of a file in small letters, without that of its packing."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
 def read_idx_pair(path: Path) -> Content:

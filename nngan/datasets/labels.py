@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .formats import LABEL_KEYS, read_numpy
+from .formats import LABEL_KEYS, is_one_hot, read_numpy, suffix_of
 from .idx import DatasetError, read_idx
 from .tables import cells, is_numeric, read_lines
 
@@ -28,13 +28,13 @@ def read_labels(labels: Any) -> Any:
     if is_table(path):
         rows, names = _rows(path)
         return np.array([row[_label_column(path, names, rows, 0)] for row in rows])
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    return read_numpy(path, None).images if suffix in (".npy", ".npz") else read_idx(path)
+    is_numpy = suffix_of(path) in (".npy", ".npz")
+    return read_numpy(path, None).images if is_numpy else read_idx(path)
 
 
 def is_table(path: Path) -> bool:
     """Return whether a file is a table by its name."""
-    return Path(path.name.removesuffix(".gz")).suffix.lower() in TABLES
+    return suffix_of(path) in TABLES
 
 
 def labels_of_files(labels: Any, files: Sequence[str]) -> Sequence[Any]:
@@ -155,10 +155,3 @@ def _as_array(labels: Any) -> Array:
         return np.asarray(labels)
     except ValueError as error:  # rows of different lengths
         raise DatasetError(f"labels must be one for each image ({error})") from error
-
-
-def is_one_hot(labels: Array) -> bool:
-    """Return whether each row of an array has one 1 and zeros."""
-    if labels.ndim != 2 or labels.dtype.kind not in "fiub" or labels.shape[1] < 2:
-        return False
-    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())

@@ -14,7 +14,7 @@ from ..backend import Array
 from ..checks import boolean, image_shape, is_number, positive_int, sequence, to_unit
 from ..checks import path as check_path
 from .folders import FRAMES, PICTURES, VIDEOS, read_folder, reduced
-from .formats import Content, read_idx_pair, read_numpy
+from .formats import Content, read_idx_pair, read_numpy, suffix_of
 from .idx import DatasetError
 from .labels import TABLES, numbered, read_labels
 from .tables import read_table, side_of
@@ -173,7 +173,7 @@ def _read_file(
     path: Path, key: str | None, shape: tuple[int, ...] | None, label_column: str | int | None
 ) -> Content:
     """Return the content of one file, by its suffix."""
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    suffix = suffix_of(path)
     if suffix in PICTURES:
         raise DatasetError(f"{path} is one image: name the folder that holds it and others")
     if suffix in VIDEOS:

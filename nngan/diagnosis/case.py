@@ -17,11 +17,13 @@ from ..game.inputs import d_input, g_input, one_hot
 from ..gan import GAN
 from ..network import Sequential
 from ..training.data import Labels, data_labels, data_rows
+from ..training.loop import in_range
 
 ROWS = 2_000  # of the data, and as many samples
 POOL = 10_000  # rows among which copies are searched
+FEWEST = 10  # rows that can be looked at
 BATCH = 128  # of the steps that are played on copies
-SEED = 20_141  # of the samples, which are those of no picture that a user draws with seed 0
+SEED = 20_141  # of the samples: not the ones that a user gets with seed 0
 
 
 def twin_of(gan: GAN, dtype: Any = None) -> GAN:
@@ -100,18 +102,14 @@ class Case:
             pool = rows[order]
         else:
             pool = gan.backend.to_numpy(rows[gan.backend.asarray(order)])
-        is_bytes = pool.dtype == np.uint8
-        pool = pool.astype(gan.G.dtype)
-        if is_bytes:
-            pool /= 255
-        if not np.isfinite(pool).all():
-            raise ValueError("x has values that are NaN or infinite: remove those samples")
         low, high = gan.rules.data_range
-        self.unmapped = pool
-        self.pool = pool if (low, high) == (0, 1) else pool * (high - low) + low
+        whole = 255 if pool.dtype == np.uint8 else 1
+        self.pool = in_range(pool, dtype=gan.G.dtype, whole=whole, low=low, high=high)
+        if not np.isfinite(self.pool).all():
+            raise ValueError("x has values that are NaN or infinite: remove those samples")
         self.original, self.gan = gan, twin_of(gan)
         n = min(most, len(self.pool)) // gan.rules.pack * gan.rules.pack
-        if n < 2 * gan.rules.pack * max(gan.D.min_rows, gan.G.min_rows):
+        if n < max(FEWEST, 2 * gan.rules.pack * max(gan.D.min_rows, gan.G.min_rows)):
             raise ValueError(f"x has {len(rows)} samples, which are too few to look at: pass more")
         self.x = self.pool[:n]
         self.labels, self.classes = self._labels(gan, labels, len(rows), order[:n])

@@ -48,7 +48,7 @@ def diagnose(
     perfect end all sit at chance. So the game is measured: its samples against the data, D against
     a fresh classifier, its steps against numerical derivatives. All of that happens on copies on
     NumPy, with random numbers of its own: the game is not changed, and the same game has the same
-    report. Of 2,000 images of MNIST's size it takes a few seconds.
+    report. For 2,000 images of MNIST's size it takes a few seconds.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from ..gan import GAN
 from ..metrics import energy_distance
 from ..network import Sequential
 from ..optim import SGD, Adam, Optimizer
+from ..training.loop import play
 from .case import Case, twin_of
 from .report import Finding, Measurement
 from .thresholds import AVERAGE_LAGS, FAST, PENALTY_IDLE, PENALTY_STRONG, SLOW
@@ -51,17 +52,10 @@ def steps_of_adam(network: Sequential, optimizer: Optimizer) -> list[float]:
     return [optimizer.lr * math.sqrt(W.size) / size for W, size in sizes]
 
 
-def play_step(gan: GAN, case: Case, i: int, penalise: bool = True) -> None:
-    """Play one training step of a copy, on the i-th minibatches."""
-    rules = gan.rules
-    x, y = case.minibatch(i)
-    if rules.update == "simultaneous":
-        gan.simultaneous_step(x, gan.noise(len(x)), y=y)
-    else:
-        for j in range(rules.k):
-            x, y = case.minibatch(i * rules.k + j)
-            gan.discriminator_step(x, gan.noise(len(x), j), j, y=y, penalise=penalise)
-        gan.generator_step(gan.noise(len(x), rules.k), x, y=y)
+def play_step(gan: GAN, case: Case, i: int) -> None:
+    """Play one training step of a copy, on the i-th minibatches; penalties where they are due."""
+    k, due = gan.rules.k, i % gan.rules.penalty_every == 0
+    play(gan, lambda j: case.minibatch(i * k + j), case.batch, due)
     gan.clock += 1
 
 

@@ -128,13 +128,9 @@ def reaching_gradients(case: Case) -> tuple[float, list[float]]:
     paired = [judge(gan, case.x[:n], y)[:, None]] if rules.objective.pairs else []
     _, dlogits = rules.objective.generator(logits, *paired)
     d_fake = d_input_gradient(rules, D.input_gradient(dlogits, d_cache))
-    sizes = []
-    gradient = d_fake
-    for layer, cache in zip(G.layers[::-1], g_cache[::-1], strict=True):
-        sizes.append(_size(gradient) * n)
-        gradient = layer.input_gradient(gradient, cache)
+    sizes = [_size(gradient) * n for gradient in G.output_gradients(d_fake, g_cache)[1:]]
     spread = float(np.sqrt(case.x.var(axis=0).sum())) or 1.0
-    return sizes[0] * spread, sizes[::-1]
+    return sizes[-1] * spread, sizes
 
 
 def _size(rows: Array) -> float:
@@ -189,7 +185,8 @@ def auc_after(case: Case, steps: int) -> float:
     gan = twin_of(case.gan)
     for i in range(steps):
         x, y = case.minibatch(i)
-        gan.discriminator_step(x, gan.noise(len(x)), y=y)
+        due = i % gan.rules.penalty_every == 0
+        gan.discriminator_step(x, gan.noise(len(x)), y=y, penalise=due)
         gan.clock += 1
     return auc(judge(gan, case.x, case.y()), judge(gan, case.fake, case.y()))
 

@@ -95,7 +95,7 @@ def collapse(case: Case) -> Look:
         yield Finding(
             "collapse",
             "fault",
-            "G has collapsed: its samples show a part of the data alone.",
+            "G has collapsed: its samples show only a part of the data.",
             "; ".join(evidence),
             "add the penalty r1 to D, let D judge pack=2 or more samples together, or take "
             'loss="relativistic"; bring the learning rates into proportion: lower G\'s if D cannot '
@@ -257,6 +257,8 @@ def class_collapse(case: Case) -> Look:
         rows = case.labels == label
         if rows.sum() >= LEAST and (real := mean_distance(case.x[rows])):
             ratios[label] = mean_distance(case.samples[rows]) / real
+    if not ratios:
+        return
     worst = min(ratios, key=ratios.__getitem__)
     yield Measurement(
         f"distance of two samples of class {worst}, the worst", f"{ratios[worst]:.2f}",

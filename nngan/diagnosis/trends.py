@@ -30,6 +30,15 @@ def finite(case: Case) -> Look:
                 f"{bad:,} of {network.size:,} parameters are NaN or infinite",
                 "begin anew with a lower learning rate",
             )  # fmt: skip
+            return
+    for name, samples in (("G's samples", case.samples), ("G's samples in training", case.fake)):
+        if not np.isfinite(samples).all():
+            yield Finding(
+                "divergence", "fault", f"G is broken: {name} are not finite.",
+                "its parameters are finite, and so large that its outputs overflow",
+                "begin anew with a lower learning rate",
+            )  # fmt: skip
+            return
 
 
 def growth(case: Case) -> Look:

@@ -80,7 +80,7 @@ def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]
 
 @fused
 def _bce_of_each(o: Array, t: Array | float, n: int) -> tuple[Array, Array]:
-    """Return softplus(o) - t o of each of n logits, and its derivative, divided by n."""
+    """Return each softplus(o) - t o, and (sigmoid(o) - t) / n, the gradient of their mean."""
     # softplus(o) = max(o, 0) + ln(1 + exp(-|o|)). In this order max(o, 0) cancels against t o
     # before the small logarithm is added.
     xp = array_module(o)

@@ -183,7 +183,8 @@ def make_step(
     part = game.backend.part
     here = batch_size // part.count
     rows = xp.arange(part.index * here, (part.index + 1) * here, dtype=np.int64)
-    whole, (low, high) = 255 if data.dtype == np.uint8 else 1, rules.data_range
+    low, high = rules.data_range
+    whole = 255 if data.dtype == np.uint8 else 1
 
     def minibatch(i: int) -> tuple[Array, Array | None]:
         next_rows = positions(game.clock, game.epoch_start, rows, k=rules.k, i=i, n=batch_size)
@@ -193,25 +194,31 @@ def make_step(
             return x, None
         return x, one_hot(xp.take(labels, at), rules.classes, dtype)
 
-    def alternating() -> Sequence[Array]:
-        for i in range(rules.k):
-            x, y = minibatch(i)
-            z = game.noise(here, i)
-            d_loss, d_real, d_fake = game.discriminator_step(x, z, i, y=y, penalise=penalise)
-        g_loss = game.generator_step(game.noise(here, rules.k), x, y=y)
-        return [d_loss, g_loss, d_real, d_fake]
-
-    def simultaneous() -> Sequence[Array]:
-        x, y = minibatch(0)
-        return game.simultaneous_step(x, game.noise(here), y=y)
-
-    play = {"alternating": alternating, "simultaneous": simultaneous}[rules.update]
-
     def step() -> None:
-        game.log[game.clock - game.epoch_start] = part.mean(xp.stack(play()))
+        losses = play(game, minibatch, here, penalise)
+        game.log[game.clock - game.epoch_start] = part.mean(xp.stack(losses))
         game.clock += 1
 
     return step
+
+
+def play(
+    game: Game, minibatch: Callable[[int], tuple[Array, Array | None]], n: int, penalise: bool
+) -> Sequence[Array]:
+    """Update both players, in turn or at once; return both losses, the means of D(x) and D(G(z)).
+
+    ``minibatch(i)`` returns the data and the labels of the i-th of D's k steps, n samples.
+    """
+    if game.rules.update == "simultaneous":
+        x, y = minibatch(0)
+        return game.simultaneous_step(x, game.noise(n), y=y)
+    for i in range(game.rules.k):
+        x, y = minibatch(i)
+        d_loss, d_real, d_fake = game.discriminator_step(
+            x, game.noise(n, i), i, y=y, penalise=penalise
+        )
+    g_loss = game.generator_step(game.noise(n, game.rules.k), x, y=y)
+    return [d_loss, g_loss, d_real, d_fake]
 
 
 @fused
@@ -222,8 +229,8 @@ def positions(clock: Array, start: Array, rows: Array, *, k: int, i: int, n: int
 
 @fused
 def in_range(x: Array, *, dtype: Any, whole: float, low: float, high: float) -> Array:
-    """Return data in [0, whole] as numbers of `dtype` in [low, high]."""
-    x = x.astype(dtype)
+    """Return data in [0, whole] as numbers of `dtype` in [low, high]. x may be overwritten."""
+    x = x if x.dtype == dtype else x.astype(dtype)
     if whole != 1:
         x /= whole
     if (low, high) != (0, 1):

@@ -66,7 +66,7 @@ def find_submissions(folder: Path, scheme: Scheme, ours: Iterable[Path] = ()) ->
             file, problem = _choose(entry, scheme.file)
         elif not _is_python(entry):
             wanted = scheme.file or "a .py or .ipynb file"
-            problem = Finding("no_file", f"{entry.name} is no Python file: hand in {wanted}.")
+            problem = Finding("no_file", f"{entry.name} is not a Python file: hand in {wanted}.")
         if not file.resolve().is_relative_to(folder.resolve()):
             sentence = "The submission is a link to another place: hand in the file itself."
             problem = Finding("no_file", sentence)
