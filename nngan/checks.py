@@ -119,7 +119,9 @@ def number(name: str, value: float) -> float:
 def _float(name: str, value: float) -> float:
     """Return a finite number that is finite in float32 too."""
     if abs(value) > LARGEST:
-        raise ValueError(f"{name} must be at most {LARGEST:.1e}, got {shortened(value)}")
+        raise ValueError(
+            f"{name} must lie between -{LARGEST:.1e} and {LARGEST:.1e}, got {shortened(value)}"
+        )
     return float(value)
 
 
@@ -242,7 +244,9 @@ def converted(name: str, x: Any) -> Any:
     try:
         return np.asarray(x)
     except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{name} is no array of numbers ({error})") from error
+        raise ValueError(
+            f"{name} is no array of numbers ({error}): all rows must have the same length"
+        ) from error
 
 
 def array_like(name: str, x: Any, ndim: int | None = None, kinds: str = REAL) -> Any:

@@ -1,8 +1,8 @@
-"""One game on many processes: each plays its rows of every minibatch, and the gradients are summed.
+"""Data parallelism: each process plays its rows of every minibatch; the gradients are averaged.
 
 A minibatch of N samples is cut into `shards` equal parts, and a loss is a mean over samples, so
 that the gradient of a step is the mean of the shards' gradients. Every shard plays the steps of
-`nngan.game.steps` as they are, with two differences: its backend has a `Part`, which gives it its
+`nngan.game.steps` as they are, with two differences: its backend has a `Shard`, which gives it its
 rows of the data and of the random numbers, and its optimizers meet those of the other shards
 before they move.
 
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import training
-from .backend import Array, Backend, BackendUnavailable, Part
+from .backend import Array, Backend, BackendUnavailable, Shard, array_module, on_host
 from .backend.memory import keep_freed_memory
 from .checks import one_line, positive_int
 from .game import Game
@@ -113,11 +113,11 @@ def check_shards(game: Game, batch_size: int, shards: int, size: int = 1) -> Non
         whole = f"shards={shards}" + (f" times pack={game.rules.pack}" if unit > shards else "")
         raise ValueError(f"batch_size must be a multiple of {whole}, got {batch_size}")
     for layer in (*game.G.leaves(), *game.D.leaves()):
-        if shards > 1 and layer.couples_samples and not layer.sums_parts:
+        if shards > 1 and layer.couples_samples and not layer.averages_shards:
             raise ValueError(
                 f"a minibatch cannot be cut into shards={shards}, because "
                 f"{type(layer).__name__} couples its samples: use shards=1 (or, if it takes its "
-                "means through self.backend.part.mean, set sums_parts = True in it)"
+                "means through self.backend.shard.mean, set averages_shards = True in it)"
             )
 
 
@@ -159,10 +159,9 @@ def fit(
         As `check_shards` and `nngan.training.fit` do.
     """
     check_shards(game, positive_int("batch_size", batch_size), shards, comm.size)
-    if shards == 1:
-        return game.fit(x, epochs, batch_size, **options)
-    maker = partial(sharded_step, Meeting(comm, shards))
-    return training.fit(game, x, epochs, batch_size, maker=maker, **options)
+    if shards > 1:
+        options["maker"] = partial(sharded_step, Meeting(comm, shards))
+    return training.fit(game, x, epochs, batch_size, **options)
 
 
 class Meeting:
@@ -183,7 +182,6 @@ class Meeting:
         self.turn = threading.Lock()
         self.barrier = threading.Barrier(self.here, self._meet)
         self.arrays: list[Any] = [None] * self.here
-        self.backend: Backend
         self.then: Callable[[Array], None] | None
         self.result: Array
 
@@ -199,8 +197,8 @@ class Meeting:
         ]
         wait(jobs)
         errors = [error for job in jobs if (error := job.exception())]
-        for error in sorted(errors, key=lambda e: isinstance(e, threading.BrokenBarrierError)):
-            raise error
+        if errors:  # the first cause: the other shards find the barrier broken
+            raise min(errors, key=lambda e: isinstance(e, threading.BrokenBarrierError))
 
     def _take_turns(self, step: Callable[[], None]) -> None:
         with self.turn:
@@ -210,7 +208,9 @@ class Meeting:
                 self.barrier.abort()  # the others would wait for ever
                 raise
 
-    def mean(self, place: int, array: Array, then: Callable[[Array], None] | None = None) -> Array:
+    def all_reduce_mean(
+        self, place: int, array: Array, then: Callable[[Array], None] | None = None
+    ) -> Array:
         """Return the mean of the arrays of all shards.
 
         Parameters
@@ -239,10 +239,10 @@ class Meeting:
             self.then(self.result)
 
     def _over_processes(self, branch: Array) -> Array:
-        """Return the sum of the branches of all processes."""
+        """Return the sum of the branches of all processes: an all-reduce by recursive doubling."""
         if self.comm.size == 1:
             return branch
-        ours = np.ascontiguousarray(self.backend.to_numpy(branch))
+        ours = np.ascontiguousarray(on_host(branch))
         theirs = np.empty_like(ours)
         distance = 1
         while distance < self.comm.size:
@@ -250,7 +250,8 @@ class Meeting:
             self.comm.Sendrecv(ours, other, recvbuf=theirs, source=other)
             ours = ours + theirs  # both compute it: a + b and b + a are the same bits
             distance *= 2
-        return self.backend.asarray(ours)
+        summed: Array = array_module(branch).asarray(ours)
+        return summed
 
 
 def sharded_step(
@@ -258,7 +259,6 @@ def sharded_step(
 ) -> Callable[[], None]:
     """Return the step of `game` that all shards play; the arguments are those of `make_step`."""
     keep_freed_memory()
-    meeting.backend = game.backend
     shards = [shard_of(game, meeting, place) for place in range(meeting.here)]
     steps = [make_step(shard, data, order, batch_size, *arguments) for shard in shards]
 
@@ -276,16 +276,16 @@ def shard_of(game: AnyGame, meeting: Meeting, place: int) -> AnyGame:
     Gradients and clock are the shard's own, and so are the running averages of BatchNorm. Those of
     the first shard in a process are the game's.
     """
-    mean = partial(meeting.mean, place)
+    mean = partial(meeting.all_reduce_mean, place)
     backend = copy.copy(game.backend)
-    backend.part = Part(meeting.comm.rank * meeting.here + place, meeting.shards, mean)
+    backend.shard = Shard(meeting.comm.rank * meeting.here + place, meeting.shards, mean)
     shard = copy.copy(game)
     networks = {name: network_of(getattr(game, name), backend, place) for name in ("G", "D")}
     vars(shard).update(
         networks,
         backend=backend,
-        g_optimizer=OptimizerOfAll(game.g_optimizer, networks["G"], mean),
-        d_optimizer=OptimizerOfAll(game.d_optimizer, networks["D"], mean),
+        g_optimizer=DataParallelOptimizer(game.g_optimizer, networks["G"], mean),
+        d_optimizer=DataParallelOptimizer(game.d_optimizer, networks["D"], mean),
         clock=game.clock if place == 0 else game.clock.copy(),
         G_ema=game.G_ema if place == 0 else None,
     )
@@ -301,7 +301,7 @@ def network_of(network: Sequential, backend: Backend, place: int) -> Sequential:
     return own
 
 
-class OptimizerOfAll:
+class DataParallelOptimizer:
     """An optimizer that moves with the mean gradient of all shards, once for all of a process."""
 
     def __init__(self, optimizer: Optimizer, network: Sequential, mean: Callable[..., Array]):

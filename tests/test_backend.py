@@ -20,7 +20,7 @@ from nngan.backend import (
     CupyBackend,
     Key,
     NumpyBackend,
-    Part,
+    Shard,
     Stream,
     array_module,
     get_backend,
@@ -347,7 +347,7 @@ def test_the_draws_of_all_parts_are_one_draw(backend, draw, shape):
     drawn = []
     for index in range(count):
         shard = copy.copy(backend)
-        shard.part = Part(index, count)
+        shard.shard = Shard(index, count)
         drawn.append(backend.to_numpy(getattr(shard, draw)(Key(8), shape, *last)))
     np.testing.assert_allclose(np.concatenate(drawn), backend.to_numpy(whole), rtol=1e-6)
 

@@ -141,7 +141,12 @@ def test_a_process_stops_with_the_pipe_of_its_parent_if_it_was_asked_to(asked):
             "must be float32 or float64, got 'float16'",
         ),
         (checks.number, -1.5, math.inf, "must be a finite number, got inf"),
-        (checks.nonnegative, 3e38, 10**400, "must be at most 3.4e[+]38, got about 1e400"),
+        (
+            checks.nonnegative,
+            3e38,
+            10**400,
+            "must lie between .* and 3.4e[+]38, got about 1e400",
+        ),
         (checks.positive, 2.0**-149, 1e-320, "must be at least 1.4e-45, got 1e-320"),
         (checks.positive_int, 2**31 - 1, 10**400, r"must be less than 2\*\*31, got about 1e400"),
         (checks.array, np.ones(2), [1.0], r"must be an array, got list: pass numpy.asarray\("),

@@ -295,7 +295,7 @@ def test_a_run_whose_process_was_killed_goes_on_with_another_number(
     ranks[-1].kill()
     status, output, _ = result(process)
     assert status != 0
-    assert "If one of them ends, all end; go on with:" in output
+    assert "If one process ends, all end; go on with:" in output
     assert not any(rank.is_running() for rank in ranks)
 
     # From an epoch that both runs have. (500 epochs would take minutes.)

@@ -632,7 +632,9 @@ def test_broken_files_are_named_all_at_once_and_can_be_skipped(tmp_path):
     assert "skip_broken=True" in message
     images = datasets.load(tmp_path, skip_broken=True)
     np.testing.assert_array_equal(images.labels, [0, 0, 0, 1, 1, 1])
-    assert any(note.startswith("12 files left out, because they cannot be read") for note in images.notes)
+    assert any(
+        note.startswith("12 files left out, because they cannot be read") for note in images.notes
+    )
 
 
 def test_images_smaller_than_the_size_are_said_to_be_enlarged(tmp_path):

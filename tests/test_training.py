@@ -422,7 +422,7 @@ def on_disk(path, x):
     [
         (data()[:, :3], {}, r"x must be an array of shape \(n, 6\).* got \(50, 3\)"),
         ([[1, 2, 3, 4]], {}, r"got \(1, 4\)"),
-        ([[1, 2], [1]], {}, "x is no array of numbers .*: all samples must have the same length"),
+        ([[1, 2], [1]], {}, "x is no array of numbers .*: all rows must have the same length"),
         ([["a"] * 6] * 20, {}, "x must be floats, or whole numbers in 0..255, got <U1"),
         (scipy.sparse.eye_array(20, 6), {}, r"x is a sparse matrix: pass x\.toarray\(\)"),
         (np.ma.masked_less(data(), 0.5), {}, "x has masked values: fill them"),

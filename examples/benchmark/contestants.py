@@ -18,7 +18,7 @@ from tensorflow_game import TensorflowGame
 import nngan as nn
 from nngan.backend import Key, get_backend
 from nngan.optim import optimizer_from_config
-from nngan.training.loop import make_step
+from nngan.training.loop import compiled_step
 
 # -- nngan --------------------------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ def nngan_game(case: Case, update: str = "alternating") -> Step:
     xp, steps = gan.backend.xp, IMAGES // case.batch
     gan.log = xp.zeros((steps, 4), dtype=np.float32)
     order = gan.backend.permutation(Key(0), IMAGES)
-    step = gan.backend.compile(make_step(gan, gan.backend.asarray(images()), order, case.batch))
+    step = compiled_step(gan, gan.backend.asarray(images()), order, case.batch)
     done = 0
 
     def endless() -> None:

@@ -26,7 +26,7 @@ from nngan.backend import BackendUnavailable, Key, get_backend
 from nngan.command_line import OneSentenceParser
 from nngan.commands.options import output
 from nngan.recipes import RECIPES
-from nngan.training.loop import make_step
+from nngan.training.loop import compiled_step
 
 ROOT = Path(__file__).parents[2]
 LINES = 25  # of the output of a part that are kept
@@ -123,7 +123,7 @@ def trained(name: str, backend: str, steps: int) -> list[np.ndarray]:
     gan.log = gan.backend.xp.zeros((steps, 4), dtype=gan.G.dtype)
     order = gan.backend.permutation(Key(0), IMAGES)
     data = gan.backend.asarray(images())
-    step = gan.backend.compile(make_step(gan, data, order, recipe.batch_size))
+    step = compiled_step(gan, data, order, recipe.batch_size)
     for _ in range(steps):
         step()
     return [gan.backend.to_numpy(network.params) for network in (gan.G, gan.D)]

@@ -9,7 +9,7 @@ CuPy live side by side.
 """
 
 from ..checks import one_of
-from .base import Backend, BackendUnavailable, NumpyBackend, Part, Step
+from .base import Backend, BackendUnavailable, NumpyBackend, Shard, Step
 from .cupy import CupyBackend, Tf32Backend
 from .formulas import array_module, fused, on_host
 from .keys import Array, Key, Stream
@@ -27,7 +27,7 @@ __all__ = [
     "MklBackend",
     "NumbaBackend",
     "NumpyBackend",
-    "Part",
+    "Shard",
     "Step",
     "Stream",
     "Tf32Backend",

@@ -26,7 +26,7 @@ def negligible(dtype: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Part:
+class Shard:
     """The part of each minibatch that a backend computes with: all of it, or one of equal shards.
 
     Attributes
@@ -60,14 +60,14 @@ class Backend:
         As in ``GAN(..., backend=name)``.
     xp : module
         ``numpy`` or ``cupy``.
-    part : Part
+    shard : Shard
         The part of each minibatch that is here. Random numbers for its rows are the rows of the
         whole draw that belong to it.
     """
 
     name: str
     xp: Any
-    part: Part = Part()
+    shard: Shard = Shard()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -133,7 +133,7 @@ class Backend:
         Box and Muller, "A note on the generation of random normal deviates", 1958.
         """
         n = math.prod(shape)
-        first, skipped = divmod(self.part.index * n, 2)
+        first, skipped = divmod(self.shard.index * n, 2)
         pairs = self.xp.empty(((skipped + n + 1) // 2, 2), dtype)
         words = self.bits(key, len(pairs), first).view(np.uint32).reshape(-1, 2)
         box_muller(words[:, 0], words[:, 1], pairs[:, 0], pairs[:, 1], dtype=pairs.dtype)
@@ -152,7 +152,7 @@ class Backend:
     def _integers(self, key: Key, n: int, dtype: type[np.unsignedinteger[Any]]) -> Array:
         """Return the `n` integers of this part in a draw of part.count n, several in each word."""
         in_a_word = 8 // np.dtype(dtype).itemsize
-        first, skipped = divmod(self.part.index * n, in_a_word)
+        first, skipped = divmod(self.shard.index * n, in_a_word)
         words = self.bits(key, -(-(skipped + n) // in_a_word), first)
         integers: Array = words.view(dtype)[skipped : skipped + n]
         return integers

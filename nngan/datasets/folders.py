@@ -13,6 +13,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..backend import Array
+from ..checks import one_line
 from ..stored import check_memory, memory_limit, readable
 from .formats import Content
 from .idx import DatasetError
@@ -166,7 +167,7 @@ def _open(file: Path, grey: bool) -> Array:
             image: Any = PIL.ImageOps.exif_transpose(opened)
             image.load()
     except Exception as error:  # of Pillow and its codecs, which may be any
-        raise DatasetError(" ".join(str(error).split())) from error
+        raise DatasetError(one_line(error)) from error
     if image.mode.startswith(("I", "F")):  # 16 bits a pixel, which convert would cut off at 255
         values = np.asarray(image, np.float64)
         high = values.max(initial=0)

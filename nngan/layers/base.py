@@ -32,9 +32,9 @@ class Layer:
     couples_samples : bool
         Whether the output of a sample depends on the other samples of its minibatch. True unless a
         layer declares that it does not.
-    sums_parts : bool
+    averages_shards : bool
         Whether a layer that couples samples takes its means over the whole minibatch when it sees
-        one shard of it, through ``self.backend.part.mean``; see `nngan.distributed`.
+        one shard of it, through ``self.backend.shard.mean``; see `nngan.distributed`.
     min_rows : int
         Rows that `forward` needs in training: 2 if it takes their variance.
     output_range : (float, float)
@@ -51,7 +51,7 @@ class Layer:
     shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012 (replaced, never changed)
     buffer_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
     couples_samples = True
-    sums_parts = False
+    averages_shards = False
     min_rows = 1
     output_range = (-math.inf, math.inf)
     is_random = False
@@ -184,9 +184,9 @@ class Layer:
         own, inherited = vars(cls), super(cls, cls).forward  # type: ignore[misc]
         if "forward" in own and inherited is not Layer.forward:
             cls.couples_samples = bool(own.get("couples_samples", True))
-            cls.sums_parts = bool(own.get("sums_parts", False))
+            cls.averages_shards = bool(own.get("averages_shards", False))
             cls.output_range = own.get("output_range", (-math.inf, math.inf))
-        for flag in ("overwrites", "weighs_samples", "sums_parts"):
+        for flag in ("overwrites", "weighs_samples", "averages_shards"):
             owner = next(kind for kind in cls.__mro__ if flag in vars(kind))
             for name in ("backward", "backward_tangent"):
                 if owner is not cls and getattr(cls, name) is not getattr(owner, name):

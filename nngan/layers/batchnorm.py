@@ -75,7 +75,7 @@ class BatchNorm(Layer):
     """
 
     couples_samples = True
-    sums_parts = True
+    averages_shards = True
     min_rows = 2
     overwrites = True
     gamma: Array
@@ -124,23 +124,23 @@ class BatchNorm(Layer):
                 f"{self!r} computes in {self.dtype}, got x of dtype {x.dtype}: "
                 f"convert it with x.astype({self.dtype!r})"
             )
-        part = self.backend.part
-        n = len(x) * part.count
-        if training and n < self.min_rows:
+        shard = self.backend.shard
+        samples = len(x) * shard.count
+        if training and samples < self.min_rows:
             raise ValueError(
                 f"{self!r} wants two samples or more in training, whose mean and variance it "
                 "takes, got one: raise the batch size, or pass training=False"
             )
         # Naive: var = (x * x).mean() - mu**2, whose digits cancel where |mu| is large.
-        mu = part.mean(x.mean(axis=0)) if training else self.running_mean
+        mu = shard.mean(x.mean(axis=0)) if training else self.running_mean
         x_hat = x - mu
-        var = part.mean((x_hat * x_hat).mean(axis=0)) if training else self.running_var
+        var = shard.mean((x_hat * x_hat).mean(axis=0)) if training else self.running_var
         inverse = 1 / array_module(x).sqrt(var + self.eps)
         x_hat *= inverse
         if training:
             # In place, on the device: a captured step and a checkpoint know these arrays.
             self.running_mean += self.momentum * (mu - self.running_mean)
-            unbiased = n / (n - 1) * var
+            unbiased = samples / (samples - 1) * var
             self.running_var += self.momentum * (unbiased - self.running_var)
         y = self.gamma * x_hat
         y += self.beta
@@ -167,7 +167,9 @@ class BatchNorm(Layer):
         scale = self.gamma * inverse
         dx: Array = dy * scale
         if training:
-            dbeta, dgamma = self.backend.part.mean(array_module(dy).stack([dbeta, dgamma]))
+            shard = self.backend.shard
+            if shard.count > 1:  # then the mean of the shards' sums, over the rows of one shard
+                dbeta, dgamma = shard.mean(array_module(dy).stack([dbeta, dgamma]))
             dx -= scale / len(dy) * dbeta
             dx -= x_hat * (scale / len(dy) * dgamma)
         return dx

@@ -15,11 +15,9 @@ CONFIDENT = 0.9  # smallest probability of a confident classification
 
 def histogram(labels: Array, n_classes: int) -> Array:
     """Return how often each class occurs in labels (N,), float64 of shape (n_classes,)."""
-    xp, n_classes = (
-        array_module(array("labels", labels, 1, REAL)),
-        positive_int("n_classes", n_classes),
-    )
-    counts: Array = (labels[:, None] == xp.arange(n_classes)).sum(axis=0).astype(np.float64)
+    xp = array_module(array("labels", labels, 1, REAL))
+    classes = xp.arange(positive_int("n_classes", n_classes))
+    counts: Array = (labels[:, None] == classes).sum(axis=0).astype(np.float64)
     return counts
 
 
@@ -43,9 +41,10 @@ def kl_divergence(counts: Array, reference: Array) -> float:
     if float(counts.sum()) == 0:
         return math.nan
     p, q = counts / counts.sum(), reference / reference.sum()
-    if bool(((p > 0) & (q == 0)).any()):
+    seen = p > 0
+    if not bool(q[seen].all()):
         return math.inf
-    return float((p * xp.log(xp.where(p > 0, p, 1.0) / xp.where(p > 0, q, 1.0))).sum())
+    return float((p[seen] * xp.log(p[seen] / q[seen])).sum())
 
 
 def _check_counts(name: str, counts: Array) -> Array:

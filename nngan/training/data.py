@@ -56,12 +56,7 @@ def data_rows(game: Game, x: Any) -> Array:
     if not isinstance(x, game.backend.xp.ndarray):
         if hasattr(x, "toarray"):
             raise ValueError("x is a sparse matrix: pass x.toarray()")
-        try:
-            x = np.asanyarray(x)
-        except ValueError as error:  # rows of different lengths
-            raise ValueError(
-                f"x is no array of numbers ({error}): all samples must have the same length"
-            ) from error
+        x = converted("x", x)
     if isinstance(x, np.ma.MaskedArray):
         if np.ma.is_masked(x):
             raise ValueError("x has masked values: fill them, x.filled(0), or remove those samples")
@@ -134,12 +129,11 @@ def steps_per_epoch(game: Game, samples: int, batch_size: int) -> int:
         )
     steps = samples // (batch_size * k)
     if steps == 0:
-        raise ValueError(
-            f"x has {samples} samples, and one step takes {batch_size * k}: lower "
-            f"batch_size={batch_size}"
-            + (f" to {most} or less" if (most := samples // k // pack * pack) >= least else "")
-            + (f" or k={k}" if k > 1 else "")
-        )
+        most = samples // k // pack * pack
+        remedy = f"lower batch_size={batch_size}"
+        remedy += f" to {most} or less" if most >= least else ""
+        remedy += f" or k={k}" if k > 1 else ""
+        raise ValueError(f"x has {samples} samples, and one step takes {batch_size * k}: {remedy}")
     return steps
 
 

@@ -180,9 +180,9 @@ def make_step(
     A game whose backend has a part of each minibatch takes the rows of that part.
     """
     xp, dtype, rules = game.backend.xp, game.G.dtype, game.rules
-    part = game.backend.part
-    here = batch_size // part.count
-    rows = xp.arange(part.index * here, (part.index + 1) * here, dtype=np.int64)
+    shard = game.backend.shard
+    here = batch_size // shard.count
+    rows = xp.arange(shard.index * here, (shard.index + 1) * here, dtype=np.int64)
     low, high = rules.data_range
     whole = 255 if data.dtype == np.uint8 else 1
 
@@ -196,7 +196,7 @@ def make_step(
 
     def step() -> None:
         losses = play(game, minibatch, here, penalise)
-        game.log[game.clock - game.epoch_start] = part.mean(xp.stack(losses))
+        game.log[game.clock - game.epoch_start] = shard.mean(xp.stack(losses))
         game.clock += 1
 
     return step
