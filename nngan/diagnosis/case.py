@@ -165,6 +165,13 @@ class Case:
         """What a user gets for `z`: of the average, if there is one, and in inference."""
         return self.sample(self.z, self.y())
 
+    @functools.cached_property
+    def unaveraged(self) -> Array:
+        """What the weights of now make of `z` in inference."""
+        if self.gan.G_ema is None:
+            return self.samples
+        return self.sample(self.z, self.y(), averaged=False)
+
     def sample(self, z: Array, y: Array | None, averaged: bool = True) -> Array:
         """Return samples in inference, in the range of `x`."""
         gan = self.gan

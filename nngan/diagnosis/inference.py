@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .case import Case
 from .report import Finding, Measurement
-from .samples import mean_distance
+from .samples import pairwise_distance
 from .thresholds import MODES_APART
 
 
@@ -14,8 +14,8 @@ def batchnorm_statistics(case: Case) -> Iterator[Measurement | Finding]:
     """Look whether samples are as different from each other with BatchNorm's running statistics."""
     if not case.gan.G.couples_samples:
         return
-    training = mean_distance(case.fake)
-    inference = mean_distance(case.sample(case.z, case.y(), averaged=False))
+    training = pairwise_distance(case.fake)
+    inference = pairwise_distance(case.unaveraged)
     ratio = inference / training if training else 1.0
     yield Measurement(
         "distance of two samples in inference", f"{ratio:.2f}", "with statistics of minibatches: 1"

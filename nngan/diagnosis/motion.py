@@ -119,7 +119,7 @@ def average(case: Case) -> Look:
     if gan.G_ema is None:
         return
     n = min(1_000, len(case.x))
-    raw = case.sample(case.z, case.y(), averaged=False)
+    raw = case.unaveraged
     lag, now = (energy_distance(rows[:n], case.x[:n]) for rows in (case.samples, raw))
     # Of two draws of the data themselves the distance is about this.
     floor = energy_distance(case.x[: n // 2], case.x[n // 2 : n])

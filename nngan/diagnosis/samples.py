@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from ..backend import Array
 from ..game.inputs import one_hot
 from ..layers import LeakyReLU, Linear
 from ..losses import bce_with_logits
-from ..metrics import nearest_other
+from ..metrics import nearest, nearest_other
 from ..metrics.distances import squared_distances
+from ..metrics.energy import mean_distance
 from ..network import Sequential
 from ..optim import Adam
 from .case import BATCH, Case, key
@@ -60,7 +62,7 @@ class Coverage(NamedTuple):
 
 def collapse(case: Case) -> Look:
     """Look whether the samples are as different from each other as the data are."""
-    pairwise = mean_distance(case.samples) / (mean_distance(case.x) or 1.0)
+    pairwise = pairwise_distance(case.samples) / (pairwise_distance(case.x) or 1.0)
     real_next = np.median(nearest_other(case.x))
     neighbours = float(np.median(nearest_other(case.samples)) / real_next) if real_next else 1.0
     yield Measurement("distance of two samples", f"{pairwise:.2f}", "of two of the data: 1")
@@ -103,11 +105,11 @@ def collapse(case: Case) -> Look:
         )
 
 
-def mean_distance(rows: Array) -> float:
-    """Return the mean distance of two rows, of the first `PAIRS`."""
+def pairwise_distance(rows: Array) -> float:
+    """Return the mean distance of two different rows, of the first `PAIRS`."""
     rows = rows[:PAIRS]
-    total = sum(float(np.sqrt(d2).sum()) for _, d2 in squared_distances(rows, rows))
-    return total / (len(rows) * (len(rows) - 1))
+    n = len(rows)
+    return mean_distance(rows, rows) * n / (n - 1)
 
 
 def coverages(case: Case) -> Iterator[tuple[str, Coverage]]:
@@ -119,7 +121,7 @@ def coverages(case: Case) -> Iterator[tuple[str, Coverage]]:
     modes = clusters(case.x)
     if modes is not None:
         centres, groups, are_apart = modes
-        real, fake = (groups[nearest_centre(rows, centres)] for rows in (case.x, case.samples))
+        real, fake = (groups[nearest(rows, centres)[0]] for rows in (case.x, case.samples))
         name = "separate modes" if are_apart else "clusters"
         yield name, spread(real, fake, int(groups.max()) + 1)
 
@@ -153,22 +155,10 @@ def clusters(x: Array) -> tuple[Array, Array, bool] | None:
     width = np.sqrt(np.bincount(own, squares, k) / np.maximum(size, 1))
     apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(axis=2))
     near = apart < 3 * (width[:, None] + width)
-    groups = np.arange(k)
-    for _ in range(k):  # each takes the least number that a neighbour has, until all agree
-        least = np.where(near, groups, k).min(axis=1)
-        if (least == groups).all():
-            break
-        groups = least
-    names, groups = np.unique(groups, return_inverse=True)
-    if len(names) == 1:
+    n_groups, groups = connected_components(near, directed=False)
+    if n_groups == 1:
         return centres, np.arange(k), False
     return centres, groups, True
-
-
-def nearest_centre(rows: Array, centres: Array) -> Array:
-    """Return for each row the number of the nearest centre."""
-    parts = [d2.argmin(axis=1) for _, d2 in squared_distances(rows, centres)]
-    return np.concatenate(parts)
 
 
 def classifier(case: Case) -> Sequential:
@@ -255,8 +245,8 @@ def class_collapse(case: Case) -> Look:
     ratios = {}
     for label in range(case.classes):
         rows = case.labels == label
-        if rows.sum() >= LEAST and (real := mean_distance(case.x[rows])):
-            ratios[label] = mean_distance(case.samples[rows]) / real
+        if rows.sum() >= LEAST and (real := pairwise_distance(case.x[rows])):
+            ratios[label] = pairwise_distance(case.samples[rows]) / real
     if not ratios:
         return
     worst = min(ratios, key=ratios.__getitem__)

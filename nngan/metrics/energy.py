@@ -32,11 +32,11 @@ def energy_distance(x: Array, y: Array) -> float:
     # A mean of float64 loses the more digits the farther the points are from 0.
     origin = y.mean(axis=0)
     x, y = x - origin, y - origin
-    distance = 2 * _mean_distance(x, y) - _mean_distance(x, x) - _mean_distance(y, y)
+    distance = 2 * mean_distance(x, y) - mean_distance(x, x) - mean_distance(y, y)
     return max(0.0, distance)  # rounding can make it negative
 
 
-def _mean_distance(x: Array, y: Array) -> float:
+def mean_distance(x: Array, y: Array) -> float:
     """Return the mean of ||x_i - y_j|| over all pairs."""
     xp = array_module(x)
     total = sum(float(xp.sqrt(d2, out=d2).sum()) for _, d2 in squared_distances(x, y))

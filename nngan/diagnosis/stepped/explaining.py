@@ -25,7 +25,6 @@ from .verdicts import (
     gradient_of,
     is_plain,
     one_sign,
-    rounding_of,
     shares,
 )
 
@@ -39,13 +38,13 @@ def explain(recording: Recording, columns: Columns, part: str) -> list[Verdict]:
     left, since = recording.initial[part], -1
     verdicts = []
     for update in recording.of(part)[:MOST]:
-        gradient = gradient_of(update)
+        gradient, rounding = gradient_of(update)
         before = None if left is None or not left.any() else observed(part, left)
         windows = _windows(columns.judged, update, since)
         g = observed(part, gradient)
         if np.isfinite(g).all() and g.any() and any(windows):
             cases = [Case(columns, update, g, window, before) for window in windows]
-            verdicts.append(_verdict(cases, max(EXACT, rounding_of(update, gradient))))
+            verdicts.append(_verdict(cases, max(EXACT, rounding)))
         else:
             verdicts.append(Verdict(update, "unknown"))
         left, since = gradient, update.moment

@@ -57,15 +57,13 @@ def _not_trained(seen: Seen) -> Iterator[Finding]:
 def _one_sided(seen: Seen) -> Iterator[Finding]:
     """Yield that D learns of fakes alone, or of data alone."""
     verdicts = seen.exact("D")
-    names = {"real": "data", "fake": "fakes"}
-    for kind in names:
+    for kind, name, other in (("real", "data", "fakes"), ("fake", "fakes", "data")):
         if verdicts and all(kind in v.absent for v in verdicts):
-            other = next(name for side, name in names.items() if side != kind)
             yield Finding(
                 "d-not-trained", "fault", f"D learns from {other} alone.",
-                f"D judged {names[kind]} too, but they have no share in {len(verdicts)} of "
-                f"{len(verdicts)} gradients of it; cosine without them: {verdicts[0].cosine:.4f}",
-                f"Go back through D for {names[kind]} too, before its optimizer's step.",
+                f"D judged {name} too, but they have no share in any of its {len(verdicts)} "
+                f"gradients; cosine without them: {verdicts[0].cosine:.4f}",
+                f"Go back through D for {name} too, before its optimizer's step.",
             )  # fmt: skip
 
 

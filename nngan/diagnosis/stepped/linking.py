@@ -17,12 +17,12 @@ def link(recording: Recording) -> None:
             made.append(current)
             rows |= {row.tobytes() for row in current.y}
             continue
-        next((True for source in reversed(made[-20:]) if _contains(current, source)), False)
+        any(_note_source(current, source) for source in reversed(made[-20:]))
         current.old_fakes = np.array([row.tobytes() in rows for row in current.x])
 
 
-def _contains(current: Pass, source: Pass) -> bool:
-    """Whether rows of D's input are G's output, perhaps scaled or with noise, and note which."""
+def _note_source(current: Pass, source: Pass) -> bool:
+    """Note which rows of D's input are G's output, perhaps scaled or with noise, if any are."""
     x, y = current.x.reshape(len(current.x), -1), source.y.reshape(len(source.y), -1)
     n, width = y.shape
     if len(x) < n or x.shape[1] < width:

@@ -145,14 +145,8 @@ class Exact(TrueGradients):
     def _load(self, name: str, params: Array) -> Part:
         """Give a copy of a network these parameters, and no gradients."""
         part = self.parts[name]
-        start = 0
-        for layer in part.layers:
-            for parameter, shape in layer.shapes.items():
-                stop = start + int(np.prod(shape))
-                value = params[start:stop].reshape(shape)
-                getattr(layer, parameter)[...] = layer.backend.asarray(value)
-                getattr(layer, "d" + parameter).fill(0)
-                start = stop
+        part.set_params(params)
+        part.network.zero_grad()
         return part
 
 

@@ -81,25 +81,21 @@ def is_plain(v: Verdict) -> bool:
 Column = tuple[Pass, str, Array]
 
 
-def gradient_of(update: Update) -> Array:
-    """Return the gradient that an update went down, whatever its optimizer made of it."""
-    change = update.after - update.before
-    grads = update.grads
-    if grads is None or not grads.any():
-        return -change
-    along = max((cosine(change, g) for g in (grads, np.sign(grads))), key=abs)
-    if along > 0.9:  # the optimizer climbs
-        return -grads
-    return -change if abs(along) < 0.05 else grads  # it has moved by something else
+def gradient_of(update: Update) -> tuple[Array, float]:
+    """Return the gradient that an update went down, and how much of it is rounding.
 
-
-def rounding_of(update: Update, gradient: Array) -> float:
-    """Return how much of a gradient is rounding, if it was read from a change of parameters."""
-    if gradient is update.grads or (update.grads is not None and update.grads.any()):
-        return 0.0
+    It is the one that the network holds, unless the optimizer has moved by something else. A
+    gradient that is read from the change of the parameters is rounded as they are.
+    """
+    change, grads = update.after - update.before, update.grads
+    if grads is not None and grads.any():
+        along = max((cosine(change, g) for g in (grads, np.sign(grads))), key=abs)
+        if abs(along) >= 0.05:
+            return (-grads if along > 0.9 else grads), 0.0  # above 0.9 the optimizer climbs
     dtype = update.after.dtype if update.after.dtype == np.float64 else np.float32
     size = float(np.linalg.norm(update.after) * np.finfo(dtype).eps)
-    return min(0.02, size / float(np.linalg.norm(gradient)))
+    moved = float(np.linalg.norm(change))
+    return -change, min(0.02, size / moved) if moved else 0.0
 
 
 def cosine(a: Array, b: Array) -> float:
