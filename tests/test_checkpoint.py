@@ -359,7 +359,11 @@ def test_no_flipped_bit_is_another_error(trained, tmp_path, seed):
             assert saved_state(nn.GAN.load(path)) == saved_state(trained)  # a bit that nobody reads
 
 
-@pytest.mark.parametrize("content", [b"hello", gzip.compress(b"hello"), pickle.dumps([print])])
+@pytest.mark.parametrize(
+    "content",
+    [b"hello", gzip.compress(b"hello"), pickle.dumps([print])],
+    ids=["text", "gzip", "pickle"],
+)
 def test_another_file_is_no_reason_to_allow_pickles(tmp_path, content):
     (tmp_path / "gan.npz").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"it is no \.npz file") as error:

@@ -27,6 +27,7 @@ from ..gan import GAN
 from ..layers import BatchNorm, Dropout, Layer, LeakyReLU, Linear, Maxout, ReLU, Sigmoid, Tanh
 from ..network import Sequential
 from ..runs import RunSettings, load_run
+from ..runs.settings import class_names
 from .options import checkpoint_in, folder, in_options, output
 
 CHECKED = 8  # images that the page compares with those of nngan
@@ -96,7 +97,7 @@ def describe(gan: GAN, settings: RunSettings | None, run: Path) -> dict[str, Any
         "latent_dim": gan.latent_dim,
         "categories": gan.categories,
         "classes": gan.classes,
-        "class_names": list((settings and settings.class_names) or map(str, range(gan.classes))),
+        "class_names": list(class_names(gan, settings)),
         "layers": list(folded(described(G))),
         "check": {
             "n": CHECKED,

@@ -22,6 +22,7 @@ from ..files import atomic_write
 from ..gan import GAN
 from ..latent import input_gradient, linear_walk, spherical_walk
 from ..runs import RunSettings, load_run
+from ..runs.settings import class_names
 from .data import is_known, run_data
 from .options import (
     add_backend,
@@ -106,12 +107,6 @@ def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
         write("gradients.png", plotting.plot_gradients, seen)
     else:
         say("No gradients.png: D sees labels or several images at once, not the pixels of one")
-
-
-def class_names(gan: GAN, settings: RunSettings | None) -> Sequence[str]:
-    """Return the names of the classes of a game, which are numbers if the run has no names."""
-    names = (settings and settings.class_names) or ()
-    return [*names, *map(str, range(len(names), gan.classes))][: gan.classes]
 
 
 def number(classes: Sequence[str], wanted: str) -> int:

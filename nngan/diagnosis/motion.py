@@ -31,10 +31,11 @@ def updates(case: Case) -> Look:
     for i in range(STEPS):
         play_step(gan, case, i)
     for name, network, optimizer in players:
-        ratios = [
-            float(np.linalg.norm(new - old)) / STEPS / (float(np.linalg.norm(old)) or 1.0)
-            for old, new in zip(before[name], matrices(network), strict=True)
-        ]
+        old = before[name]
+        ratios = {
+            i: float(np.linalg.norm(new - old[i])) / STEPS / (float(np.linalg.norm(old[i])) or 1.0)
+            for i, new in matrices(network).items()
+        }
         if ratios:
             yield from _judge_updates(name, ratios, optimizer, steps_of_adam(network, optimizer))
 
@@ -48,7 +49,7 @@ def steps_of_adam(network: Sequential, optimizer: Optimizer) -> list[float]:
     """
     if not isinstance(optimizer, Adam):
         return []
-    sizes = zip(matrices(network), start_sizes(network), strict=True)
+    sizes = zip(matrices(network).values(), start_sizes(network), strict=True)
     return [optimizer.lr * math.sqrt(W.size) / size for W, size in sizes]
 
 
@@ -60,9 +61,9 @@ def play_step(gan: GAN, case: Case, i: int) -> None:
 
 
 def _judge_updates(
-    name: str, ratios: list[float], optimizer: Optimizer, first: list[float]
+    name: str, ratios: dict[int, float], optimizer: Optimizer, first: list[float]
 ) -> Look:
-    fastest, slowest = max(ratios), min(ratios)
+    fastest, slowest = max(ratios.values()), min(ratios.values())
     yield Measurement(
         f"update of {name} in a step, by layers", f"{slowest:.1e} .. {fastest:.1e}",
         f"of the weights' size; right: {SLOW:.0e} .. {FAST:.0e}",
@@ -72,8 +73,9 @@ def _judge_updates(
     if now == 0:
         yield Finding(
             "nothing-moves", "note" if optimizer.lr else "fault",
-            f"{name} does not move, because its learning rate is 0"
-            + (", the end of its schedule." if optimizer.lr else "."),
+            f"{name} does not move: "
+            + ("its schedule has ended at" if optimizer.lr else "it has")
+            + " a learning rate of 0.",
             f"lr={optimizer.lr:g}, schedule={optimizer.schedule}",
             f"set gan.{option}.lr, if {name} is to go on learning",
         )  # fmt: skip
@@ -88,10 +90,11 @@ def _judge_updates(
         )  # fmt: skip
         return
     if slowest == 0:
-        still = [str(i + 1) for i, ratio in enumerate(ratios) if ratio == 0]
-        where = f"{name} does" if fastest == 0 else f"The weights {', '.join(still)} of {name} do"
+        still = [str(i) for i, ratio in ratios.items() if ratio == 0]
+        some = f"The weights of layer{'s' * (len(still) > 1)} {', '.join(still)} of {name}"
+        where = f"{name}'s weights" if len(still) == len(ratios) else some
         yield Finding(
-            "nothing-moves", "fault", f"{where} not move in a step.",
+            "nothing-moves", "fault", f"{where} do not move in a step.",
             f"after {STEPS} steps the weights of {len(still)} of {len(ratios)} layers with weights "
             "are what they were",
             "look for gradients that are 0: units that are never active, a layer whose backward "

@@ -47,7 +47,7 @@ def growth(case: Case) -> Look:
         ratio = max(
             (
                 float(np.linalg.norm(now)) / size
-                for now, size in zip(matrices(network), start_sizes(network), strict=True)
+                for now, size in zip(matrices(network).values(), start_sizes(network), strict=True)
             ),
             default=1.0,
         )
@@ -73,17 +73,17 @@ def start_sizes(network: Sequential) -> list[float]:
         begun.initialize(Key(begun.seed).fold_in(Stream.WEIGHTS))
     else:
         begun.params.fill(0)
-    return [max(float(np.linalg.norm(W)), math.sqrt(W.shape[-1])) for W in matrices(begun)]
+    return [max(float(np.linalg.norm(W)), math.sqrt(W.shape[-1])) for W in matrices(begun).values()]
 
 
-def matrices(network: Sequential) -> list[Array]:
-    """Return the weights of each layer that has a matrix of them."""
-    return [
-        getattr(layer, name)
-        for layer in network.leaves()
+def matrices(network: Sequential) -> dict[int, Array]:
+    """Return the weights of each layer that has a matrix of them, by its number from 0 on."""
+    return {
+        i: getattr(layer, name)
+        for i, layer in enumerate(network.leaves())
         for name, shape in layer.shapes.items()
         if len(shape) > 1
-    ]
+    }
 
 
 def slope_of_d(case: Case) -> Look:

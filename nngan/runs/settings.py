@@ -268,6 +268,12 @@ def describes(config: Mapping[str, Any], gan: GAN) -> bool:
     return bool(config == json.loads(as_json(gan.config())))  # JSON has no tuples
 
 
+def class_names(gan: GAN, settings: RunSettings | None) -> Sequence[str]:
+    """Return the names of the classes of a game, which are numbers if the run has no names."""
+    names = (settings and settings.class_names) or ()
+    return [*names, *map(str, range(len(names), gan.classes))][: gan.classes]
+
+
 def repeats_of(images: int) -> int:
     """Return how many epochs of `images` take about the steps of one epoch of MNIST."""
     return max(1, round(MNIST_SAMPLES / images))

@@ -148,12 +148,11 @@ def _load(process: Process, name: Name, settings: Settings, memory: int | None) 
         raise Unusable(finding) from None
     wanted = _listed(name)
     chosen = [n for each in wanted for n in (f"{each}Adapter", each) if n in names]
-    failed = FAILED.match(advice)
-    if (not names or (wanted and not chosen)) and failed:
-        where = f"at {process.file.name}, line {failed[1]}, in <module>"
-        evidence = f"{failed[2]}, {where}{process.source(process.file.name, int(failed[1]))}"
-        raise Unusable(Finding("cannot_import", "The file cannot be imported.", evidence))
     if not names or (wanted and not chosen):
+        if failed := FAILED.match(advice):
+            where = f"at {process.file.name}, line {failed[1]}, in <module>"
+            evidence = f"{failed[2]}, {where}{process.source(process.file.name, int(failed[1]))}"
+            raise Unusable(Finding("cannot_import", "The file cannot be imported.", evidence))
         what = f"class {' or '.join(wanted)}" if wanted else "class"
         sentence = f"The file defines no {what} with forward and backward."
         has = wire.printable(f"it has {', '.join(names)}") if names else ""
