@@ -202,7 +202,7 @@ def test_files_and_folders_of_students(scheme, tmp_path):
         "eve": "The folder has 2 Python files, none of which is linear.py: hand in linear.py.",
         "fay": "The folder has no Python file: hand in linear.py.",
         "gus": "The folder has 2 files linear.py: hand in one of them.",
-        "notes": "notes.txt is no Python file: hand in linear.py.",
+        "notes": "notes.txt is not a Python file: hand in linear.py.",
     }
     assert found["fay"].problem.evidence == "the files are readme.txt"
     assert found["eve"].problem.evidence == "the files are a.py, b.py"
@@ -235,7 +235,7 @@ def test_the_folders_and_files_of_moodle_and_canvas(scheme, tmp_path):
         "dan_45_67_linear", "eve_46_69_linear",
     ]  # fmt: skip
     assert found["Ada B"].problem.evidence == "the files are hw.zip"
-    assert "eve_46_69_linear.zip is no Python file" in found["eve_46_69_linear"].problem.sentence
+    assert "eve_46_69_linear.zip is not a Python file" in found["eve_46_69_linear"].problem.sentence
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")

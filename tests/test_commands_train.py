@@ -148,19 +148,20 @@ def test_players_of_different_rates_keep_their_ratio(train):
     ],
 )
 def test_the_first_line_says_which_penalties_add_up(train, capsys, monkeypatch, options, said):
-    monkeypatch.setattr(nn.GAN, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(nn.training, "fit", lambda *_, **__: None)
     assert train(*SMALL, *options.split(), "--epochs", 1, "--out", "run") == 0
     assert said in capsys.readouterr().out.splitlines()[0]
 
 
 def test_the_first_images_alone_are_trained_on(train, tmp_path, monkeypatch):
     seen = []
-    original = nn.GAN.fit
+    original = nn.training.fit
     monkeypatch.setattr(
-        nn.GAN, "fit", lambda gan, x, *a, **k: (seen.append(x), original(gan, x, *a, **k))
+        nn.training, "fit", lambda gan, x, *a, **k: (seen.append(x), original(gan, x, *a, **k))
     )
     assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "run") == 0
     assert train("--out", "run", "--resume", "--epochs", 2) == 0
+    assert len(seen) == 2
     for x in seen:
         np.testing.assert_array_equal(x, nn.datasets.digits()[0][:600])
     assert json.loads((tmp_path / "run/config.json").read_text())["images"] == 600
@@ -168,7 +169,7 @@ def test_the_first_images_alone_are_trained_on(train, tmp_path, monkeypatch):
 
 def test_a_conditional_game_gets_the_labels_of_its_images(train, monkeypatch):
     seen = []
-    monkeypatch.setattr(nn.GAN, "fit", lambda gan, x, *_, **options: seen.append(options))
+    monkeypatch.setattr(nn.training, "fit", lambda gan, x, *_, **options: seen.append(options))
     assert train(*SMALL, "--images", 600, "--epochs", 1, "--out", "plain") == 0
     arguments = [*SMALL, "--recipe", "conditional", "--images", 600, "--epochs", 1]
     assert train(*arguments, "--out", "conditional") == 0

@@ -20,7 +20,7 @@ from ...backend import Array
 from ..backward import check_backward
 from ..check import check_subject, out_of_time
 from ..report import Finding, Report, gradient_name
-from ..sayings import NOTES, SAYINGS
+from ..sayings import NOTES, PATTERNS, SAYINGS
 from ..shapes import explain_broken
 from ..styles.made import STYLES, Settings
 from ..subject import Broken, Ended
@@ -62,7 +62,6 @@ class Passes:
     batch_axis: int
 
 
-FAILED = re.compile(r"Line (\d+) failed: (.*)")
 SMALL = re.compile(r"(?<![\w.])(\d+\.?\d*[eE]-\d+|0?\.00\d+)")  # 1e-7, 0.0001
 # What is to be checked: names of which the first that is there is taken, or everything in the file.
 Name = str | Sequence[str] | None
@@ -149,7 +148,7 @@ def _load(process: Process, name: Name, settings: Settings, memory: int | None) 
     wanted = _listed(name)
     chosen = [n for each in wanted for n in (f"{each}Adapter", each) if n in names]
     if not names or (wanted and not chosen):
-        if failed := FAILED.match(advice):
+        if failed := PATTERNS["line"].match(advice):
             where = f"at {process.file.name}, line {failed[1]}, in <module>"
             evidence = f"{failed[2]}, {where}{process.source(process.file.name, int(failed[1]))}"
             raise Unusable(Finding("cannot_import", "The file cannot be imported.", evidence))

@@ -25,7 +25,7 @@ from .adapters import arguments, first_words, is_required, pass_names, returns_s
 from .cells import is_network
 from .guesses import adapter_lines, argument_sets
 
-# Magics in front of a cell that leave its code in place; with any other, the cell is no Python.
+# Magics in front of a cell that leave its code in place; with any other, the cell is not Python.
 KEEPING = {"time", "timeit", "capture", "prun", "python", "python3", "pypy"}
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Import, ast.ImportFrom)
 FORWARD_ENDS, BACKWARD_ENDS = ("_forward", "_fwd", "_forward_pass"), ("_backward", "_bwd", "_back",
