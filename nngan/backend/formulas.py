@@ -41,9 +41,10 @@ def on_host(x: Array) -> Array:
 
 
 def fused(formula: Formula) -> Formula:
-    """Make an elementwise formula one kernel where it is given CuPy's arrays.
+    """Make a formula one kernel where it is given CuPy's arrays.
 
-    Elsewhere it is called as it is. The first operand is an array. Numbers by keyword are constants
+    Elsewhere it is called as it is. It is elementwise, or one sum (``xp.sum``) of what is, which
+    may be multiplied by numbers. The first operand is an array. Numbers by keyword are constants
     of the kernel, which is compiled anew for others; what changes in a run is an operand.
     """
 
@@ -57,8 +58,19 @@ def fused(formula: Formula) -> Formula:
     return call  # type: ignore[return-value]
 
 
+def mean_of(formula: Callable[..., Array], x: Array, *operands: Any) -> Array:
+    """Return the mean of ``formula(x, *operands)``, elementwise, over all of x: a 0-d array."""
+    return _mean(x, *operands, formula=formula, n=x.size)
+
+
+@fused
+def _mean(x: Array, *operands: Any, formula: Callable[..., Array], n: int) -> Array:
+    mean: Array = array_module(x).sum(formula(x, *operands)) / n
+    return mean
+
+
 @functools.cache
-def kernel_of(xp: Any, formula: Callable[..., Any], **constants: Any) -> Any:
+def kernel_of(xp: Any, formula: Callable[..., Any], /, **constants: Any) -> Any:
     """Return ``formula(*operands, **constants)`` as one kernel, a function of `operands`.
 
     References

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Array, Backend, Stream, array_module, each, loop_of
+from ..backend import Array, Backend, Stream, array_module, each, loop_of, mean_of
 from ..layers.activations import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .inputs import d_input, d_input_gradient, g_input
@@ -51,7 +51,7 @@ def discriminator_step(
     if rules.gradient_penalty and penalise:
         loss += penalise_between(game, x, fake, i)
     game.d_optimizer.step()
-    return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+    return loss, mean_of(sigmoid, real_logits), mean_of(sigmoid, fake_logits)
 
 
 def add_d_gradients(
@@ -115,7 +115,7 @@ def joined_discriminator_step(
     if rules.gradient_penalty and penalise:
         loss += penalise_between(game, x, fake, i)
     game.d_optimizer.step()
-    return loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+    return loss, mean_of(sigmoid, real_logits), mean_of(sigmoid, fake_logits)
 
 
 def both(x: Array, fake: Array) -> Array:
@@ -193,7 +193,7 @@ def simultaneous_step(
     game.d_optimizer.step()
     game.g_optimizer.step()
     update_average(game)
-    return d_loss, g_loss, sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
+    return d_loss, g_loss, mean_of(sigmoid, real_logits), mean_of(sigmoid, fake_logits)
 
 
 def update_average(game: State) -> None:

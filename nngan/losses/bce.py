@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import Array, array_module, fused
+from ..backend import Array, array_module, fused, mean_of
 from ..checks import array
 from ..layers.activations import sigmoid
 
@@ -74,18 +74,22 @@ def bce_with_logits(logits: Array, target: Array | float) -> tuple[Array, Array]
     [-0.125, -0.125, -0.125, -0.125]
     """
     target = _as_target(target, "logits", logits)
-    cost, dlogits = _bce_of_each(logits, target, logits.size)
-    return cost.mean(), dlogits
+    return mean_of(_bce_of_each, logits, target), _bce_gradient(logits, target, logits.size)
 
 
-@fused
-def _bce_of_each(o: Array, t: Array | float, n: int) -> tuple[Array, Array]:
-    """Return each softplus(o) - t o, and (sigmoid(o) - t) / n, the gradient of their mean."""
+def _bce_of_each(o: Array, t: Array | float) -> Array:
+    """Return softplus(o) - t o, elementwise."""
     # softplus(o) = max(o, 0) + ln(1 + exp(-|o|)). In this order max(o, 0) cancels against t o
     # before the small logarithm is added.
     xp = array_module(o)
-    cost = (xp.maximum(o, 0) - t * o) + xp.log1p(xp.exp(-xp.abs(o)))
-    return cost, (sigmoid(o) - t) / n
+    cost: Array = (xp.maximum(o, 0) - t * o) + xp.log1p(xp.exp(-xp.abs(o)))
+    return cost
+
+
+@fused
+def _bce_gradient(o: Array, t: Array | float, n: int) -> Array:
+    """Return (sigmoid(o) - t) / n, the gradient of the mean over the n elements."""
+    return (sigmoid(o) - t) / n
 
 
 @fused

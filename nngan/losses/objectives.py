@@ -37,7 +37,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, mean_of
 from ..layers.activations import sigmoid
 from .bce import bce_with_logits, softplus
 
@@ -199,7 +199,7 @@ def _pairs(above: Array, below: Array) -> tuple[Array, Array]:
             f"{above.shape} and {below.shape}"
         )
     gap = below - above
-    return softplus(gap).mean(), sigmoid(gap) / -gap.size
+    return mean_of(softplus, gap), sigmoid(gap) / -gap.size
 
 
 _LN2 = math.log(2)
