@@ -103,6 +103,10 @@ class Backend:
         """
         a *= factor
 
+    def write_row(self, table: Array, row: Array, values: Sequence[Array]) -> None:
+        """Write `values`, 0-d arrays, into one row of `table`, whose number is an array (1,)."""
+        table[row] = self.xp.stack(list(values))
+
     # -- random numbers: pure functions of a key -----------------------------------------------
 
     def bits(self, key: Key, n: int, first: int = 0) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -89,6 +90,10 @@ class CupyBackend(Backend):
             self._kernels[formula] = self.xp.fuse(one_kernel)
         self._kernels[formula](*arrays, *numbers)
 
+    def write_row(self, table: Array, row: Array, values: Sequence[Array]) -> None:
+        """Do `Backend.write_row` as one kernel; ``xp.stack`` would copy the values one by one."""
+        row_writer(self.xp, len(values))(*values, row, table)
+
     def bits(self, key: Key, n: int, first: int = 0) -> Array:
         """Return the same words as `Backend.bits`, computed where `key.step` lives."""
         xp, n = self.xp, first + n  # those before the first are made too, which is quick
@@ -110,6 +115,14 @@ class CupyBackend(Backend):
 
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
+
+
+@functools.cache
+def row_writer(xp: Any, n: int) -> Any:
+    """Return ``table[row] = values`` for n values as one kernel."""
+    values = "".join(f"{chr(65 + i)} value{i}, " for i in range(n))  # each of a dtype of its own
+    writes = "".join(f"table[{n} * row + {i}] = value{i};" for i in range(n))
+    return xp.ElementwiseKernel(values + "int64 row", "raw T table", writes, "write_row")
 
 
 class Tf32Backend(CupyBackend):

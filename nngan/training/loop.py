@@ -196,8 +196,9 @@ def make_step(
 
     def step() -> None:
         losses = play(game, minibatch, here, penalise)
-        game.log[game.clock - game.epoch_start] = shard.mean(xp.stack(losses))
-        game.clock += 1
+        if shard.count > 1:
+            losses = shard.mean(xp.stack(losses))
+        game.backend.write_row(game.log, next_step(game.clock, game.epoch_start), losses)
 
     return step
 
@@ -219,6 +220,14 @@ def play(
         )
     g_loss = game.generator_step(game.noise(n, game.rules.k), x, y=y)
     return [d_loss, g_loss, d_real, d_fake]
+
+
+@fused
+def next_step(clock: Array, start: Array) -> Array:
+    """Return the number of this step in its epoch, (1,), and let the clock go on, in place."""
+    step = clock - start
+    clock += 1
+    return step
 
 
 @fused
