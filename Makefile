@@ -24,16 +24,13 @@ GIVEN := $(if $(filter file,$(origin PYODIDE)),,$(PYODIDE))
 # The styles and fonts of the site's equations: what sphinxcontrib-katex does not bring along.
 KATEX := sha512-XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg==
 
-.PHONY: train test test-slow test-oldest test-kernels test-cupy test-numba test-mkl test-mpi test-torch test-notebooks notebooks student dist docs museum attack test-wasm test-browser playground lint clean
+.PHONY: train test test-slow test-oldest test-cupy test-numba test-mkl test-mpi test-torch test-notebooks notebooks student dist docs museum attack test-wasm test-browser playground lint clean
 
 train: .venv/train.stamp  ## train the default recipe on MNIST, or on the 8x8 digits without it
 	$(BIN)/python examples/train_mnist.py
 
 test: .venv/test.stamp  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
-
-test-kernels: .venv/kernels.stamp  ## compile the CUDA source, which needs no GPU
-	$(BIN)/python -m pytest tests/test_kernels.py
 
 test-cupy: build/fake_gpu/stamp  ## the tests of the GPU on the real CuPy, without a GPU (Linux on x86-64, g++)
 	$(FAKE_GPU) python -m pytest -m gpu -n 2 --dist worksteal
@@ -125,11 +122,6 @@ build/oldest.stamp: pyproject.toml tests/oldest.py
 	rm -rf build/oldest
 	$(OLDEST) -m venv build/oldest
 	build/oldest/bin/python -m pip install --quiet $$($(OLDEST) tests/oldest.py)
-	touch $@
-
-.venv/kernels.stamp: .venv/test.stamp
-	$(BIN)/python -m pip install --quiet --editable '.[kernels]'
-	$(BIN)/python -c "from cupy.cuda import nvrtc; nvrtc.getVersion()"
 	touch $@
 
 .venv/numba.stamp: .venv/test.stamp

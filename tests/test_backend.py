@@ -12,7 +12,6 @@ import pytest
 from games import assert_captured
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from philox import philox4x64
 
 import nngan as nn
 from nngan.backend import (
@@ -23,8 +22,11 @@ from nngan.backend import (
     Shard,
     Stream,
     array_module,
+    fused,
     get_backend,
 )
+from nngan.backend.formulas import box_muller
+from nngan.backend.philox import philox
 
 LAST = 2**64 - 1
 KEYS = [
@@ -200,8 +202,8 @@ def test_philox_gives_the_known_answers(counter, key, words):
     generator = np.random.Philox(key=key[0] | key[1] << 64, counter=(number - 1) % 2**256)
     assert generator.random_raw(4).tolist() == words
 
-    lanes = [np.array([word], np.uint64) for word in counter]
-    assert [int(word[0]) for word in philox4x64(*lanes, tuple(key))] == words
+    c0, c1, c2, c3, k0, k1 = (np.array([word], np.uint64) for word in (*counter, *key))
+    assert [int(word[0]) for word in philox(c0, np.uint64(0), c1, k0, k1, c2, c3)] == words
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -303,7 +305,10 @@ def test_normal_has_the_moments_of_a_normal_distribution(backend):
 
 
 def test_normal_is_finite_at_both_ends(backend):
-    z = backend.to_numpy(with_words(backend, [0, LAST]).normal(Key(0), (4,)))
+    z, words = backend.xp.empty((2, 4), "float32"), np.array([[0, 0, 2**32 - 1, 2**32 - 1]] * 2)
+    words[1] = [0, 2**32 - 1] * 2
+    box_muller(*backend.asarray(words.astype(np.uint32)), *z, dtype=z.dtype)
+    z = backend.to_numpy(z)
     assert np.isfinite(z).all()
     assert 5 < abs(z).max() < 7  # sqrt(2 * 33 * ln 2): the farthest that 32 bits reach
 
@@ -318,44 +323,60 @@ def test_the_first_of_a_long_draw_are_the_short_draw(backend, draw, n):
 
 @pytest.mark.parametrize("shape", [(), (1,), (0, 3), (5, 3), (2, 3, 4)])
 def test_a_draw_fills_its_shape_row_by_row(backend, shape):
-    n, bernoulli = math.prod(shape), lambda key, shape: backend.bernoulli(key, shape, 0.5)
-    for draw in (backend.uniform, backend.normal, bernoulli):
+    n = math.prod(shape)
+    for draw in (backend.uniform, backend.normal, lambda *of: bits(backend, *of)):
         x = backend.to_numpy(draw(Key(8), shape))
         assert x.shape == shape
         flat = backend.to_numpy(draw(Key(8), (n,)))
         np.testing.assert_array_equal(x.reshape(-1), flat)
 
 
-@pytest.mark.parametrize("p", [0.0, 2**-16, 0.3, 0.5, 0.9, 1.0])
-def test_bernoulli_is_true_with_probability_p(backend, p):
-    every_16_bits = np.arange(2**16, dtype=np.uint16).view(np.uint64)
-    mask = backend.to_numpy(with_words(backend, every_16_bits).bernoulli(Key(0), (2**16,), p))
-    assert mask.dtype == bool
-    assert abs(mask.mean() - p) <= 2**-17
-
-    n = 2**18
-    mask = backend.to_numpy(backend.bernoulli(Key(6), (n,), p))
-    assert abs(mask.mean() - p) <= 2**-17 + 5 * math.sqrt(p * (1 - p) / n)
+@fused
+def as_they_are(bits, x, *, factor):
+    """A formula for `with_random_bits`."""
+    return bits.astype(x.dtype), factor * x
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (3, 1), (5, 3), (1, 7)])
-@pytest.mark.parametrize("draw", ["uniform", "normal", "bernoulli"])
+def bits(backend, key, shape):
+    """The bits that a formula is handed, for elements in this shape."""
+    x = backend.xp.ones(shape, "float32")
+    drawn, twice = backend.with_random_bits(as_they_are, key, x, factor=2.0)
+    np.testing.assert_array_equal(backend.to_numpy(twice), np.full(shape, 2, "float32"))
+    return drawn
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (4, 12), (64, 33)])  # with 16 in a block: 16 or a rest
+def test_random_bits_are_quarters_of_the_words(backend, shape):
+    key, n = Key(11, 5, 17), math.prod(shape)
+    drawn = backend.to_numpy(bits(backend, on_device(backend, key), shape)).reshape(-1)
+    np.testing.assert_array_equal(drawn, numpys_words(key, n).view(np.uint16)[:n])
+
+
+def test_random_bits_go_to_the_elements_of_any_layout(backend):
+    x = np.random.default_rng(0).random((32, 16))
+    given = backend.asarray(x.T.copy()).T
+    drawn, twice = backend.with_random_bits(as_they_are, Key(3), given, factor=2.0)
+    expected = NumpyBackend().with_random_bits(as_they_are, Key(3), x, factor=2.0)
+    np.testing.assert_array_equal(backend.to_numpy(drawn), expected[0])
+    np.testing.assert_array_equal(backend.to_numpy(twice), expected[1])
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 1), (5, 3), (1, 7), (4, 16)])
+@pytest.mark.parametrize("draw", ["uniform", "normal", "bits"])
 def test_the_draws_of_all_parts_are_one_draw(backend, draw, shape):
     count = 4
-    last = [0.3] if draw == "bernoulli" else ["float32"]
-    whole = getattr(backend, draw)(Key(8), (count * shape[0], shape[1]), *last)
+
+    def drawn_by(backend, shape):
+        of = bits if draw == "bits" else getattr(type(backend), draw)
+        return backend.to_numpy(of(backend, Key(8), shape))
+
     drawn = []
     for index in range(count):
         shard = copy.copy(backend)
         shard.shard = Shard(index, count)
-        drawn.append(backend.to_numpy(getattr(shard, draw)(Key(8), shape, *last)))
-    np.testing.assert_allclose(np.concatenate(drawn), backend.to_numpy(whole), rtol=1e-6)
-
-
-def test_bernoulli_is_the_same_mask_on_every_backend(backend):
-    key, shape = Key(11, 5, 17), (101, 7)
-    mask = backend.to_numpy(backend.bernoulli(on_device(backend, key), shape, 0.4))
-    np.testing.assert_array_equal(mask, NumpyBackend().bernoulli(key, shape, 0.4))
+        drawn.append(drawn_by(shard, shape))
+    whole = drawn_by(backend, (count * shape[0], shape[1]))
+    np.testing.assert_allclose(np.concatenate(drawn), whole, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 1000])
@@ -433,7 +454,6 @@ def test_draws_at_a_device_step_stay_on_the_device(gpu):
         "bits": (9,),
         "uniform": ((5, 3),),
         "normal": ((5, 3),),
-        "bernoulli": ((5, 3), 0.5),
         "permutation": (9,),
     }
     drawn = {}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .formulas import array_module, fused
+from .formulas import box_muller, unit_interval
 from .keys import Array, Key
 from .memory import keep_freed_memory
 
@@ -144,14 +144,22 @@ class Backend:
         normals: Array = pairs.reshape(-1)[skipped : skipped + n].reshape(shape)
         return normals
 
-    def bernoulli(self, key: Key, shape: tuple[int, ...], p: float) -> Array:
-        """Return booleans that are True with probability `p`, to within 2**-17.
+    def with_random_bits(
+        self, formula: Callable[..., tuple[Array, Array]], key: Key, x: Array, **numbers: float
+    ) -> tuple[Array, Array]:
+        """Return ``formula(bits, x, **numbers)``, two arrays like `x`, with 16 bits per element.
 
-        Integers are compared, 16 bits each, so that every backend draws the same mask.
+        Parameters
+        ----------
+        formula : callable
+            Element-wise; `bits` is a uint16 array, drawn at `key`, of the shape of `x`.
+        key : Key
+        x : array
+        **numbers : float
+            The same for all elements.
         """
-        words = self._integers(key, math.prod(shape), np.uint16)
-        mask: Array = words < self.xp.uint32(round(p * 2**16))
-        return mask.reshape(shape)
+        bits = self._integers(key, x.size, np.uint16)
+        return formula(bits.reshape(x.shape), x, **numbers)
 
     def _integers(self, key: Key, n: int, dtype: type[np.unsignedinteger[Any]]) -> Array:
         """Return the `n` integers of this part in a draw of part.count n, several in each word."""
@@ -208,28 +216,6 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until everything that was asked for has been computed."""
-
-
-@fused
-def unit_interval(words: Array, *, dtype: Any) -> Array:
-    """Return words w, uint32, as numbers (w + 1/2) / 2**32."""
-    u: Array = words.astype(dtype)
-    u += 0.5
-    u *= 2.0**-32
-    return u
-
-
-@fused
-def box_muller(w1: Array, w2: Array, x1: Array, x2: Array, *, dtype: Any) -> None:
-    """Write x1 = sqrt(-2 ln u1) cos(2 pi u2) and x2, the same with sin; all have the shape (n,).
-
-    u1 and u2 are `unit_interval` of the words w1 and w2.
-    """
-    xp = array_module(w1)
-    radius = xp.sqrt(-2.0 * xp.log(unit_interval(w1, dtype=dtype)))
-    angle = (2.0 * math.pi) * unit_interval(w2, dtype=dtype)
-    x1[...] = radius * xp.cos(angle)
-    x2[...] = radius * xp.sin(angle)
 
 
 class NumpyBackend(Backend):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -12,8 +13,8 @@ from ..checks import one_line
 from .base import Backend, BackendUnavailable, Step
 from .cublas import Cublas
 from .graph import CudaGraph
-from .kernels import PHILOX
 from .keys import Array, Key
+from .philox import all_words, normals, with_bits
 
 INSTALL = "pip install 'cupy-cuda13x[ctk]<15'"
 
@@ -62,9 +63,10 @@ class CupyBackend(Backend):
                 f"CuPy cannot compile a kernel or find cuBLAS ({one_line(error)}): install CUDA's "
                 f"headers and libraries with {INSTALL} (or cuda12x, as your CuPy), {instead}"
             ) from error
-        self._philox = cupy.RawKernel(PHILOX, "philox4x64")
         self.xp = cupy
         self._kernels: dict[Any, Any] = {}  # of the formulas of `update_in_place`
+        # By their number, 0, 1, ... A graph knows their addresses, so that none is ever dropped.
+        self._blocks: dict[int, Array] = {}
 
     def to_numpy(self, a: Array) -> Array:
         host: Array = self.xp.asnumpy(a)
@@ -96,18 +98,42 @@ class CupyBackend(Backend):
 
     def bits(self, key: Key, n: int, first: int = 0) -> Array:
         """Return the same words as `Backend.bits`, computed where `key.step` lives."""
-        xp, n = self.xp, first + n  # those before the first are made too, which is quick
-        words: Array = xp.empty(n, dtype=np.uint64)
+        first, skipped = divmod(first, 4)
+        words: Array = self.xp.empty((-(-(skipped + n) // 4), 4), np.uint64)
+        all_words(*self._counter(key, first, len(words)), *words.T)
+        return words.reshape(-1)[skipped : skipped + n]
+
+    def normal(self, key: Key, shape: tuple[int, ...], dtype: Any = "float32") -> Array:
+        """Return the numbers of `Backend.normal`, with their words as one kernel."""
+        n = math.prod(shape)
+        first, skipped = divmod(self.shard.index * n, 8)
+        x: Array = self.xp.empty((-(-(skipped + n) // 8), 8), dtype)
+        normals(*self._counter(key, first, len(x)), *x.T, dtype=x.dtype)
+        return x.reshape(-1)[skipped : skipped + n].reshape(shape)
+
+    def with_random_bits(
+        self, formula: Callable[..., tuple[Array, Array]], key: Key, x: Array, **numbers: float
+    ) -> tuple[Array, Array]:
+        if x.size % 16 or not x.flags.c_contiguous:
+            return super().with_random_bits(formula, key, x, **numbers)
+        y, z = self.xp.empty_like(x), self.xp.empty_like(x)
+        pieces = (column for array in (x, y, z) for column in array.reshape(-1, 16).T)
+        blocks = x.size // 16
+        counter = self._counter(key, self.shard.index * blocks, blocks)
+        with_bits(*counter, *pieces, formula=formula, **numbers)
+        return y, z
+
+    def _counter(self, key: Key, first: int, n: int) -> tuple[Any, ...]:
+        """Return the operands of `philox` for `n` blocks from block `first` on."""
+        xp = self.xp
+        if n not in self._blocks:
+            self._blocks[n] = xp.arange(n, dtype=np.uint64)
         if isinstance(key.step, xp.ndarray):
             step = key.step.view(np.uint64)
         else:
             step = xp.full(1, np.asarray(key.step).item(), dtype=np.uint64)
-        threads = 128
-        grid = -(-n // (4 * threads))
-        if grid:  # CUDA refuses a launch of nothing
-            numbers = map(np.uint64, (key.seed, *key.stream_words))
-            self._philox((grid,), (threads,), (words, np.uint64(n), step, *numbers))
-        return words[first:]
+        seed, *stream = map(np.uint64, (key.seed, *key.stream_words))
+        return self._blocks[n], np.uint64(first + 1), step, seed, *stream
 
     def compile(self, step: Step) -> Step:
         """Return `step` as a CUDA graph; see `nngan.backend.graph`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -83,3 +84,25 @@ def kernel_of(xp: Any, formula: Callable[..., Any], /, **constants: Any) -> Any:
 
     one_kernel.__name__ = formula.__name__
     return xp.fuse(one_kernel)
+
+
+@fused
+def unit_interval(words: Array, *, dtype: Any) -> Array:
+    """Return words w, uint32, as numbers (w + 1/2) / 2**32."""
+    u: Array = words.astype(dtype)
+    u += 0.5
+    u *= 2.0**-32
+    return u
+
+
+@fused
+def box_muller(w1: Array, w2: Array, x1: Array, x2: Array, *, dtype: Any) -> None:
+    """Write x1 = sqrt(-2 ln u1) cos(2 pi u2) and x2, the same with sin; all have the shape (n,).
+
+    u1 and u2 are `unit_interval` of the words w1 and w2.
+    """
+    xp = array_module(w1)
+    radius = xp.sqrt(-2.0 * xp.log(unit_interval(w1, dtype=dtype)))
+    angle = (2.0 * math.pi) * unit_interval(w2, dtype=dtype)
+    x1[...] = radius * xp.cos(angle)
+    x2[...] = radius * xp.sin(angle)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..backend import Array, Key, Stream, fused
 from ..checks import array, fraction
 from .base import Elementwise, check_like
@@ -38,8 +40,7 @@ class Dropout(Elementwise):
             return x, None
         if key is None:
             key = Key(0).fold_in(Stream.DROPOUT)
-        m = self.backend.bernoulli(key, x.shape, 1 - self.rate)
-        return masked(x, m, rate=self.rate)
+        return self.backend.with_random_bits(dropped, key, x, rate=self.rate)
 
     def backward(
         self, dy: Array, cache: Array | None, *, input_grad: bool = True, param_grads: bool = True
@@ -54,7 +55,12 @@ class Dropout(Elementwise):
 
 
 @fused
-def masked(x: Array, m: Array, *, rate: float) -> tuple[Array, Array]:
-    """Return x m / (1 - rate) and m / (1 - rate), elementwise."""
+def dropped(bits: Array, x: Array, *, rate: float) -> tuple[Array, Array]:
+    """Return x m / (1 - rate) and m / (1 - rate), elementwise, m from 16 random bits each.
+
+    Integers are compared, so that every backend draws the same mask. m is 1 with probability
+    1 - rate, to within 2**-17.
+    """
+    m = bits < np.uint32(round((1 - rate) * 2**16))
     scaled = m.astype(x.dtype) / (1 - rate)
     return x * scaled, scaled
