@@ -92,6 +92,19 @@ class Backend:
         """Return ``a @ b`` of (m, k) and (k, n), in `out` if given, added to it if `accumulate`."""
         raise NotImplementedError
 
+    def sum_rows(
+        self, a: Array, out: Array, accumulate: bool = False, weights: Array | None = None
+    ) -> None:
+        """Write the sum of the rows of `a` into `out`, (n,), or add it there if `accumulate`.
+
+        With `weights`, (N, 1), each row is multiplied by its own first.
+        """
+        a = a if weights is None else weights * a
+        if accumulate:
+            out += a.sum(axis=0)
+        else:
+            a.sum(axis=0, out=out)
+
     def decay(self, a: Array, factor: float | Array) -> None:
         """Multiply `a` by `factor` in place.
 

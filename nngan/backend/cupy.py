@@ -65,8 +65,10 @@ class CupyBackend(Backend):
             ) from error
         self.xp = cupy
         self._kernels: dict[Any, Any] = {}  # of the formulas of `update_in_place`
-        # By their number, 0, 1, ... A graph knows their addresses, so that none is ever dropped.
+        # Constants, by their length: 0, 1, ... and ones. A graph knows their addresses, so that none
+        # is ever dropped.
         self._blocks: dict[int, Array] = {}
+        self._ones: dict[Any, Array] = {}
 
     def to_numpy(self, a: Array) -> Array:
         host: Array = self.xp.asnumpy(a)
@@ -79,6 +81,16 @@ class CupyBackend(Backend):
             out, accumulate = self.xp.empty((a.shape[0], b.shape[1]), a.dtype), False
         self._cublas.gemm(a, b, out, accumulate)
         return out
+
+    def sum_rows(
+        self, a: Array, out: Array, accumulate: bool = False, weights: Array | None = None
+    ) -> None:
+        """Do `Backend.sum_rows` as one product, of a row of the weights, or of ones, with `a`."""
+        if weights is None:
+            if (key := (len(a), a.dtype)) not in self._ones:
+                self._ones[key] = self.xp.ones((len(a), 1), a.dtype)
+            weights = self._ones[key]
+        self.matmul(weights.T, a, out=out.reshape(1, -1), accumulate=accumulate)
 
     def update_in_place(
         self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array

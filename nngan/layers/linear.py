@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, Stream
+from ..backend import Array, Key, Stream, fused
 from ..checks import array, float_dtype, positive_int
 from .base import Layer
 from .init import WeightInit, check_weight_init, initial_weights
@@ -89,10 +89,7 @@ class Linear(Layer):
         if param_grads:
             weighted = dy if sample_weight is None else sample_weight * dy
             self.backend.matmul(x.T, weighted, out=self.dW, accumulate=accumulate)
-            if accumulate:
-                self.db += weighted.sum(axis=0)
-            else:
-                weighted.sum(axis=0, out=self.db)
+            self.backend.sum_rows(weighted, self.db, accumulate)
         return self.backend.matmul(dy, self.W.T) if input_grad else None
 
     def tangent(self, x_dot: Array, cache: Array) -> Array:
@@ -108,13 +105,14 @@ class Linear(Layer):
         sample_weight: Array | None = None,
         accumulate: bool = True,
     ) -> None:
-        x, db = cache, 0
+        x = cache
         self._check("dy_dot", dy_dot, self.n_out)
         if sample_weight is not None:
-            x_dot = x_dot + sample_weight * x
-            db = (sample_weight * dy_dot).sum(axis=0)
+            x_dot = plus_weighted(x_dot, sample_weight, x)
+            self.backend.sum_rows(dy_dot, self.db, accumulate, sample_weight)
+        elif not accumulate:
+            self.db.fill(0)
         self.backend.matmul(x_dot.T, dy_dot, out=self.dW, accumulate=accumulate)
-        self.db[...] = self.db + db if accumulate else db
 
     def initialize(self, key: Key) -> None:
         weights = initial_weights(self.weight_init, key, self.n_in, self.n_out, self.W.dtype)
@@ -129,3 +127,9 @@ class Linear(Layer):
                 f"{self!r} computes in {self.W.dtype}, got {name} of dtype {given.dtype}: "
                 f"convert it with {name}.astype({str(self.W.dtype)!r})"
             )
+
+
+@fused
+def plus_weighted(x_dot: Array, sample_weight: Array, x: Array) -> Array:
+    """Return x_dot + sample_weight * x, where sample_weight is (N, 1)."""
+    return x_dot + sample_weight * x
