@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, Key, array_module
+from ..backend import Array, Key, array_module, fused
 from ..checks import array, float_dtype, is_number, positive, positive_int
 from .base import Layer, check_like
 
@@ -134,16 +134,13 @@ class BatchNorm(Layer):
         # Naive: var = (x * x).mean() - mu**2, whose digits cancel where |mu| is large.
         mu = shard.mean(x.mean(axis=0)) if training else self.running_mean
         x_hat = x - mu
-        var = shard.mean((x_hat * x_hat).mean(axis=0)) if training else self.running_var
-        inverse = 1 / array_module(x).sqrt(var + self.eps)
-        x_hat *= inverse
+        var = shard.mean(mean_square(x_hat, n=len(x))) if training else self.running_var
+        inverse = inverse_root(var, eps=self.eps)
         if training:
             # In place, on the device: a captured step and a checkpoint know these arrays.
-            self.running_mean += self.momentum * (mu - self.running_mean)
-            unbiased = samples / (samples - 1) * var
-            self.running_var += self.momentum * (unbiased - self.running_var)
-        y = self.gamma * x_hat
-        y += self.beta
+            move(self.running_mean, mu, share=self.momentum)
+            move(self.running_var, var, factor=samples / (samples - 1), share=self.momentum)
+        y = normalised(x_hat, inverse, self.gamma, self.beta)
         return y, BatchNormCache(x_hat, inverse, training)
 
     def backward(
@@ -158,27 +155,79 @@ class BatchNorm(Layer):
         x_hat, inverse, training = cache
         check_like(self, dy, x_hat)
         # mean(d) = gamma dbeta / N and mean(d x_hat) = gamma dgamma / N: one pair of sums for all.
-        dgamma, dbeta = (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+        dgamma, dbeta = sum_of_products(dy, x_hat), dy.sum(axis=0)
         if param_grads:
             self.dgamma[...] = self.dgamma + dgamma if accumulate else dgamma
             self.dbeta[...] = self.dbeta + dbeta if accumulate else dbeta
         if not input_grad:
             return None
-        scale = self.gamma * inverse
-        dx: Array = dy * scale
-        if training:
-            shard = self.backend.shard
-            if shard.count > 1:  # then the mean of the shards' sums, over the rows of one shard
-                dbeta, dgamma = shard.mean(array_module(dy).stack([dbeta, dgamma]))
-            dx -= scale / len(dy) * dbeta
-            dx -= x_hat * (scale / len(dy) * dgamma)
-        return dx
+        if not training:
+            return scaled(dy, self.gamma, inverse)
+        shard = self.backend.shard
+        if shard.count > 1:  # then the mean of the shards' sums, over the rows of one shard
+            dbeta, dgamma = shard.mean(array_module(dy).stack([dbeta, dgamma]))
+        return input_gradient(dy, x_hat, self.gamma, inverse, dbeta, dgamma, n=len(dy))
 
     def initialize(self, key: Key) -> None:
         self.gamma.fill(1)
         self.beta.fill(0)
         self.running_mean.fill(0)
         self.running_var.fill(1)
+
+
+@fused
+def mean_square(x: Array, *, n: int) -> Array:
+    """Return the mean of the squares over the n rows, (features,)."""
+    mean: Array = array_module(x).sum(x * x, axis=0) / n
+    return mean
+
+
+@fused
+def inverse_root(var: Array, *, eps: float) -> Array:
+    """Return 1 / s = 1 / sqrt(var + eps)."""
+    inverse: Array = 1 / array_module(var).sqrt(var + eps)
+    return inverse
+
+
+@fused
+def move(running: Array, new: Array, *, share: float, factor: float = 1.0) -> None:
+    """Move a running average by a share of the way to factor * new, in place."""
+    running += share * (factor * new - running)
+
+
+@fused
+def normalised(x_hat: Array, inverse: Array, gamma: Array, beta: Array) -> Array:
+    """Divide x - mu by s, in place, and return gamma x_hat + beta."""
+    x_hat *= inverse
+    y = gamma * x_hat
+    y += beta
+    return y
+
+
+@fused
+def sum_of_products(dy: Array, x_hat: Array) -> Array:
+    """Return sum_n dL/dy_n x_hat_n, (features,)."""
+    dgamma: Array = array_module(dy).sum(dy * x_hat, axis=0)
+    return dgamma
+
+
+@fused
+def scaled(dy: Array, gamma: Array, inverse: Array) -> Array:
+    """Return dL/dx in inference."""
+    dx: Array = dy * (gamma * inverse)
+    return dx
+
+
+@fused
+def input_gradient(
+    dy: Array, x_hat: Array, gamma: Array, inverse: Array, dbeta: Array, dgamma: Array, *, n: int
+) -> Array:
+    """Return dL/dx in training, of n rows."""
+    scale = gamma * inverse
+    dx = dy * scale
+    dx -= scale / n * dbeta
+    dx -= x_hat * (scale / n * dgamma)
+    return dx
 
 
 class BatchNormCache(NamedTuple):
