@@ -17,6 +17,7 @@ from .backend import Array, Backend, Key, Stream, get_backend
 from .checks import array, boolean, classes, float_dtype, instance, shortened, uint64
 from .description import type_name
 from .layers import Layer
+from .layers.joint import joint_layers
 
 
 class Sequential(Layer):
@@ -108,8 +109,12 @@ class Sequential(Layer):
         instance("key", key, Key)
         caches = []
         for i, layer in enumerate(self.layers):
-            x, cache = layer.forward(x, training, key.fold_in(i))
-            caches.append(cache)
+            if i in self._joint:  # on a GPU: this layer and the next in one operation
+                x, *both = self._joint[i].forward(x)
+                caches += both
+            elif i == len(caches):
+                x, cache = layer.forward(x, training, key.fold_in(i))
+                caches.append(cache)
         return x, caches
 
     def backward(
@@ -218,6 +223,7 @@ class Sequential(Layer):
             stop = start + layer.size
             layer.bind(params[start:stop], grads[start:stop], backend)
             start = stop
+        self._joint = joint_layers(self.layers, backend)
 
     def bind_buffers(self, buffers: Array) -> None:
         self.buffers = buffers

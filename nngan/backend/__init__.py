@@ -11,7 +11,7 @@ CuPy live side by side.
 from ..checks import one_of
 from .base import Backend, BackendUnavailable, NumpyBackend, Shard, Step
 from .cupy import CupyBackend, Tf32Backend
-from .formulas import array_module, fused, mean_of, on_host
+from .formulas import array_module, fused, mean_of, multiply_add, on_host
 from .keys import Array, Key, Stream
 from .loops import each, loop_of
 from .mkl import MklBackend
@@ -37,6 +37,7 @@ __all__ = [
     "get_backend",
     "loop_of",
     "mean_of",
+    "multiply_add",
     "on_host",
 ]
 

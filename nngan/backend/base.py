@@ -63,11 +63,14 @@ class Backend:
     shard : Shard
         The part of each minibatch that is here. Random numbers for its rows are the rows of the
         whole draw that belong to it.
+    joins_layers : bool
+        Whether layers run as one operation where they can (`nngan.layers.joint`).
     """
 
     name: str
     xp: Any
     shard: Shard = Shard()
+    joins_layers = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

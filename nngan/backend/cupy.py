@@ -29,6 +29,7 @@ class CupyBackend(Backend):
     """
 
     name = "cupy"
+    joins_layers = True
     tf32 = False
 
     def __init__(self) -> None:

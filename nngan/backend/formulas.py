@@ -87,6 +87,12 @@ def kernel_of(xp: Any, formula: Callable[..., Any], /, **constants: Any) -> Any:
 
 
 @fused
+def multiply_add(a: Array, b: Array, c: Array) -> Array:
+    """Return a * b + c, elementwise."""
+    return a * b + c
+
+
+@fused
 def unit_interval(words: Array, *, dtype: Any) -> Array:
     """Return words w, uint32, as numbers (w + 1/2) / 2**32."""
     u: Array = words.astype(dtype)

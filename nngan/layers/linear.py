@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Key, Stream, fused
+from ..backend import Array, Key, Stream, multiply_add
 from ..checks import array, float_dtype, positive_int
 from .base import Layer
 from .init import WeightInit, check_weight_init, initial_weights
@@ -67,7 +67,7 @@ class Linear(Layer):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        self._check("x", x, self.n_in)
+        self.check("x", x, self.n_in)
         y = self.backend.matmul(x, self.W)
         y += self.b
         return y, x
@@ -83,7 +83,7 @@ class Linear(Layer):
         sample_weight: Array | None = None,
     ) -> Array | None:
         x = cache
-        self._check("dy", dy, self.n_out)
+        self.check("dy", dy, self.n_out)
         if len(dy) != len(x):
             raise ValueError(f"{self!r} wants dy of {len(x)} rows, as x had, got {len(dy)}")
         if param_grads:
@@ -93,7 +93,7 @@ class Linear(Layer):
         return self.backend.matmul(dy, self.W.T) if input_grad else None
 
     def tangent(self, x_dot: Array, cache: Array) -> Array:
-        self._check("x_dot", x_dot, self.n_in)
+        self.check("x_dot", x_dot, self.n_in)
         return self.backend.matmul(x_dot, self.W)
 
     def backward_tangent(
@@ -106,9 +106,9 @@ class Linear(Layer):
         accumulate: bool = True,
     ) -> None:
         x = cache
-        self._check("dy_dot", dy_dot, self.n_out)
+        self.check("dy_dot", dy_dot, self.n_out)
         if sample_weight is not None:
-            x_dot = plus_weighted(x_dot, sample_weight, x)
+            x_dot = multiply_add(sample_weight, x, x_dot)
             self.backend.sum_rows(dy_dot, self.db, accumulate, sample_weight)
         elif not accumulate:
             self.db.fill(0)
@@ -119,7 +119,8 @@ class Linear(Layer):
         self.W[...] = self.backend.asarray(weights)
         self.b.fill(0)
 
-    def _check(self, name: str, given: Array, width: int) -> None:
+    def check(self, name: str, given: Array, width: int) -> None:
+        """Refuse an array that has not `width` columns of this layer's dtype."""
         if array(name, given).ndim != 2 or given.shape[1] != width:
             raise ValueError(f"{self!r} wants {name} of shape (N, {width}), got {given.shape}")
         if given.dtype != self.W.dtype:
@@ -127,9 +128,3 @@ class Linear(Layer):
                 f"{self!r} computes in {self.W.dtype}, got {name} of dtype {given.dtype}: "
                 f"convert it with {name}.astype({str(self.W.dtype)!r})"
             )
-
-
-@fused
-def plus_weighted(x_dot: Array, sample_weight: Array, x: Array) -> Array:
-    """Return x_dot + sample_weight * x, where sample_weight is (N, 1)."""
-    return x_dot + sample_weight * x
