@@ -109,8 +109,8 @@ class Sequential(Layer):
         instance("key", key, Key)
         caches = []
         for i, layer in enumerate(self.layers):
-            if i in self._joint:  # on a GPU: this layer and the next in one operation
-                x, *both = self._joint[i].forward(x)
+            if joint := self._joint.get(i):  # on a GPU: this layer and the next in one operation
+                x, *both = joint.forward(x)
                 caches += both
             elif i == len(caches):
                 x, cache = layer.forward(x, training, key.fold_in(i))
@@ -139,10 +139,14 @@ class Sequential(Layer):
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):
             layer = self.layers[i]
+            joint = self._joint.get(i, layer)
+            if joint is None:  # the gradient goes through this layer with the one below it
+                continue
             options = _options(layer, accumulate, sample_weight) if param_grads else {}
-            dx = layer.backward(
-                dy, cache[i], input_grad=input_grad or i > last, param_grads=param_grads, **options
-            )
+            dx = joint.backward(
+                dy, cache[i] if joint is layer else cache[i : i + 3],
+                input_grad=input_grad or i > last, param_grads=param_grads, **options,
+            )  # fmt: skip
             if dx is None and (input_grad or i > last):
                 raise TypeError(f"{type(layer).__name__}.backward must return dL/dx, got None")
             dy = dy if dx is None else dx

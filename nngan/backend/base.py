@@ -108,6 +108,30 @@ class Backend:
         else:
             a.sum(axis=0, out=out)
 
+    def with_row_sums(
+        self,
+        formula: Callable[..., Array],
+        arrays: Sequence[Array],
+        sums: Array,
+        accumulate: bool = False,
+        **numbers: Any,
+    ) -> Array:
+        """Return ``formula(*arrays, **numbers)`` and do ``sum_rows(result, sums, accumulate)``.
+
+        Parameters
+        ----------
+        formula : callable
+            Element-wise, of arithmetic and comparisons alone.
+        arrays : sequence of array of shape (N, n), all of one dtype
+        sums : array of shape (n,) and that dtype
+        accumulate : bool
+        **numbers : float, or a formula
+            The same for all elements.
+        """
+        result = formula(*arrays, **numbers)
+        self.sum_rows(result, sums, accumulate)
+        return result
+
     def decay(self, a: Array, factor: float | Array) -> None:
         """Multiply `a` by `factor` in place.
 

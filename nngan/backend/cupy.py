@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import one_line
 from .base import Backend, BackendUnavailable, Step
+from .columns import with_row_sums
 from .cublas import Cublas
 from .graph import CudaGraph
 from .keys import Array, Key
@@ -92,6 +93,16 @@ class CupyBackend(Backend):
                 self._ones[key] = self.xp.ones((len(a), 1), a.dtype)
             weights = self._ones[key]
         self.matmul(weights.T, a, out=out.reshape(1, -1), accumulate=accumulate)
+
+    def with_row_sums(
+        self,
+        formula: Callable[..., Array],
+        arrays: Sequence[Array],
+        sums: Array,
+        accumulate: bool = False,
+        **numbers: Any,
+    ) -> Array:
+        return with_row_sums(self.xp, formula, arrays, sums, accumulate, **numbers)
 
     def update_in_place(
         self, formula: Callable[..., None], arrays: Sequence[Array], *numbers: float | Array

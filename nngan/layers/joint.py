@@ -1,4 +1,4 @@
-"""Layers that a GPU runs as one kernel: the bias of a `Linear` with the activation after it.
+"""Layers that a GPU runs as one kernel: a `Linear`, the activation after it, and a `Dropout`.
 
 They compute what the layers compute one by one, from the same formulas.
 """
@@ -9,8 +9,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..backend import Array, Backend, array_module, fused
-from .activations import LeakyReLU, ReLU, Sigmoid, Tanh, leaky_relu, relu, sigmoid
-from .base import Layer
+from .activations import (
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    tanh_backward,
+)
+from .base import Layer, check_like
+from .dropout import Dropout
 from .linear import Linear
 
 
@@ -20,25 +33,63 @@ def tanh(x: Array) -> Array:
     return y
 
 
-FORMULAS: dict[type[Layer], Callable[..., Array]] = {
-    ReLU: relu, LeakyReLU: leaky_relu, Sigmoid: sigmoid, Tanh: tanh,
-}  # fmt: skip
+FORMULAS: dict[type[Layer], tuple[Callable[..., Array], Callable[..., Array]]] = {
+    ReLU: (relu, relu_backward),
+    LeakyReLU: (leaky_relu, leaky_relu_backward),
+    Sigmoid: (sigmoid, sigmoid_backward),
+    Tanh: (tanh, tanh_backward),
+}
 
 
 class Joint(NamedTuple):
-    """A `Linear` and the activation after it."""
+    """A `Linear`, the activation after it, and perhaps the `Dropout` after that."""
 
     linear: Linear
     activation: Any
+    has_dropout: bool
 
     def forward(self, x: Array) -> tuple[Array, Array, Array]:
-        """Return the output and the caches of both layers."""
-        linear, activation = self
+        """Return the activation's output, and the caches of the first two layers."""
+        linear, activation, _ = self
         linear.check("x", x, linear.n_in)
-        numbers = {"slope": activation.slope} if isinstance(activation, LeakyReLU) else {}
+        formula, _ = FORMULAS[type(activation)]
         product = linear.backend.matmul(x, linear.W)
-        y = plus_bias(product, linear.b, formula=FORMULAS[type(activation)], **numbers)
+        y = plus_bias(product, linear.b, formula=formula, **self._numbers())
         return y, x, y
+
+    def backward(
+        self,
+        dy: Array,
+        caches: Sequence[Any],
+        *,
+        input_grad: bool,
+        param_grads: bool,
+        accumulate: bool = True,
+        sample_weight: Array | None = None,
+    ) -> Array | None:
+        """Return the gradient of x from that of the last output, as `Linear.backward` does."""
+        linear, activation, has_dropout = self
+        (x, y), mask = caches[:2], caches[2] if has_dropout else None
+        check_like(activation, dy, y)
+        linear.check("dy", dy, linear.n_out)
+        _, formula = FORMULAS[type(activation)]
+        arrays, constants = (dy, y), self._numbers()
+        if mask is not None:
+            formula, constants = through_mask, {**constants, "derivative": formula}
+            arrays = dy, y, mask
+        if not param_grads or sample_weight is not None:
+            return linear.backward(
+                formula(*arrays, **constants), x, input_grad=input_grad, param_grads=param_grads,
+                accumulate=accumulate, sample_weight=sample_weight,
+            )  # fmt: skip
+        backend = linear.backend
+        du = backend.with_row_sums(formula, arrays, linear.db, accumulate, **constants)
+        backend.matmul(x.T, du, out=linear.dW, accumulate=accumulate)
+        return backend.matmul(du, linear.W.T) if input_grad else None
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return the activation's constants."""
+        return {"slope": self.activation.slope} if type(self.activation) is LeakyReLU else {}
 
 
 @fused
@@ -47,16 +98,26 @@ def plus_bias(x: Array, b: Array, *, formula: Callable[..., Array], **numbers: f
     return formula(x + b, **numbers)
 
 
-def joint_layers(layers: Sequence[Layer], backend: Backend) -> dict[int, Joint]:
-    """Return the pairs that this backend runs as one, by the position of the first in `layers`.
+@fused
+def through_mask(
+    dy: Array, y: Array, m: Array, *, derivative: Callable[..., Array], **numbers: float
+) -> Array:
+    """Return ``derivative(dy * m, y, **numbers)``."""
+    return derivative(dy * m, y, **numbers)
 
-    Classes of one's own that are derived from these are left alone: they may compute anything.
+
+def joint_layers(layers: Sequence[Layer], backend: Backend) -> dict[int, Joint | None]:
+    """Return what this backend runs as one, by the position of the first layer in `layers`.
+
+    The positions of the others have None. Classes of one's own that are derived from these are
+    left alone: they may compute anything.
     """
+    joint: dict[int, Joint | None] = {}
     if not backend.joins_layers:
-        return {}
-    pairs = enumerate(zip(layers[:-1], layers[1:], strict=True))
-    return {
-        i: Joint(first, second)
-        for i, (first, second) in pairs
-        if type(first) is Linear and type(second) in FORMULAS
-    }
+        return joint
+    for i, (first, second) in enumerate(zip(layers[:-1], layers[1:], strict=True)):
+        if type(first) is Linear and type(second) in FORMULAS:
+            has_dropout = type(layers[i + 2]) is Dropout if i + 2 < len(layers) else False
+            joint |= {i: Joint(first, second, has_dropout), i + 1: None}
+            joint |= {i + 2: None} if has_dropout else {}
+    return joint
