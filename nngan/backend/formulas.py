@@ -61,11 +61,12 @@ def fused(formula: Formula) -> Formula:
 
 def mean_of(formula: Callable[..., Array], x: Array, *operands: Any) -> Array:
     """Return the mean of ``formula(x, *operands)``, elementwise, over all of x: a 0-d array."""
-    return _mean(x, *operands, formula=formula, n=x.size)
+    # With two operands or more CuPy sums in one kernel; with one it takes two, for long sums.
+    return _mean(x, 0, *operands, formula=formula, n=x.size)
 
 
 @fused
-def _mean(x: Array, *operands: Any, formula: Callable[..., Array], n: int) -> Array:
+def _mean(x: Array, _: int, *operands: Any, formula: Callable[..., Array], n: int) -> Array:
     mean: Array = array_module(x).sum(formula(x, *operands)) / n
     return mean
 
