@@ -17,7 +17,7 @@ from .backend import Array, Backend, Key, Stream, get_backend
 from .checks import array, boolean, classes, float_dtype, instance, shortened, uint64
 from .description import type_name
 from .layers import Layer
-from .layers.joint import joint_layers
+from .layers.joint import Joint, joint_layers
 
 
 class Sequential(Layer):
@@ -109,7 +109,7 @@ class Sequential(Layer):
         instance("key", key, Key)
         caches = []
         for i, layer in enumerate(self.layers):
-            if joint := self._joint.get(i):  # on a GPU: this layer and the next in one operation
+            if isinstance(joint := self._joint.get(i), Joint):  # on a GPU: two layers as one
                 x, *both = joint.forward(x)
                 caches += both
             elif i == len(caches):
@@ -139,12 +139,10 @@ class Sequential(Layer):
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):
             layer = self.layers[i]
-            joint = self._joint.get(i, layer)
-            if joint is None:  # the gradient goes through this layer with the one below it
-                continue
+            part = self._joint.get(i, layer)
             options = _options(layer, accumulate, sample_weight) if param_grads else {}
-            dx = joint.backward(
-                dy, cache[i] if joint is layer else cache[i : i + 3],
+            dx = part.backward(
+                dy, cache[i] if part is layer else cache[i : i + 3],
                 input_grad=input_grad or i > last, param_grads=param_grads, **options,
             )  # fmt: skip
             if dx is None and (input_grad or i > last):

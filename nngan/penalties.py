@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .backend import Array, Key, array_module
+from .backend import Array, Key, array_module, fused, mean_of
 from .checks import array, instance, nonnegative
 from .layers import Layer
 from .network import Sequential
@@ -177,7 +177,7 @@ def add_penalty(
     ones = array_module(logits).ones_like(logits)
     output_gradients = D.output_gradients(ones, cache)
     g = output_gradients[0] if columns is None else output_gradients[0] * columns
-    value, slope = phi((g * g).sum(axis=1, keepdims=True))
+    value, slope = phi(squared_norm(g)[:, None])
     v = (2 / len(g) * slope) * g
     D.backward_tangent(
         ones,
@@ -188,8 +188,19 @@ def add_penalty(
         sample_weight=dlogits,
         accumulate=accumulate,
     )
-    penalty: Array = value.mean()
-    return penalty
+    return mean_of(same, value)
+
+
+@fused
+def squared_norm(g: Array) -> Array:
+    """Return |g_n|^2 for each row, (N,)."""
+    square: Array = array_module(g).sum(g * g, axis=1)
+    return square
+
+
+def same(x: Array) -> Array:
+    """Return x."""
+    return x
 
 
 def zero_centred(gamma: float) -> Phi:

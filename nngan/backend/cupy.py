@@ -67,8 +67,8 @@ class CupyBackend(Backend):
             ) from error
         self.xp = cupy
         self._kernels: dict[Any, Any] = {}  # of the formulas of `update_in_place`
-        # Constants, by their length: 0, 1, ... and ones. A graph knows their addresses, so that none
-        # is ever dropped.
+        # Constants, by their length: 0, 1, ... and ones. They are kept, because graphs know their
+        # addresses.
         self._blocks: dict[int, Array] = {}
         self._ones: dict[Any, Array] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Array, Backend, Stream, array_module, each, loop_of, mean_of
+from ..backend import Array, Backend, Stream, array_module, each, fused, loop_of, mean_of
 from ..layers.activations import sigmoid
 from ..penalties import add_penalty, one_centred, zero_centred
 from .inputs import d_input, d_input_gradient, g_input
@@ -214,11 +214,16 @@ def update_average(game: State) -> None:
     """
     if game.G_ema is None:
         return
-    G, clock = game.G, game.clock
-    share = 1 - game.backend.xp.minimum((1 + clock) / (10 + clock), game.rules.ema)
-    share = share.astype(G.dtype)
-    for mean, new in ((game.G_ema.params, G.params), (game.G_ema.buffers, G.buffers)):
+    share = share_of_new(game.clock, ema=game.rules.ema, dtype=game.G.dtype)
+    for mean, new in ((game.G_ema.params, game.G.params), (game.G_ema.buffers, game.G.buffers)):
         game.backend.update_in_place(moving_average, (mean, new), share)
+
+
+@fused
+def share_of_new(clock: Array, *, ema: float, dtype: Any) -> Array:
+    """Return 1 - d of `update_average`, (1,)."""
+    d: Array = array_module(clock).minimum((1 + clock) / (10 + clock), ema)
+    return (1 - d).astype(dtype)
 
 
 def moving_average(backend: Backend, mean: Array, new: Array, share: Array) -> None:

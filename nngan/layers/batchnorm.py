@@ -138,8 +138,9 @@ class BatchNorm(Layer):
         inverse = inverse_root(var, eps=self.eps)
         if training:
             # In place, on the device: a captured step and a checkpoint know these arrays.
-            move(self.running_mean, mu, share=self.momentum)
-            move(self.running_var, var, factor=samples / (samples - 1), share=self.momentum)
+            unbiased = samples / (samples - 1)
+            averages = self.running_mean, self.running_var
+            move(*averages, mu, var, share=self.momentum, unbiased=unbiased)
         y = normalised(x_hat, inverse, self.gamma, self.beta)
         return y, BatchNormCache(x_hat, inverse, training)
 
@@ -190,9 +191,12 @@ def inverse_root(var: Array, *, eps: float) -> Array:
 
 
 @fused
-def move(running: Array, new: Array, *, share: float, factor: float = 1.0) -> None:
-    """Move a running average by a share of the way to factor * new, in place."""
-    running += share * (factor * new - running)
+def move(
+    mean: Array, var: Array, new_mean: Array, new_var: Array, *, share: float, unbiased: float
+) -> None:
+    """Move the running averages by a share of the way to the minibatch's, in place."""
+    mean += share * (new_mean - mean)
+    var += share * (unbiased * new_var - var)
 
 
 @fused
@@ -224,7 +228,7 @@ def input_gradient(
 ) -> Array:
     """Return dL/dx in training, of n rows."""
     scale = gamma * inverse
-    dx = dy * scale
+    dx: Array = dy * scale
     dx -= scale / n * dbeta
     dx -= x_hat * (scale / n * dgamma)
     return dx

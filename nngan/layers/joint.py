@@ -6,6 +6,7 @@ They compute what the layers compute one by one, from the same formulas.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..backend import Array, Backend, array_module, fused
@@ -41,6 +42,14 @@ FORMULAS: dict[type[Layer], tuple[Callable[..., Array], Callable[..., Array]]] =
 }
 
 
+class Above:
+    """A layer whose part in the backward pass is done by the layer below it."""
+
+    def backward(self, dy: Array, _: Any, **options: Any) -> Array:
+        """Return dy."""
+        return dy
+
+
 class Joint(NamedTuple):
     """A `Linear`, the activation after it, and perhaps the `Dropout` after that."""
 
@@ -51,7 +60,7 @@ class Joint(NamedTuple):
     def forward(self, x: Array) -> tuple[Array, Array, Array]:
         """Return the activation's output, and the caches of the first two layers."""
         linear, activation, _ = self
-        linear.check("x", x, linear.n_in)
+        linear._check("x", x, linear.n_in)
         formula, _ = FORMULAS[type(activation)]
         product = linear.backend.matmul(x, linear.W)
         y = plus_bias(product, linear.b, formula=formula, **self._numbers())
@@ -71,12 +80,12 @@ class Joint(NamedTuple):
         linear, activation, has_dropout = self
         (x, y), mask = caches[:2], caches[2] if has_dropout else None
         check_like(activation, dy, y)
-        linear.check("dy", dy, linear.n_out)
+        linear._check("dy", dy, linear.n_out)
         _, formula = FORMULAS[type(activation)]
-        arrays, constants = (dy, y), self._numbers()
+        constants, arrays = self._numbers(), [dy, y]
         if mask is not None:
             formula, constants = through_mask, {**constants, "derivative": formula}
-            arrays = dy, y, mask
+            arrays.append(mask)
         if not param_grads or sample_weight is not None:
             return linear.backward(
                 formula(*arrays, **constants), x, input_grad=input_grad, param_grads=param_grads,
@@ -106,18 +115,17 @@ def through_mask(
     return derivative(dy * m, y, **numbers)
 
 
-def joint_layers(layers: Sequence[Layer], backend: Backend) -> dict[int, Joint | None]:
+def joint_layers(layers: Sequence[Layer], backend: Backend) -> dict[int, Joint | Above]:
     """Return what this backend runs as one, by the position of the first layer in `layers`.
 
-    The positions of the others have None. Classes of one's own that are derived from these are
-    left alone: they may compute anything.
+    Classes of one's own that are derived from these are left alone: they may compute anything.
     """
-    joint: dict[int, Joint | None] = {}
+    joint: dict[int, Joint | Above] = {}
     if not backend.joins_layers:
         return joint
-    for i, (first, second) in enumerate(zip(layers[:-1], layers[1:], strict=True)):
+    for i, (first, second) in enumerate(pairwise(layers)):
         if type(first) is Linear and type(second) in FORMULAS:
             has_dropout = type(layers[i + 2]) is Dropout if i + 2 < len(layers) else False
-            joint |= {i: Joint(first, second, has_dropout), i + 1: None}
-            joint |= {i + 2: None} if has_dropout else {}
+            joint |= {i: Joint(first, second, has_dropout), i + 1: Above()}
+            joint |= {i + 2: Above()} if has_dropout else {}
     return joint

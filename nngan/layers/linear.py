@@ -67,7 +67,7 @@ class Linear(Layer):
     def forward(
         self, x: Array, training: bool = True, key: Key | None = None
     ) -> tuple[Array, Array]:
-        self.check("x", x, self.n_in)
+        self._check("x", x, self.n_in)
         y = self.backend.matmul(x, self.W)
         y += self.b
         return y, x
@@ -83,7 +83,7 @@ class Linear(Layer):
         sample_weight: Array | None = None,
     ) -> Array | None:
         x = cache
-        self.check("dy", dy, self.n_out)
+        self._check("dy", dy, self.n_out)
         if len(dy) != len(x):
             raise ValueError(f"{self!r} wants dy of {len(x)} rows, as x had, got {len(dy)}")
         if param_grads:
@@ -93,7 +93,7 @@ class Linear(Layer):
         return self.backend.matmul(dy, self.W.T) if input_grad else None
 
     def tangent(self, x_dot: Array, cache: Array) -> Array:
-        self.check("x_dot", x_dot, self.n_in)
+        self._check("x_dot", x_dot, self.n_in)
         return self.backend.matmul(x_dot, self.W)
 
     def backward_tangent(
@@ -106,7 +106,7 @@ class Linear(Layer):
         accumulate: bool = True,
     ) -> None:
         x = cache
-        self.check("dy_dot", dy_dot, self.n_out)
+        self._check("dy_dot", dy_dot, self.n_out)
         if sample_weight is not None:
             x_dot = multiply_add(sample_weight, x, x_dot)
             self.backend.sum_rows(dy_dot, self.db, accumulate, sample_weight)
@@ -119,8 +119,7 @@ class Linear(Layer):
         self.W[...] = self.backend.asarray(weights)
         self.b.fill(0)
 
-    def check(self, name: str, given: Array, width: int) -> None:
-        """Refuse an array that has not `width` columns of this layer's dtype."""
+    def _check(self, name: str, given: Array, width: int) -> None:
         if array(name, given).ndim != 2 or given.shape[1] != width:
             raise ValueError(f"{self!r} wants {name} of shape (N, {width}), got {given.shape}")
         if given.dtype != self.W.dtype:

@@ -197,7 +197,7 @@ def make_step(
     def step() -> None:
         losses = play(game, minibatch, here, penalise)
         if shard.count > 1:
-            losses = shard.mean(xp.stack(losses))
+            losses = [*shard.mean(xp.stack(losses))]
         game.backend.write_row(game.log, next_step(game.clock, game.epoch_start), losses)
 
     return step
