@@ -24,6 +24,7 @@ from nngan.backend import (
     array_module,
     fused,
     get_backend,
+    mean_of,
 )
 from nngan.backend.formulas import box_muller
 from nngan.backend.philox import philox
@@ -167,6 +168,40 @@ def test_an_elementwise_formula_sees_every_element_once(backend, n):
     backend.update_in_place(formula, (a, b), 2.0, backend.asarray(np.ones(1, "float32")))
     assert a.dtype == "float32"
     np.testing.assert_array_equal(backend.to_numpy(a), 3 * np.arange(n, dtype="float32") + 1)
+
+
+@each_dtype
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_the_sum_of_the_rows(backend, dtype, accumulate):
+    rng = np.random.default_rng(0)
+    a, w, before = (rng.integers(-9, 9, shape).astype(dtype) for shape in ((6, 4), (6, 1), 4))
+    for weights, expected in [(None, a.sum(axis=0)), (w, (w * a).sum(axis=0))]:
+        out = backend.asarray(before.copy())
+        given = None if weights is None else backend.asarray(weights)
+        backend.sum_rows(backend.asarray(a), out, accumulate, given)
+        assert out.dtype == dtype
+        np.testing.assert_array_equal(backend.to_numpy(out), expected + accumulate * before)
+
+
+@each_dtype
+def test_values_go_into_a_row_of_a_table(backend, dtype):
+    table = backend.asarray(np.zeros((3, 2), dtype))
+    values = [backend.asarray(np.array(2.5, dtype)), backend.asarray(np.array(-1, "float64"))]
+    backend.write_row(table, backend.asarray(np.array([1])), values)
+    np.testing.assert_array_equal(backend.to_numpy(table), [[0, 0], [2.5, -1], [0, 0]])
+
+
+@each_dtype
+@pytest.mark.parametrize("n", [1, 3, 100, 128, 1000, 4096])
+def test_the_mean_of_a_formula(backend, n, dtype):
+    x = np.random.default_rng(n).standard_normal((n, 1)).astype(dtype)
+    mean = mean_of(np.negative if backend.xp is np else backend.xp.negative, backend.asarray(x))
+    assert mean.shape == ()
+    assert mean.dtype == dtype
+    if backend.xp is np:  # to the bit
+        assert mean == (-x).mean()
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(backend.to_numpy(mean), -x.mean(), atol=4 * eps * abs(x).max())
 
 
 # -- Philox ----------------------------------------------------------------------------------------
