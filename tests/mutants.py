@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = {
     "layers/linear.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
     "layers/activations.py": ["test_layers.py", "test_gradients.py", "test_penalties.py"],
+    "layers/joint.py": ["test_joint.py"],
     "layers/dropout.py": ["test_layers.py", "test_gradients.py"],
     "penalties.py": ["test_penalties.py"],
     "losses/bce.py": ["test_losses.py", "test_gradients.py"],
