@@ -27,6 +27,8 @@ MISTAKES = [
     ("benchmark/race.py --backend cupy", "pip install 'cupy-cuda13x[ctk]<15'"),
     ("benchmark/gpu_report.py --quick", "CuPy cannot be imported"),
     ("benchmark/ranks.py --shards x", "argument --shards: must be"),
+    ("benchmark/scaling.py --batch-size 0", "argument --batch-size: must be a positive whole"),
+    ("benchmark/scaling_here.py --width x", "argument --width: must be a positive whole number"),
     ("false_alarms.py ringo", "there is no recipe 'ringo': choose of"),
     (
         "benchmark/penalty_cost.py many",

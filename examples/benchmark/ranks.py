@@ -32,6 +32,24 @@ def game(width):
     return nn.GAN(G, D)
 
 
+def step_of(width, batch_size, shards=1, comm=distributed.ALONE):
+    """Return a step of the game, cut into shards, as a function."""
+    gan = game(width)
+    gan.log = np.zeros((1, 4), np.float32)
+    data = np.random.default_rng(0).random((batch_size, 784), dtype=np.float32)
+    arguments = gan, data, np.arange(batch_size), batch_size
+    if shards > 1:
+        step = distributed.sharded_step(distributed.Meeting(comm, shards), *arguments)
+    else:
+        step = compiled_step(*arguments)
+
+    def play():
+        gan.epoch_start[...] = gan.clock
+        step()
+
+    return play
+
+
 def main():
     """Time the steps that the options ask for."""
     p = OneSentenceParser(description=__doc__)
@@ -46,25 +64,13 @@ def main():
     except nn.BackendUnavailable:
         comm = distributed.ALONE
 
-    data = np.random.default_rng(0).random((2000, 784), dtype=np.float32)
-    order = np.arange(len(data))
-    steps = {}
-    for shards in [0, *options.shards] if comm.size == 1 else options.shards:
-        gan = game(options.width)
-        gan.log = np.zeros((1, 4), np.float32)
-        arguments = gan, data, order, options.batch_size
-        if shards > 1:
-            meeting = distributed.Meeting(comm, shards)
-            step = distributed.sharded_step(meeting, *arguments)
-        else:
-            step = compiled_step(*arguments)
-        steps[shards] = gan, step
+    kinds = [0, *options.shards] if comm.size == 1 else options.shards
+    steps = {n: step_of(options.width, options.batch_size, n, comm) for n in kinds}
     times = {shards: [] for shards in steps}
     for block in range(options.blocks + 1):
-        for shards, (gan, step) in steps.items():
+        for shards, step in steps.items():
             started, busy = time.perf_counter(), time.process_time()
             for _ in range(options.steps):
-                gan.epoch_start[...] = gan.clock
                 step()
             if block:  # the first warms up
                 times[shards].append((time.perf_counter() - started, time.process_time() - busy))
