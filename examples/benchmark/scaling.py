@@ -106,7 +106,9 @@ def gpus(batches: list[int]) -> None:
 def main() -> None:
     """Print what is predicted for the minibatches that the options name."""
     p = OneSentenceParser(description=__doc__)
-    p.add_argument("--batch-size", type=positive(int), nargs="+", default=[128, 256, 1024, 4096, 65536])
+    p.add_argument(
+        "--batch-size", type=positive(int), nargs="+", default=[128, 256, 1024, 4096, 65536]
+    )
     gpus(p.parse_args().batch_size)
 
 
