@@ -16,6 +16,7 @@ from games import ALIKE, GAMES, play, state, step_of
 from matrices import LAYOUTS, SHAPES, each_dtype, numbers
 
 import nngan as nn
+from nngan import distributed
 from nngan.backend import Key, cublas, get_backend
 from nngan.recipes import RECIPES
 
@@ -36,6 +37,28 @@ def assert_same(ours, theirs):
 def test_captured_is_eager_bit_for_bit(gpu, game):
     """A fallback would warn, and warnings are errors."""
     assert_same(play(gpu, game, STEPS), play(gpu, game, STEPS, compiled=False))
+
+
+class Twin:
+    """A communicator of two processes whose other one has the same gradients as this one."""
+
+    rank, size = 0, 2
+
+    def Sendrecv(self, ours, to, *, recvbuf, source):
+        assert isinstance(ours, np.ndarray)  # any MPI can send it
+        recvbuf[...] = ours
+
+
+@pytest.mark.parametrize("comm", [distributed.ALONE, Twin()], ids=["threads", "processes"])
+@pytest.mark.parametrize("game", ["penalties", "toolbox"])
+def test_shards_on_a_gpu_are_those_of_numpy(gpu, comm, game):
+    x = np.random.default_rng(0).random((160, 64), dtype=np.float32)
+    ours, theirs = (GAMES[game](backend=backend) for backend in (gpu, nn.NumpyBackend()))
+    for gan in (ours, theirs):
+        distributed.fit(gan, x, 2, 16, shards=4, comm=comm, progress=False)
+    for name in "GD":
+        a, b = (gan.backend.to_numpy(getattr(gan, name).params) for gan in (ours, theirs))
+        assert np.linalg.norm(a - b) <= 1e-4 * np.linalg.norm(b)
 
 
 @pytest.mark.parametrize("game", ALIKE)
