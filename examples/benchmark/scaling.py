@@ -92,15 +92,16 @@ def pays_from(machine: Machine, batch: int, processes: int) -> int | None:
 def gpus(batches: list[int]) -> None:
     """Print from which width on several GPUs are faster than one, and how many times."""
     small, launches = seconds(H100, 256, 128, 1), H100.step
-    print(f"Width 256, minibatches of 128, one GPU: {small * 1e3:.2f} ms", end="")
-    print(f", of which launches take {launches * 1e3:.2f} ms")
+    print(f"One GPU, width 256, 128 samples: {small * 1e3:.2f} ms", end="")
+    print(f", launches {launches * 1e3:.2f} ms")
     shown = [256, 2048, 8192, 32768]
-    print(f"{'':16} batch  pays from width   gain at", *(f"{width:6}" for width in shown))
+    print(f"{'':15}           pays from   gain over one GPU at width")
+    print(f"{'':15} samples       width ", *(f"{width:6}" for width in shown))
     for name, (processes, machine) in CLUSTERS.items():
         for batch in batches:
             gains = (f"{gain(machine, width, batch, processes):6.2f}" for width in shown)
             first = pays_from(machine, batch, processes) or "none"
-            print(f"{name:16} {batch:5}  {first:>15}          ", *gains)
+            print(f"{name:15} {batch:7}  {first:>10} ", *gains)
 
 
 def main() -> None:
