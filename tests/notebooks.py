@@ -79,7 +79,7 @@ def run(path: Path) -> Any:
 
 
 def clean(notebook: Any) -> Any:
-    """Return the notebook with nothing in it that differs from machine to machine."""
+    """Return the notebook with nothing in it that differs from machine to machine or run to run."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -89,6 +89,11 @@ def clean(notebook: Any) -> Any:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        outputs = cell.get("outputs", [])
+        for i in range(len(outputs) - 1, 0, -1):  # where the kernel cuts a stream is chance
+            before, after = outputs[i - 1 : i + 1]
+            if before.output_type == after.output_type == "stream" and before.name == after.name:
+                before.text += outputs.pop(i).text
     return notebook
 
 
@@ -148,8 +153,6 @@ def _comparable(outputs: list[Any], varies: bool) -> list[tuple[str, ...]]:
     for output in outputs:
         kinds = tuple(sorted(output.get("data", {}))) or (output.output_type,)
         text = NUMBER.sub(" #", _text(output)) if varies else _text(output)
-        if kept and kinds == kept[-1][:-1] == ("stream",):
-            text = kept.pop()[-1] + text  # where a stream is cut is chance
         kept.append((*kinds, text))
     return kept
 

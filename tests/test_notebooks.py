@@ -76,6 +76,16 @@ def test_a_cell_that_fails_fails(ran, source, error):
         ran("1", source)
 
 
+def test_a_stream_that_was_cut_is_one():
+    cell = nbformat.v4.new_code_cell("print()", execution_count=1)
+    pieces = [("stdout", "a"), ("stdout", "b\n"), ("stderr", "c"), ("stdout", "d")]
+    cell.outputs = [nbformat.v4.new_output("stream", name=n, text=t) for n, t in pieces]
+    (cleaned,) = nb.clean(nbformat.v4.new_notebook(cells=[cell])).cells
+    assert [(o.name, o.text) for o in cleaned.outputs] == [
+        ("stdout", "ab\n"), ("stderr", "c"), ("stdout", "d"),
+    ]  # fmt: skip
+
+
 def test_a_warning_is_a_fault(ran):
     assert (
         "cell 1: it writes to stderr" in nb.faults(ran("import warnings; warnings.warn('no')"))[0]
