@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from exhibits import EXHIBITS, Played, broken, cured, difference, parts, play
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -22,11 +23,15 @@ from nngan.plotting.colours import BLUE, VERMILION
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
 POINTS = 100  # of a curve of single steps or many epochs: each is a mean
+# A picture has no background, and a grey that can be read on a light page and on a dark one.
+GREY = "#808080"
+COLOURS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 
 PAGE = """# {number}. {title}
 
 <style>
 .highlight-text pre {{ white-space: pre-wrap; }}
+html[data-theme="dark"] .bd-content .bd-article img {{ filter: none; background: none; }}
 </style>
 
 {seen}
@@ -86,6 +91,7 @@ curves and at the samples, guess which bug it is, and unfold the game, the
 }}
 .museum.container, .museum .container {{ padding: 0; }}
 .museum p {{ margin: 0; }}
+html[data-theme="dark"] .bd-content .bd-article img {{ filter: none; background: none; }}
 </style>
 
 :::::{{container}} museum
@@ -188,7 +194,8 @@ def draw(played: Played, path: Path) -> None:
     """Draw the curves and the samples of a game."""
     figure = Figure(figsize=(5.2, 2.6), dpi=110, layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.05))
-    curves(left, played.variables)
+    with rc_context(dict.fromkeys(COLOURS, GREY)):
+        curves(left, played.variables)
     axes = right.subplots()
     axes.set_axis_off()
     rows = samples(played.variables)
@@ -200,8 +207,8 @@ def draw(played: Played, path: Path) -> None:
     else:
         axes.imshow(tile(rows.clip(0, 1)), cmap="gray", vmin=0, vmax=1)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    image = Image.open(buffer).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    figure.savefig(buffer, format="png", transparent=True)
+    image = Image.open(buffer).quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     image.save(path, optimize=True)
 
 
@@ -228,7 +235,7 @@ def line(axes: Any, name: str, d: Any, g: Any) -> None:
         axes.plot(length * np.arange(1, len(means) + 1), means, color=colour, lw=1.5)
     axes.set_ylabel(name)
     axes.tick_params(labelsize=8)
-    axes.grid(color="0.9")
+    axes.grid(color=GREY, alpha=0.2)
 
 
 def samples(variables: dict[str, Any]) -> Any:
