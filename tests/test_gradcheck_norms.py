@@ -85,6 +85,24 @@ def test_a_mask_is_lacking_only_where_forward_has_one():
     assert {f.kind for f in report.findings if f.mistake} == {"mask"}
 
 
+@pytest.mark.parametrize("x", [np.linspace(-1, 2, 12).reshape(4, 3), X])
+def test_a_diagonal_is_named_where_the_rows_have_one_spread(x):
+    """In such rows a softmax is the same: its diagonal looks like a scale of each column."""
+
+    class Diagonal:
+        def forward(self, x):
+            e = np.exp(x)
+            y = e / e.sum(axis=1, keepdims=True)
+            return y, y
+
+        def backward(self, dy, y):
+            return dy * y * (1 - y)
+
+    (finding,) = nn.check_gradients(Diagonal(), x).findings
+    assert finding.kind == "path"
+    assert "its own output" in finding.sentence
+
+
 SOFTMAX = """class Softmax:
     def forward(self, x):
         e = np.exp(x - x.max(axis=1, keepdims=True))

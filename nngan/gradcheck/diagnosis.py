@@ -258,8 +258,6 @@ def paths(case: Case) -> Iterator[Finding]:
         if slope is not None and case.predicts(dy * slope):
             evidence = f"along axis {axis} y is linear in x, and {d} is dy times the slope"
             yield Finding("path", constants, evidence)
-    if _is_scaled_only(case):
-        yield Finding("path", constants, f"{d} is dy times a parameter, over the spread of its row")
     if x.size <= SECOND_LOOK_ELEMENTS and case.predicts(dy * _jacobian_diagonal(case)):
         yield Finding(
             "path",
@@ -267,6 +265,8 @@ def paths(case: Case) -> Iterator[Finding]:
             "outputs too: their terms are missing.",
             f"{d} is dy times the diagonal of the Jacobian",
         )
+    if _is_scaled_only(case):
+        yield Finding("path", constants, f"{d} is dy times a parameter, over the spread of its row")
 
 
 def _is_scaled_only(case: Case) -> bool:
