@@ -85,11 +85,12 @@ dist: .venv/test.stamp  ## build the wheel and the sdist, and use both in an emp
 test-wasm: .venv/browser.stamp $(PYODIDE)/pyodide-lock.json  ## run part of the tests in Pyodide, the Python of browsers
 	NNGAN_PYODIDE=$(PYODIDE) $(BIN)/python -m pytest -m slow tests/test_wasm.py
 
-docs: .venv/docs.stamp $(if $(GIVEN),$(GIVEN)/pyodide-lock.json) build/katex/katex.min.css build/exported.html  ## build the site into docs/_build/html, run its examples, check its links
+docs: .venv/docs.stamp $(if $(GIVEN),.venv/lite.stamp $(GIVEN)/pyodide-lock.json) build/katex/katex.min.css build/exported.html  ## build the site into docs/_build/html, run its examples, check its links
 	rm -rf docs/_build docs/generated
-	$(BIN)/sphinx-build -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n -q $(if $(GIVEN),-t lite) docs docs/_build/html
 	cp build/exported.html docs/_build/html
 	$(BIN)/python docs/playground/build.py docs/_build/html $(GIVEN)
+	$(if $(GIVEN),$(BIN)/python docs/playground/notebooks.py docs/_build/html $(GIVEN))
 	$(BIN)/python -m pytest --doctest-modules nngan docs/notebooks/figures
 	$(BIN)/python -m pytest -m docs tests/test_docs.py
 
@@ -169,6 +170,6 @@ build/katex/katex.min.css: .venv/docs.stamp
 	cp build/npm/katex/dist/fonts/*.woff2 build/katex/fonts
 	cp build/npm/katex/dist/katex.min.css build/katex
 
-.venv/test.stamp .venv/browser.stamp .venv/docs.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
+.venv/test.stamp .venv/browser.stamp .venv/docs.stamp .venv/lite.stamp .venv/dev.stamp: .venv/%.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

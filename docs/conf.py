@@ -84,6 +84,16 @@ def load_later(app: Sphinx, tree: nodes.document, page: str) -> None:
         image["loading"] = "lazy"
 
 
+def offer_notebook(app: Sphinx, tree: nodes.document, page: str) -> None:
+    """Add the button that opens a notebook in JupyterLite, if the site has that."""
+    folder, _, name = page.rpartition("/")
+    if app.tags.has("lite") and folder == "notebooks" and name != "index":
+        address = f"../lite/notebooks/index.html?path={name}.ipynb"
+        link = f'<p><a class="run-here" href="{address}">Run this notebook in the browser</a></p>'
+        tree.next_node(nodes.section).insert(1, nodes.raw("", link, format="html"))
+
+
 def setup(app: Sphinx) -> None:
     """Tell Sphinx."""
+    app.connect("doctree-resolved", offer_notebook)
     app.connect("doctree-resolved", load_later)

@@ -31,6 +31,7 @@ def module(name):
     return made
 
 
+sys.path.append(str(FOLDER))  # build.py imports from there
 playground, build = module("playground"), module("build")
 
 

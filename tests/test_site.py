@@ -16,6 +16,8 @@ PAGES = [
 ]  # fmt: skip
 COMPRESSED = {".html", ".css", ".js", ".svg"}  # by any server
 
+PATIENCE = 600  # seconds for what takes half a minute on a quiet machine
+
 pytestmark = [
     pytest.mark.docs,
     pytest.mark.skipif(not CHROMIUM, reason="Chromium is not here: make test-browser says why"),
@@ -122,3 +124,37 @@ def test_the_course_comes_first(visit):
     chromium = visit("index.html")
     names = "[...document.querySelectorAll('.navbar-nav > li > a')].map(e => e.textContent.trim())"
     assert chromium.evaluate(names)[:2] == ["Notebooks", "Teaching"]
+
+
+# -- the notebooks in JupyterLite ------------------------------------------------------------------
+
+in_jupyterlite = pytest.mark.skipif(
+    not (SITE / "lite").exists(), reason="JupyterLite is not here: make docs PYODIDE=DIR adds it"
+)
+
+
+@in_jupyterlite
+def test_every_notebook_has_a_button():
+    notebooks = [path.stem for path in (SITE / "lite" / "files").glob("*.ipynb")]
+    assert len(notebooks) == 10
+    for name in notebooks:
+        page = (SITE / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert f'href="../lite/notebooks/index.html?path={name}.ipynb"' in page
+
+
+@in_jupyterlite
+def test_a_notebook_trains_in_the_browser(visit, url):
+    chromium = visit("notebooks/03_the_game_in_one_dimension.html")
+    chromium.open(chromium.evaluate("document.querySelector('a.run-here').href"))
+    notebook = "window.jupyterapp?.shell.currentWidget"
+    chromium.wait(f"{notebook}?.sessionContext.kernelDisplayStatus == 'idle'", PATIENCE)
+    chromium.evaluate("jupyterapp.commands.execute('notebook:run-all-cells'), 1")
+    cells = f"[...{notebook}.content.model.cells].filter(c => c.type == 'code')"
+    chromium.wait(f"{cells}.every(c => c.executionCount)", PATIENCE)
+    outputs = chromium.evaluate(f"{cells}.flatMap(c => c.outputs.toJSON())")
+    errors = [output for output in outputs if output["output_type"] == "error"]
+    assert not errors
+    assert any("step 1000: loss of D" in "".join(output.get("text", "")) for output in outputs)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert all(request.startswith((f"{url}/", "data:", "blob:")) for request in chromium.requests)
+    assert any(f"{url}/lite/pyodide/numpy" in request for request in chromium.requests)
