@@ -33,8 +33,8 @@ KERNEL = ["ssl", "sqlite3", "ipython", "jedi", "micropip"]
 INSTALLED = ["tqdm", "comm"]
 SETTINGS = {
     "appName": "nngan",
-    "exposeAppInBrowser": True,
-    # Without it nothing needs a service worker: the notebooks read no files.
+    "exposeAppInBrowser": True,  # as window.jupyterapp, for tests/test_site.py
+    # It would let the kernel see JupyterLite's files; the notebooks read none.
     "disabledExtensions": ["@jupyterlite/application-extension:service-worker-manager"],
     "litePluginSettings": {
         "@jupyterlite/pyodide-kernel-extension:kernel": {
