@@ -126,6 +126,20 @@ def test_the_course_comes_first(visit):
     assert chromium.evaluate(names)[:2] == ["Notebooks", "Teaching"]
 
 
+def test_the_exported_generator_needs_no_server(visit):
+    chromium = visit("generator.html")
+    chromium.open("about:blank")
+    chromium.requests.clear()
+    address = (SITE / "exported.html").as_uri()
+    chromium.open(address)
+    chromium.wait("document.querySelector('#verdict').textContent", PATIENCE)
+    # It has compared its images with those of nngan, to 1e-3.
+    verdict = chromium.evaluate("document.querySelector('#verdict').textContent")
+    assert verdict.startswith("This page draws what nngan draws")
+    assert [u for u in chromium.requests if not u.startswith(("data:", "blob:"))] == [address]
+    assert [line for line in chromium.console if not line.startswith("[PST]: ")] == []
+
+
 # -- the notebooks in JupyterLite ------------------------------------------------------------------
 
 in_jupyterlite = pytest.mark.skipif(
