@@ -217,11 +217,13 @@ def one_centred(weight: float) -> Phi:
     """
     weight = nonnegative("weight", weight)
 
-    def phi(q: Array) -> tuple[Array, Array]:
-        r = q**0.5
-        return weight * (r - 1) ** 2, weight * (r - 1) / (r + (r == 0))
+    return lambda q: _one_centred(q, weight=weight)
 
-    return phi
+
+@fused
+def _one_centred(q: Array, *, weight: float) -> tuple[Array, Array]:
+    r = q**0.5
+    return weight * (r - 1) ** 2, weight * (r - 1) / (r + (r == 0))
 
 
 def check_penalised(D: Sequential) -> None:

@@ -204,6 +204,21 @@ def test_the_mean_of_a_formula(backend, n, dtype):
     np.testing.assert_allclose(backend.to_numpy(mean), -x.mean(), atol=4 * eps * abs(x).max())
 
 
+@fused
+def added_to_both(a, b, c):
+    a += c
+    b += c
+
+
+def test_operands_that_are_refused_spoil_no_kernel(gpu):
+    """CuPy's fuse tries them in another way, and would go that way for all operands to come."""
+    a, b, c = (gpu.asarray(np.ones(3) * i) for i in range(3))
+    with pytest.raises(TypeError):
+        added_to_both(a, b, c.astype("complex128"))
+    added_to_both(a, b, c)
+    np.testing.assert_array_equal(gpu.to_numpy(gpu.xp.stack([a, b])), [[2] * 3, [3] * 3])
+
+
 # -- Philox ----------------------------------------------------------------------------------------
 
 

@@ -54,7 +54,8 @@ def fused(formula: Formula) -> Formula:
         xp = array_module(operands[0]) if operands else np
         if xp is np:
             return formula(*operands, **constants)
-        return kernel_of(xp, formula, **constants)(*operands)
+        dtypes = tuple(getattr(operand, "dtype", None) for operand in operands)
+        return kernel_of(xp, formula, dtypes, **constants)(*operands)
 
     return call  # type: ignore[return-value]
 
@@ -72,8 +73,13 @@ def _mean(x: Array, _: int, *operands: Any, formula: Callable[..., Array], n: in
 
 
 @functools.cache
-def kernel_of(xp: Any, formula: Callable[..., Any], /, **constants: Any) -> Any:
+def kernel_of(
+    xp: Any, formula: Callable[..., Any], dtypes: tuple[Any, ...], /, **constants: Any
+) -> Any:
     """Return ``formula(*operands, **constants)`` as one kernel, a function of `operands`.
+
+    There is one for each choice of dtypes, because ``fuse`` goes another and slower way for ever
+    once it has refused some operands: complex numbers into an array of real ones, for example.
 
     References
     ----------

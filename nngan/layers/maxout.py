@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..backend import Array, Key, array_module
+from ..backend import Array, Key, array_module, fused
 from ..checks import array, positive_int
 from .base import Layer, check_like
 
@@ -56,14 +56,7 @@ class Maxout(Layer):
                 f"{self!r} wants x of shape (N, {self.n_in}), {self.pieces} features for each of "
                 f"its {self.n_out} units, got {x.shape}"
             )
-        xp = array_module(x)
-        y = x[:, : self.n_out].copy()
-        winner = xp.zeros_like(y, dtype="int16")
-        for k in range(1, self.pieces):
-            piece = x[:, self._columns(k)]
-            xp.maximum(winner, (piece > y) * xp.int16(k), out=winner)  # k grows: the last one stays
-            xp.maximum(y, piece, out=y)
-        return y, winner
+        return largest(*self._pieces(x))
 
     def backward(
         self, dy: Array, cache: Array, *, input_grad: bool = True, param_grads: bool = True
@@ -72,18 +65,37 @@ class Maxout(Layer):
         check_like(self, dy, winner)
         if not input_grad:
             return None
-        dx: Array = array_module(dy).zeros((len(dy), self.n_in), dtype=dy.dtype)
-        for k in range(self.pieces):
-            dx[:, self._columns(k)] = dy * (winner == k)
+        dx: Array = array_module(dy).empty((len(dy), self.n_in), dtype=dy.dtype)
+        to_the_winner(dy, winner, *self._pieces(dx))
         return dx
 
     def tangent(self, x_dot: Array, cache: Array) -> Array:
         """Return the tangent of the winning piece: y_dot_j = sum_k x_dot_jk [k = k*(j)]."""
         winner = cache
         y_dot: Array = array_module(x_dot).zeros_like(winner, dtype=x_dot.dtype)
-        for k in range(self.pieces):
-            y_dot += x_dot[:, self._columns(k)] * (winner == k)
+        for k, piece in enumerate(self._pieces(x_dot)):
+            y_dot += piece * (winner == k)
         return y_dot
 
-    def _columns(self, k: int) -> slice:
-        return slice(k * self.n_out, (k + 1) * self.n_out)
+    def _pieces(self, x: Array) -> list[Array]:
+        """Return the columns of each piece, views of (N, n_out)."""
+        return [x[:, k * self.n_out : (k + 1) * self.n_out] for k in range(self.pieces)]
+
+
+@fused
+def largest(*pieces: Array) -> tuple[Array, Array]:
+    """Return the largest of the pieces, elementwise, and its number, int16."""
+    xp = array_module(pieces[0])
+    y = pieces[0].copy()
+    winner = (y < y).astype("int16")  # 0 everywhere
+    for k, piece in enumerate(pieces[1:], 1):
+        xp.maximum(winner, (piece > y) * xp.int16(k), out=winner)  # k grows: the last one stays
+        xp.maximum(y, piece, out=y)
+    return y, winner
+
+
+@fused
+def to_the_winner(dy: Array, winner: Array, *pieces: Array) -> None:
+    """Write dy [k = winner] into the k-th of the pieces."""
+    for k, piece in enumerate(pieces):
+        piece[...] = dy * (winner == k)
