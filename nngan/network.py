@@ -108,9 +108,10 @@ class Sequential(Layer):
         key = Key(self.seed or 0).fold_in(Stream.DROPOUT) if key is None else key
         instance("key", key, Key)
         caches = []
+        joint = joint_layers(self.layers, self.backend)  # on a GPU: several layers as one
         for i, layer in enumerate(self.layers):
-            if isinstance(joint := self._joint.get(i), Joint):  # on a GPU: two layers as one
-                x, *both = joint.forward(x)
+            if isinstance(part := joint.get(i), Joint):
+                x, *both = part.forward(x)
                 caches += both
             elif i == len(caches):
                 x, cache = layer.forward(x, training, key.fold_in(i))
@@ -135,11 +136,11 @@ class Sequential(Layer):
         """
         if param_grads:
             accumulate = self._accumulate(accumulate)
+        joint = joint_layers(self.layers, self.backend)
         # Below the lowest layer whose gradient is wanted there is nothing to compute.
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):
-            layer = self.layers[i]
-            part = self._joint.get(i, layer)
+            part = joint.get(i, layer := self.layers[i])
             options = _options(layer, accumulate, sample_weight) if param_grads else {}
             dx = part.backward(
                 dy, cache[i] if part is layer else cache[i : i + 3],
@@ -225,7 +226,6 @@ class Sequential(Layer):
             stop = start + layer.size
             layer.bind(params[start:stop], grads[start:stop], backend)
             start = stop
-        self._joint = joint_layers(self.layers, backend)
 
     def bind_buffers(self, buffers: Array) -> None:
         self.buffers = buffers

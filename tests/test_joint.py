@@ -102,6 +102,20 @@ def test_what_is_joined():
     assert joint_layers(layers, NumpyBackend()) == {}
 
 
+@pytest.mark.parametrize("name", ["forward", "backward"])
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_a_pass_that_somebody_has_replaced_is_called(i, name):
+    """As the diagnosis of a step does, which watches layers."""
+    net, called = network(Joining(), nn.ReLU(), 0.5), []
+    original = getattr(net.layers[i], name)
+    vars(net.layers[i])[name] = lambda *args, **options: (
+        called.append(name) or original(*args, **options)
+    )
+    y, caches = net.forward(np.ones((4, 5), "float32"))
+    net.backward(np.ones_like(y), caches)
+    assert called == [name]
+
+
 # -- the kernel with the sums of its columns -------------------------------------------------------
 
 

@@ -6,7 +6,6 @@ They compute what the layers compute one by one, from the same formulas.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..backend import Array, Backend, array_module, fused
@@ -40,6 +39,7 @@ FORMULAS: dict[type[Layer], tuple[Callable[..., Array], Callable[..., Array]]] =
     Sigmoid: (sigmoid, sigmoid_backward),
     Tanh: (tanh, tanh_backward),
 }
+PASSES = {"forward", "backward"}
 
 
 class Above:
@@ -118,14 +118,17 @@ def through_mask(
 def joint_layers(layers: Sequence[Layer], backend: Backend) -> dict[int, Joint | Above]:
     """Return what this backend runs as one, by the position of the first layer in `layers`.
 
-    Classes of one's own that are derived from these are left alone: they may compute anything.
+    Classes of one's own that are derived from these are left alone, and so are layers whose passes
+    have been replaced: they may compute anything.
     """
     joint: dict[int, Joint | Above] = {}
     if not backend.joins_layers:
         return joint
-    for i, (first, second) in enumerate(pairwise(layers)):
-        if type(first) is Linear and type(second) in FORMULAS:
-            has_dropout = type(layers[i + 2]) is Dropout if i + 2 < len(layers) else False
-            joint |= {i: Joint(first, second, has_dropout), i + 1: Above()}
+    kinds = [None if vars(layer).keys() & PASSES else type(layer) for layer in layers]
+    for i, kind in enumerate(kinds[:-1]):
+        first, second = layers[i : i + 2]
+        if kind is Linear and kinds[i + 1] in FORMULAS:
+            has_dropout = kinds[i + 2 : i + 3] == [Dropout]
+            joint |= {i: Joint(first, second, has_dropout), i + 1: Above()}  # type: ignore[arg-type]
             joint |= {i + 2: Above()} if has_dropout else {}
     return joint
