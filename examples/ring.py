@@ -14,9 +14,8 @@ import os
 import time
 
 import nngan as nn
-from nngan.backend import get_backend
 from nngan.command_line import OneSentenceParser, positive, run_main, say
-from nngan.commands.options import PICTURES, add_backend, in_options, output, seed
+from nngan.commands.options import PICTURES, add_backend, chosen_backend, in_options, output, seed
 from nngan.datasets import RING
 from nngan.layers.activations import sigmoid
 from nngan.metrics import count_modes
@@ -33,14 +32,14 @@ def main() -> None:
         help="rounded up to hundreds; default: 15000",
     )  # fmt: skip
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="default: 0")
-    add_backend(parser)
+    add_backend(parser, "cupy", "numba")
     parser.add_argument(
         "--out", type=output(*PICTURES), default="ring.png", metavar="FILE",
         help="the picture; default: ring.png",
     )  # fmt: skip
     options = parser.parse_args()
     try:
-        backend = get_backend(options.backend)
+        backend = chosen_backend(options)
     except nn.BackendUnavailable as error:
         parser.error(in_options(error, parser))
 

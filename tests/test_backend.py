@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import nngan as nn
 from nngan.backend import (
+    BACKENDS,
     BackendUnavailable,
     CupyBackend,
     Key,
@@ -22,6 +23,7 @@ from nngan.backend import (
     Shard,
     Stream,
     array_module,
+    fastest_backend,
     fused,
     get_backend,
     mean_of,
@@ -609,6 +611,48 @@ def test_a_full_gpu_is_not_missing_software(gpu, monkeypatch):
     monkeypatch.setattr(gpu.xp, "empty", full)  # of cuBLAS's workspace
     with pytest.raises(BackendUnavailable, match=r"too little free memory .* nvidia-smi shows"):
         get_backend("cupy")
+
+
+class Wrong(NumpyBackend):
+    def matmul(self, a, b, out=None, accumulate=False):
+        return 2 * super().matmul(a, b)
+
+
+class Silent(NumpyBackend):
+    def to_numpy(self, a):
+        raise RuntimeError("the device\ndoes not answer")
+
+
+def broken():
+    raise BackendUnavailable('the driver is too old: renew it, or use backend="numpy"')
+
+
+@pytest.mark.parametrize(
+    ("cupy", "numba", "taken", "said"),
+    [
+        (NumpyBackend, NumpyBackend, "cupy", []),
+        (None, NumpyBackend, "numba", []),
+        (None, None, "numpy", []),
+        (broken, NumpyBackend, "numba", ["the driver is too old: renew it"]),
+        (Silent, NumpyBackend, "numba", ["the device does not answer"]),
+        (
+            Wrong,
+            broken,
+            "numpy",
+            ["cupy computes wrong products", "the driver is too old: renew it"],
+        ),
+    ],
+    ids=["all", "no GPU", "neither", "a broken driver", "a silent device", "both broken"],
+)
+def test_the_fastest_backend_that_computes_is_taken(monkeypatch, cupy, numba, taken, said):
+    for name, kind in (("cupy", cupy), ("numba", numba)):
+        if kind is None:  # not installed
+            monkeypatch.setitem(sys.modules, name, None)
+        else:
+            kind = type(name, (kind,), {"name": name}) if isinstance(kind, type) else kind
+            monkeypatch.setitem(BACKENDS, name, kind)
+    backend, faults = fastest_backend()
+    assert (backend.name, faults) == (taken, said)
 
 
 def test_cupy_is_imported_when_it_is_asked_for_and_not_before(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import nngan as nn
-from nngan.backend import BackendUnavailable, CupyBackend, Key, NumpyBackend
+from nngan.backend import BACKENDS, BackendUnavailable, CupyBackend, Key, NumpyBackend
 
 ROOT = Path(__file__).parent.parent
 BENCHMARK = ROOT / "examples" / "benchmark"
@@ -71,12 +71,12 @@ def test_a_sweep_has_games_of_its_own(options):
     ("missing", "fastest"), [([], "mkl"), (["mkl"], "numba"), (["mkl", "numba"], "numpy")]
 )
 def test_the_fastest_backend_that_is_installed_is_timed(missing, fastest, monkeypatch):
-    def get_backend(name):
-        if name in missing:
-            raise BackendUnavailable(name)
-        return argparse.Namespace(name=name)
+    def missing_one():
+        raise BackendUnavailable("not installed")
 
-    monkeypatch.setattr(race, "get_backend", get_backend)
+    for name in ("mkl", "numba"):
+        one = missing_one if name in missing else type(name, (NumpyBackend,), {"name": name})
+        monkeypatch.setitem(BACKENDS, name, one)
     monkeypatch.setattr(sys, "argv", ["race.py"])
     assert race.parse_options().backend == fastest
 

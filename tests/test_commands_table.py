@@ -64,11 +64,11 @@ def test_runs_of_all_seeds_become_one_row(script, tmp_path, capsys):
     assert script("default", "tf_basic") == 0
     assert len(script.calls) == 2 * 2 * 3
     assert script.calls[0] == (
-        "train", "--out", str(tmp_path / "default-0"), "--backend", "numpy",
+        "train", "--out", str(tmp_path / "default-0"), "--backend", "auto",
         "--data", "mnist", "--recipe", "default", "--seed", "0", "--images", "50000",
         "--epochs", str(RECIPES["default"].epochs),
     )  # fmt: skip
-    assert script.calls[1] == ("evaluate", str(tmp_path / "default-0"), "--backend", "numpy")
+    assert script.calls[1] == ("evaluate", str(tmp_path / "default-0"), "--backend", "auto")
     out = capsys.readouterr().out.splitlines()
     assert out[-3].startswith("| *real images* |  | 0.5 | 0.50 |")
     error, epochs = np.std([0, 1, 2], ddof=1) / 3**0.5, RECIPES["default"].epochs
@@ -89,7 +89,7 @@ def test_what_is_there_is_not_made_again(script, tmp_path, capsys):
     assert "| `r1`, 7 epochs | 1 | 0.0 | 0.00 |" in capsys.readouterr().out  # of one, no error
     script("r1", "--seeds", 1, "--epochs", 9)  # the run has 7: it goes on
     assert script.calls[0] == (
-        "train", "--out", str(tmp_path / "r1-0"), "--backend", "numpy",
+        "train", "--out", str(tmp_path / "r1-0"), "--backend", "auto",
         "--data", "mnist", "--recipe", "r1", "--seed", "0", "--images", "50000",
         "--epochs", "9", "--resume",
     )  # fmt: skip

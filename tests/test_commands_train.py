@@ -242,6 +242,28 @@ def test_resume_takes_the_backend_of_the_run(train, tmp_path, monkeypatch, capsy
     assert "Numba is missing: use --backend numpy" in capsys.readouterr().err
 
 
+def test_without_a_backend_the_fastest_is_taken_and_kept(train, tmp_path, monkeypatch, capsys):
+    def broken():
+        raise nn.BackendUnavailable('the driver is too old: renew it, or use backend="numpy"')
+
+    class Other(nn.NumpyBackend):
+        name = "numba"
+
+    monkeypatch.setitem(nn.backend.BACKENDS, "cupy", broken)
+    monkeypatch.setitem(nn.backend.BACKENDS, "numba", Other)
+    assert train(*SMALL, "--epochs", 1, "--out", "run") == 0
+    said, _ = capsys.readouterr()
+    assert said.splitlines()[0] == "Backend: numba, because the driver is too old: renew it"
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["made_with"]["backend"] == "numba"
+    monkeypatch.setitem(nn.backend.BACKENDS, "cupy", nn.NumpyBackend)  # renewed
+    for choice in ([], ["--backend", "auto"]):
+        assert train("--out", "run", "--resume", "--epochs", 2, *choice) == 0
+        said, _ = capsys.readouterr()
+        assert "numba: G" in said
+        assert "saved with backend" not in said
+
+
 def test_runs_of_one_second_have_folders_of_their_own(train, tmp_path, monkeypatch):
     monkeypatch.setattr(begin.time, "strftime", lambda _: "now")
     for seed in range(3):

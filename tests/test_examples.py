@@ -90,7 +90,7 @@ def test_the_example_on_mnist_is_the_command_train(monkeypatch, tmp_path, capsys
     options = ["--data", "digits", "--backend", "cupy"]
     assert given == [(options, "python examples/train_mnist.py")]
     help_text = train.parser("python examples/train_mnist.py").format_help()
-    assert "python examples/train_mnist.py --backend numba" in help_text
+    assert "python examples/train_mnist.py --backend numpy" in help_text
     assert "nngan train" not in help_text
 
 

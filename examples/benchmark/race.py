@@ -36,7 +36,7 @@ import numpy as np
 from case import Case
 from contestants import CONTESTANTS
 
-from nngan.backend import BACKENDS, BackendUnavailable, get_backend
+from nngan.backend import BACKENDS, BackendUnavailable, fastest_backend, get_backend
 from nngan.command_line import OneSentenceParser, positive
 from nngan.commands.options import PICTURES, in_options, output
 
@@ -112,19 +112,11 @@ def parse_options() -> argparse.Namespace:
     if args.sweep and (args.recipe or args.compile):
         parser.error("--sweep has its own games and contestants: leave --recipe and --compile out")
     try:
-        args.backend = args.backend or fastest_backend()
+        args.backend = args.backend or fastest_backend(("mkl", "numba"))[0].name
         get_backend(args.backend)
     except BackendUnavailable as error:
         parser.error(in_options(error, parser))
     return args
-
-
-def fastest_backend() -> str:
-    """Return the fastest backend for the CPU that is installed."""
-    for name in ("mkl", "numba"):
-        with contextlib.suppress(BackendUnavailable):
-            return get_backend(name).name
-    return "numpy"
 
 
 def cores() -> int:

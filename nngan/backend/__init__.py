@@ -8,8 +8,12 @@ functions take them from the array itself, through `array_module`, so that netwo
 CuPy live side by side.
 """
 
-from ..checks import one_of
-from .base import Backend, BackendUnavailable, NumpyBackend, Shard, Step
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..checks import one_line, one_of
+from .base import INSTEAD, Backend, BackendUnavailable, NumpyBackend, Shard, Step
 from .cupy import CupyBackend, Tf32Backend
 from .formulas import array_module, fused, mean_of, multiply_add, on_host
 from .keys import Array, Key, Stream
@@ -33,6 +37,7 @@ __all__ = [
     "Tf32Backend",
     "array_module",
     "each",
+    "fastest_backend",
     "fused",
     "get_backend",
     "loop_of",
@@ -51,3 +56,34 @@ def get_backend(backend: str | Backend) -> Backend:
     if isinstance(backend, Backend):
         return backend
     return BACKENDS[one_of("backend", backend, BACKENDS)]()
+
+
+def fastest_backend(names: Sequence[str] = ("cupy", "numba")) -> tuple[Backend, list[str]]:
+    """Return the first of some backends that computes here, and what is wrong with those before it.
+
+    A library that is not installed is passed over in silence.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The fastest first. Where none of them computes, it is NumPy.
+    """
+    faults = []
+    for name in names:
+        try:
+            backend = get_backend(name)
+            if _multiplies(backend):
+                return backend, faults
+            faults.append(f"{name} computes wrong products")
+        except Exception as error:  # of a broken driver or library: whatever it raises
+            cause = error.__cause__
+            if not (isinstance(cause, ModuleNotFoundError) and cause.name == name):
+                faults.append(one_line(error).removesuffix(INSTEAD))
+    return NumpyBackend(), faults
+
+
+def _multiplies(backend: Backend) -> bool:
+    """Return whether a product comes back right: a device may be listed and not answer."""
+    a = np.array([[1, 2], [3, 4]], np.float32)
+    product = backend.to_numpy(backend.matmul(*map(backend.asarray, (a, a))))
+    return bool(np.array_equal(product, a @ a))

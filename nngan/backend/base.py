@@ -14,6 +14,7 @@ from .keys import Array, Key
 from .memory import keep_freed_memory
 
 Step = TypeVar("Step", bound=Callable[..., Any])
+INSTEAD = ', or use backend="numpy"'  # the end of a message that names what is missing
 
 
 def negligible(dtype: Any) -> Any:

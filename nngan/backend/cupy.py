@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..checks import one_line
-from .base import Backend, BackendUnavailable, Step
+from .base import INSTEAD, Backend, BackendUnavailable, Step
 from .columns import with_row_sums
 from .cublas import Cublas
 from .graph import CudaGraph
@@ -34,13 +34,12 @@ class CupyBackend(Backend):
     tf32 = False
 
     def __init__(self) -> None:
-        instead = 'or use backend="numpy"'
         try:
             import cupy
         except ImportError as error:
             raise BackendUnavailable(
                 f"CuPy cannot be imported ({one_line(error)}): {INSTALL} (or cuda12x; "
-                f"nvidia-smi shows the CUDA version of your driver), {instead}"
+                f"nvidia-smi shows the CUDA version of your driver){INSTEAD}"
             ) from error
         if not cupy.is_available():
             try:
@@ -50,7 +49,7 @@ class CupyBackend(Backend):
                 reason = one_line(error)
             raise BackendUnavailable(
                 f"CuPy finds no usable GPU ({reason}): check that nvidia-smi lists one and that "
-                f"its driver is recent enough for this CuPy, {instead}"
+                f"its driver is recent enough for this CuPy{INSTEAD}"
             )
         try:
             cupy.arange(2) + 1  # the first kernel: compiled here, where its failure has a name
@@ -58,12 +57,12 @@ class CupyBackend(Backend):
         except MemoryError as error:  # cuBLAS's workspace is 32 MB
             raise BackendUnavailable(
                 f"the GPU has too little free memory ({one_line(error)}): nvidia-smi shows which "
-                f"programs use it. End one, {instead}"
+                f"programs use it. End one{INSTEAD}"
             ) from error
         except Exception as error:  # CuPy has several types for it
             raise BackendUnavailable(
                 f"CuPy cannot compile a kernel or find cuBLAS ({one_line(error)}): install CUDA's "
-                f"headers and libraries with {INSTALL} (or cuda12x, as your CuPy), {instead}"
+                f"headers and libraries with {INSTALL} (or cuda12x, as your CuPy){INSTEAD}"
             ) from error
         self.xp = cupy
         self._kernels: dict[Any, Any] = {}  # of the formulas of `update_in_place`

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import BackendUnavailable, NumpyBackend, negligible
+from .base import INSTEAD, BackendUnavailable, NumpyBackend, negligible
 from .keys import Array
 from .loops import LOOPS
 
@@ -43,7 +43,7 @@ class NumbaBackend(NumpyBackend):
             import numba  # noqa: F401
         except ImportError as error:
             raise BackendUnavailable(
-                f'Numba cannot be imported ({error}): pip install numba, or use backend="numpy"'
+                f"Numba cannot be imported ({error}): pip install numba{INSTEAD}"
             ) from error
 
     def update_in_place(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..backend import Array, get_backend
+from ..backend import Array
 from ..command_line import between, positive, say
 from ..files import new_folder
 from ..game import UPDATES
@@ -22,7 +22,7 @@ from ..runs import RunFolder, RunSettings, describes, read_config, repeats_of, s
 from ..stored import memory_limit, readable
 from ..training.data import data_samples, steps_per_epoch
 from .data import Data, is_known, is_path, run_data, training_data
-from .options import how_to_load, option
+from .options import chosen_backend, how_to_load, option
 
 LEAST = 2  # images of a minibatch
 COPIES = 4  # of each parameter: itself, its gradient, and the two averages of Adam
@@ -64,7 +64,7 @@ def new_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     recipe = recipe.with_game(**given(options, GAME))
     if options.lr is not None:
         recipe = recipe.with_lr(options.lr)
-    backend = get_backend(options.backend or "numpy")  # may be refused: before a download
+    backend = chosen_backend(options)  # may be refused: before a download
     data = training_data(options.data or "auto", options.data_dir, how).first(options.images)
     x, labels = data.x, data.labels
     if data.summary:
@@ -103,7 +103,8 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", RuntimeWarning)
-            run, gan = RunFolder.resume(options.out, options.backend)
+            backend = None if options.backend == "auto" else options.backend
+            run, gan = RunFolder.resume(options.out, backend)
     except FileNotFoundError:
         raise ValueError(f"no run to go on with: {options.out} has no checkpoint.npz") from None
     for warning in caught:  # of other threads, versions, another backend

@@ -14,14 +14,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ..backend import BackendUnavailable, get_backend
+from ..backend import BackendUnavailable
 from ..command_line import OneSentenceParser, say
 from ..datasets import DatasetError
 from ..diagnosis import Report
 from ..diagnosis.diagnose import diagnose
 from ..runs import load_run
 from .data import is_known, run_data
-from .options import add_backend, add_data_dir, add_moved, checkpoint_in, folder, in_options
+from .options import (
+    add_backend,
+    add_data_dir,
+    add_moved,
+    checkpoint_in,
+    chosen_backend,
+    folder,
+    in_options,
+)
 
 
 def parser(program: str) -> OneSentenceParser:
@@ -30,7 +38,7 @@ def parser(program: str) -> OneSentenceParser:
     p.add_argument(
         "run", type=folder, metavar="RUN", help="folder that nngan train or nngan table has made"
     )
-    add_backend(p)
+    add_backend(p, "cupy")
     add_data_dir(p)
     add_moved(p)
     return p
@@ -50,7 +58,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan diagnose"
 
 def look(options: argparse.Namespace) -> Report:
     """Load the run and its images, and diagnose the game."""
-    gan, settings = load_run(checkpoint_in(options.run), get_backend(options.backend))
+    gan, settings = load_run(checkpoint_in(options.run), chosen_backend(options))
     if settings is None or not is_known(settings.data):
         raise ValueError(
             f"the run in {options.run} was begun in Python, and its images are not known: look at "

@@ -1,7 +1,7 @@
 """Measure the samples of a run and write metrics.json into its folder.
 
 nngan evaluate runs/x                  # half a minute; the first time, two
-nngan evaluate runs/x --backend cupy   # the same on a CUDA GPU
+nngan evaluate runs/x --samples 2000   # fewer samples, larger errors
 
 A run on MNIST is measured by the published protocols, with a classifier of
 digits as the judge. A run on other images is measured by distances between
@@ -34,6 +34,7 @@ from .options import (
     add_latent_seed,
     add_moved,
     checkpoint_in,
+    chosen_backend,
     folder,
     in_options,
 )
@@ -80,7 +81,7 @@ def parser(program: str) -> OneSentenceParser:
         help=f"number of samples; default: {SAMPLES}, as in the published protocols",
     )  # fmt: skip
     add_latent_seed(p)
-    add_backend(p)
+    add_backend(p, "cupy")
     add_data_dir(p)
     add_moved(p)
     return p
@@ -110,8 +111,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan evaluate"
 
 def measure(options: argparse.Namespace) -> Scores:
     """Load the run and score its samples."""
-    backend = get_backend(options.backend)
-    gan, settings = load_run(checkpoint_in(options.run), backend)
+    gan, settings = load_run(checkpoint_in(options.run), chosen_backend(options))
     if (settings is None or settings.data == "mnist") and gan.G.n_out == 784:
         return measure_digits(gan, settings, options)
     if settings is None or not is_known(settings.data):

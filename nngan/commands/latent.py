@@ -29,6 +29,7 @@ from .options import (
     add_latent_seed,
     add_moved,
     checkpoint_in,
+    chosen_backend,
     folder,
     in_options,
 )
@@ -57,7 +58,7 @@ def parser(program: str) -> OneSentenceParser:
     )
     add_latent_seed(p)
     add_moved(p)
-    add_backend(p)
+    add_backend(p, "cupy")
     return p
 
 
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan latent") 
 
 def draw(path: Path, out: Path, options: argparse.Namespace) -> None:
     """Draw the pictures of the game in a checkpoint into the folder `out`."""
-    gan, settings = load_run(path, get_backend(options.backend))
+    gan, settings = load_run(path, chosen_backend(options))
     features, seed = gan.G.n_out or 0, options.seed
     shape = settings.shape if settings else None
     if math.prod(shape or (math.isqrt(features),) * 2) != features:

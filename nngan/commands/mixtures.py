@@ -28,7 +28,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ..backend import Array, BackendUnavailable, get_backend
+from ..backend import Array, BackendUnavailable
 from ..command_line import OneSentenceParser, one_sentence, positive, say
 from ..datasets import GRID, RING, Mixture
 from ..files import atomic_write
@@ -40,7 +40,7 @@ from ..recipes import MIXTURES, Recipe
 from ..stored import DamagedFile, open_npz
 from ..training import TrainingDiverged
 from .jobs import side_by_side
-from .options import PICTURES, add_backend, folder, in_options, output
+from .options import PICTURES, add_backend, chosen_backend, folder, in_options, output
 
 POINTS = 100_000
 DATA: dict[str, Mixture] = {"ring": RING, "grid": GRID}
@@ -168,7 +168,7 @@ def parser(program: str) -> OneSentenceParser:
         help="of a run; default: the recipe's; above 400 rounded up to epochs of 400",
     )  # fmt: skip
     p.add_argument("--plain", action="store_true", help="the game of 2014: no penalty, no decay")
-    add_backend(p)
+    add_backend(p, "numba")  # small games, one on each core
     p.add_argument(
         "--processes",
         type=positive(int),
@@ -193,7 +193,7 @@ def parse(arguments: Sequence[str] | None, program: str) -> argparse.Namespace:
     command = parser(program)
     options = command.parse_args(arguments)
     try:
-        get_backend(options.backend)
+        options.backend = chosen_backend(options).name
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
     except (BackendUnavailable, OSError) as error:

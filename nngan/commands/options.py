@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..backend import BACKENDS
-from ..command_line import between, one_sentence
+from ..backend import BACKENDS, Backend, fastest_backend, get_backend
+from ..command_line import between, one_sentence, say
 from ..files import check_writable
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -71,13 +71,30 @@ def output(*suffixes: str) -> Callable[[str], Path]:
     return convert
 
 
-def add_backend(parser: argparse.ArgumentParser, default: str | None = "numpy") -> None:
-    """Add the option --backend; None as its default leaves the choice to the command."""
-    shown = "numpy" if default else "numpy, or that of the run in --out"
+def add_backend(parser: argparse.ArgumentParser, *fast: str) -> None:
+    """Add the option --backend; auto is the first of the backends `fast` that runs, or NumPy."""
+    order = ", or else ".join(f"{name}{' if there is a GPU' * (name == 'cupy')}" for name in fast)
     parser.add_argument(
-        "--backend", choices=BACKENDS, default=default,
-        help=f"what computes: numba and mkl are faster than numpy, cupy is a GPU; default: {shown}",
+        "--backend", choices=("auto", *BACKENDS), default="auto",
+        help=f"what computes; default: auto, {order}, or else numpy",
     )  # fmt: skip
+    parser.set_defaults(fast=fast)
+
+
+def chosen_backend(options: argparse.Namespace) -> Backend:
+    """Return the backend of --backend; say which one it is if the choice was left to the command.
+
+    Raises
+    ------
+    BackendUnavailable
+        If the backend that was asked for cannot run here.
+    """
+    if options.backend != "auto":
+        return get_backend(options.backend)
+    backend, faults = fastest_backend(options.fast)
+    reason = f", because {'; '.join(faults)}" if faults else ""
+    say(f"Backend: {backend.name}{reason}")
+    return backend
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:

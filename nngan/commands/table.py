@@ -8,7 +8,7 @@ Every run has a folder of its own in --out, made by `nngan train` and measured
 by `nngan evaluate`. A run that is there already is not made again. One that was
 cut off goes on, as does one of fewer epochs; another call adds more seeds or
 recipes. A folder with a run of other settings is named and left alone. Runs go
-side by side, one per core.
+side by side, one per core; with cupy one after the other.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import BackendUnavailable
 from ..command_line import PARENT, OneSentenceParser, one_sentence, positive, say
 from ..recipes import RECIPES
 from ..runs import describes, read_config, repeats_of
 from ..stored import DamagedFile, entry, read_json
 from .jobs import side_by_side
-from .options import add_backend, add_data_dir, folder
+from .options import add_backend, add_data_dir, chosen_backend, folder, in_options
 
 SAMPLES, LATENT_SEED = 10_000, 0  # the defaults of `nngan evaluate`
 COLUMNS = {
@@ -198,11 +199,11 @@ def parser(program: str) -> OneSentenceParser:
         metavar="DIR",
         help="folder of the runs; default: runs/table",
     )
-    add_backend(p)
+    add_backend(p, "cupy", "numba")
     add_data_dir(p)
     p.add_argument(
         "--processes", type=count, metavar="N",
-        help="runs side by side; default: one per core",
+        help="runs side by side; default: one per core; cupy: 1",
     )  # fmt: skip
     return p
 
@@ -225,6 +226,11 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan table") -
         print(said, file=sys.stderr, flush=True)
         del runs[run]
     jobs = [(run, settings) for run, settings in runs.items() if not complete(run, settings)]
+    try:
+        if jobs and chosen_backend(options).name.startswith("cupy") and options.processes is None:
+            options.processes = 1
+    except BackendUnavailable as error:
+        command.error(in_options(error, command))
     job, errors = functools.partial(play, options=options), (RuntimeError, OSError)
     failures: list[Exception] = []
     try:

@@ -2,7 +2,7 @@
 
 nngan train                      # MNIST; offline scikit-learn's 8x8 digits
 nngan train --data photos        # the folder photos, with images of your own
-nngan train --backend numba      # compiled; mkl: faster; cupy: on a GPU
+nngan train --backend numpy      # without a GPU, and without compiled loops
 nngan train --measure-every 2    # also score the digits every second epoch
 nngan train --out runs/first --resume --epochs 40
 mpiexec -n 4 nngan train --distributed   # one game on four processes, over MPI
@@ -60,7 +60,7 @@ def parser(program: str) -> OneSentenceParser:
         "default: auto, MNIST or else the 8x8 digits",
     )  # fmt: skip
     add_data_dir(p)
-    add_backend(p, default=None)
+    add_backend(p, "cupy", "numba")
     p.add_argument(
         "--recipe",
         choices=RECIPES,
