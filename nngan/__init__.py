@@ -1,29 +1,23 @@
-"""nngan: a generative adversarial network by hand, on NumPy and on CuPy."""
+"""nngan: a generative adversarial network by hand, on NumPy and on CuPy.
+
+Its names and submodules are loaded when they are first used, so that the command line can say how
+the threads of NumPy's library shall wait before NumPy is loaded (`nngan.command_line`).
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from . import layers, losses, penalties, training
-from .backend import (
-    Backend,
-    BackendUnavailable,
-    CupyBackend,
-    MklBackend,
-    NumbaBackend,
-    NumpyBackend,
-)
-from .gan import GAN
-from .layers import *  # noqa: F403 (the names in layers.__all__)
-from .losses import bce, bce_with_logits
-from .network import Sequential
-from .optim import SGD, Adam, Optimizer
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import (
+        backend,
         checkpoint,
+        commands,
         datasets,
         diagnosis,
         distributed,
@@ -31,69 +25,60 @@ if TYPE_CHECKING:
         game,
         gradcheck,
         latent,
+        layers,
+        losses,
         metrics,
         mistakes,
+        penalties,
         plotting,
         recipes,
         runs,
+        training,
     )
-    from .diagnosis.diagnose import diagnose
-    from .gradcheck import assert_gradients, check_gradients
+    from .backend import Backend as Backend
+    from .backend import BackendUnavailable as BackendUnavailable
+    from .backend import CupyBackend as CupyBackend
+    from .backend import MklBackend as MklBackend
+    from .backend import NumbaBackend as NumbaBackend
+    from .backend import NumpyBackend as NumpyBackend
+    from .diagnosis.diagnose import diagnose as diagnose
+    from .gan import GAN as GAN
+    from .gradcheck import assert_gradients as assert_gradients
+    from .gradcheck import check_gradients as check_gradients
+    from .layers import *  # noqa: F403 (the names in layers.__all__)
+    from .losses import bce as bce
+    from .losses import bce_with_logits as bce_with_logits
+    from .network import Sequential as Sequential
+    from .optim import SGD as SGD
+    from .optim import Adam as Adam
+    from .optim import Optimizer as Optimizer
 
-__all__ = [
-    "GAN",
-    "SGD",
-    "Adam",
-    "Backend",
-    "BackendUnavailable",
-    "CupyBackend",
-    "MklBackend",
-    "NumbaBackend",
-    "NumpyBackend",
-    "Optimizer",
-    "Sequential",
-    "assert_gradients",
-    "bce",
-    "bce_with_logits",
-    "check_gradients",
-    "datasets",
-    "diagnose",
-    "metrics",
-    "penalties",
-]
-__all__ += layers.__all__
-
-# Imported when they are first used, so that ``import nngan`` stays light.
-LAZY = {
-    "assert_gradients": "gradcheck",
-    "check_gradients": "gradcheck",
-    "diagnose": "diagnosis",
-    **{
-        name: name
-        for name in (
-            "command_line", "commands", "datasets", "diagnosis", "distributed", "estimator",
-            "gradcheck", "latent", "metrics", "mistakes", "plotting", "recipes", "runs",
-        )
-    },
+# Where each name is, but for the layers, whose list is `nngan.layers.__all__`.
+NAMES = {
+    "GAN": "gan", "Sequential": "network", "SGD": "optim", "Adam": "optim", "Optimizer": "optim",
+    "Backend": "backend", "BackendUnavailable": "backend", "CupyBackend": "backend",
+    "MklBackend": "backend", "NumbaBackend": "backend", "NumpyBackend": "backend",
+    "assert_gradients": "gradcheck", "check_gradients": "gradcheck", "diagnose": "diagnosis",
+    "bce": "losses", "bce_with_logits": "losses",
 }  # fmt: skip
+MODULES = "datasets", "metrics", "penalties"  # what ``from nngan import *`` has besides
 
 
 def __getattr__(name: str) -> Any:
-    if name not in LAZY:
+    if name == "__all__":
+        return [*NAMES, *MODULES, *import_module(".layers", __name__).__all__]
+    if name in NAMES:
+        value = getattr(import_module(f".{NAMES[name]}", __name__), name)
+    elif not name.startswith("_") and find_spec(f"{__name__}.{name}"):
+        value = import_module(f".{name}", __name__)
+    elif not name.startswith("_") and name in import_module(".layers", __name__).__all__:
+        value = getattr(import_module(".layers", __name__), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{LAZY[name]}", __name__)
-    return module if name == LAZY[name] else getattr(module, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *LAZY})
-
-
-def _run_folder(name: str) -> Any:
-    """Find `nngan.runs.RunFolder` as ``nngan.training.RunFolder`` too, where users look for it."""
-    if name == "RunFolder":
-        return import_module(".runs", __name__).RunFolder
-    raise AttributeError(f"module {training.__name__!r} has no attribute {name!r}")
-
-
-vars(training)["__getattr__"] = _run_folder  # from here, because `runs` is above `training`
+    modules = [module.name for module in iter_modules(__path__)]  # noqa: F405
+    return sorted({*globals(), *__getattr__("__all__"), *modules})

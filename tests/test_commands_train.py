@@ -711,7 +711,7 @@ def test_a_checkpoint_of_no_run(train, finished, capsys, tmp_path):
 
 
 def test_a_run_on_data_of_ones_own_goes_on_in_python(train, finished, capsys):
-    run, gan = nn.training.RunFolder.resume(finished)
+    run, gan = nn.runs.RunFolder.resume(finished)
     run.change(data="cats")
     run.save(gan)
     assert train("--out", finished, "--resume", "--epochs", 3) == 2

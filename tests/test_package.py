@@ -15,13 +15,15 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_import_is_light(tmp_path):
+HEAVY = "numpy", "matplotlib", "sklearn", "cupy", "numba", "scipy", "pooch", "tqdm", "PIL"
+
+
+def test_the_names_load_little(tmp_path):
     """Heavy libraries are imported where they are used; the rest takes 0.1 s more than NumPy."""
     program = (
-        "import sys, numpy, time; t = time.process_time(); import nngan; "
+        "import sys, numpy, time; t = time.process_time(); from nngan import GAN, Linear; "
         "print(time.process_time() - t); "  # of this process: other work on the machine is not it
-        "print([m for m in ('matplotlib', 'sklearn', 'cupy', 'numba', 'scipy', 'pooch', 'tqdm', "
-        "'PIL') if m in sys.modules])"
+        f"print([m for m in {HEAVY[1:]} if m in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -35,6 +37,17 @@ def test_import_is_light(tmp_path):
         assert heavy == "[]"
         seconds.append(float(first))
     assert min(seconds[1:]) < 0.1  # the first run compiles every module
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["trian"]])
+def test_the_command_line_answers_without_numpy(words):
+    program = (
+        "import atexit, sys, nngan.commands; "
+        f"atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules])); "
+        "nngan.commands.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_every_public_name_is_there_and_documented():
@@ -115,9 +128,3 @@ def test_a_submodule_is_there_after_the_import(name):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert result.stdout == f"nngan.{name} True\n"
-
-
-def test_the_folder_of_a_run_is_where_users_look_for_it():
-    assert nn.training.RunFolder is nn.runs.RunFolder
-    with pytest.raises(AttributeError, match=r"'nngan\.training' has no attribute 'RunFile'"):
-        nn.training.RunFile  # noqa: B018

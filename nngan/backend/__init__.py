@@ -68,7 +68,7 @@ def fastest_backend(names: Sequence[str] = ("cupy", "numba")) -> tuple[Backend, 
     names : sequence of str
         The fastest first. Where none of them computes, it is NumPy.
     """
-    faults = []
+    faults: list[str] = []
     for name in names:
         try:
             backend = get_backend(name)
@@ -85,5 +85,5 @@ def fastest_backend(names: Sequence[str] = ("cupy", "numba")) -> tuple[Backend, 
 def _multiplies(backend: Backend) -> bool:
     """Return whether a product comes back right: a device may be listed and not answer."""
     a = np.array([[1, 2], [3, 4]], np.float32)
-    product = backend.to_numpy(backend.matmul(*map(backend.asarray, (a, a))))
+    product = backend.to_numpy(backend.matmul(backend.asarray(a), backend.asarray(a)))
     return bool(np.array_equal(product, a @ a))
