@@ -81,6 +81,14 @@ def test_the_fastest_backend_that_is_installed_is_timed(missing, fastest, monkey
     assert race.parse_options().backend == fastest
 
 
+def test_our_backends_race_alone(monkeypatch, capsys):
+    monkeypatch.setitem(BACKENDS, "mkl", type("mkl", (NumpyBackend,), {"name": "mkl"}))
+    monkeypatch.setattr(sys, "argv", ["race.py", "--backend", "mkl", "--ours"])
+    names = race.contestants(race.parse_options())
+    assert names == ["nngan", "nngan, Numba", "nngan, NumPy"]
+    assert capsys.readouterr().out == ""  # nothing about libraries that are not there
+
+
 def test_a_gpu_that_is_not_there():
     try:
         CupyBackend()

@@ -149,10 +149,6 @@ def test_a_recipe_has_more_epochs_of_fewer_images():
 # -- the folder ----------------------------------------------------------------------------------
 
 
-def test_users_find_the_folder_in_training():
-    assert nn.training.RunFolder is RunFolder
-
-
 @pytest.mark.parametrize("name", ["history.csv", "config.json", "losses.png", "progress.gif"])
 def test_a_file_that_cannot_be_finished_is_left_as_it_was(finished, monkeypatch, name):
     run, gan = RunFolder.resume(finished)

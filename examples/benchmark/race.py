@@ -4,6 +4,7 @@ python examples/benchmark/race.py                     # both cases; whoever is i
 python examples/benchmark/race.py --busy 1            # once more next to a process that keeps busy
 python examples/benchmark/race.py --sweep batch --plot batch.png
 python examples/benchmark/race.py --backend numpy     # or numba, mkl; or cupy, on a GPU
+python examples/benchmark/race.py --backend mkl --ours --rounds 40   # MKL, Numba and NumPy alone
 
 A timed step includes everything that a training step does: minibatch, noise, D's update, G's
 update, both optimizers. Networks, minibatch size, dtype and number of threads are the same. The
@@ -93,6 +94,7 @@ def parse_options() -> argparse.Namespace:
         "--seconds", type=positive(float), default=0.4, metavar="X",
         help="length of a turn; default: 0.4",
     )  # fmt: skip
+    parser.add_argument("--ours", action="store_true", help="time nngan's backends alone")
     parser.add_argument("--compile", action="store_true", help="torch.compile too (takes minutes)")
     parser.add_argument(
         "--busy", type=positive(int), metavar="N",
@@ -140,6 +142,8 @@ def contestants(args: argparse.Namespace) -> list[str]:
         names.remove("nngan, Numba")
     if not args.compile:
         names.remove("torch.compile")
+    if args.ours:
+        return [name for name in names if name.startswith("nngan") and "simultaneous" not in name]
     for word, (library, package) in LIBRARIES.items():
         if find_spec(package) is None and any(word in name for name in names):
             print(f"{library} is not installed and does not take part: pip install {package}")
