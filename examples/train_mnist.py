@@ -6,7 +6,7 @@ python examples/train_mnist.py --help
 import sys
 
 from nngan.command_line import run_main
-from nngan.commands import train
+from nngan.commands import call
 
 if __name__ == "__main__":
-    run_main(lambda: train.main(sys.argv[1:], "python examples/train_mnist.py"))
+    run_main(lambda: call("train", sys.argv[1:], "python examples/train_mnist.py"))

@@ -55,8 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a command is missing before the options: nngan --help lists all")
     if name not in COMMANDS:
         parser.error(f"there is no command {name!r}: choose one of {', '.join(COMMANDS)}")
+    return call(name, rest, f"nngan {name}")
+
+
+def call(name: str, arguments: Sequence[str], program: str) -> int:
+    """Run one command under the name of a program; return the exit status."""
     module = importlib.import_module(f".{name}", __name__)
-    status: int = module.main(rest, f"nngan {name}")
+    status: int = module.main(arguments, program)
     return status
 
 
