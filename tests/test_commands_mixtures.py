@@ -46,7 +46,7 @@ def play(folder, *arguments):
 
 def test_a_short_run_prints_draws_and_writes(tmp_path):
     result = play(
-        tmp_path, "grid", "--seeds", 2, "--steps", 3, "--processes", 2,
+        tmp_path, "grid", "--seeds", 2, "--steps", 3, "--processes", 2, "--backend", "numpy",
         "--plot", "grid.png", "--json", "grid.json",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

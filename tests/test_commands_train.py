@@ -149,7 +149,8 @@ def test_players_of_different_rates_keep_their_ratio(train):
 )
 def test_the_first_line_says_which_penalties_add_up(train, capsys, monkeypatch, options, said):
     monkeypatch.setattr(nn.training, "fit", lambda *_, **__: None)
-    assert train(*SMALL, *options.split(), "--epochs", 1, "--out", "run") == 0
+    options = [*options.split(), "--backend", "numpy"]
+    assert train(*SMALL, *options, "--epochs", 1, "--out", "run") == 0
     assert said in capsys.readouterr().out.splitlines()[0]
 
 

@@ -92,8 +92,10 @@ def chosen_backend(options: argparse.Namespace) -> Backend:
     if options.backend != "auto":
         return get_backend(options.backend)
     backend, faults = fastest_backend(options.fast)
-    reason = f", because {'; '.join(faults)}" if faults else ""
-    say(f"Backend: {backend.name}{reason}")
+    if faults:
+        say(f"Backend: {backend.name}, because {'; '.join(faults)}")
+    elif backend.name != "numpy":
+        say(f"Backend: {backend.name}")
     return backend
 
 
