@@ -1,7 +1,7 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy.
 
 Its names and submodules are loaded when they are first used, so that the command line can say how
-the threads of NumPy's library shall wait before NumPy is loaded (`nngan.command_line`).
+the threads of NumPy's library shall wait before NumPy is loaded (`nngan.threads`).
 """
 
 from __future__ import annotations

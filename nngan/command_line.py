@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from .threads import wait_asleep
+
 # Set in the environment of a process that ends with the process that holds its standard input.
 PARENT = "NNGAN_STOPS_WITH_STDIN"
 
@@ -98,9 +100,11 @@ def sigterm_is_ctrl_c() -> Iterator[None]:
 def run_main(main: Callable[[], int | None]) -> NoReturn:
     """Run a program and exit with its status; after Ctrl-C with 130, without a traceback.
 
-    Pictures are drawn into files, whatever backend of matplotlib the environment names.
+    Pictures are drawn into files, whatever backend of matplotlib the environment names, and threads
+    that wait for others soon sleep.
     """
     os.environ["MPLBACKEND"] = "agg"
+    wait_asleep()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error

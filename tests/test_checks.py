@@ -11,7 +11,7 @@ import pytest
 from games import fit, game
 
 import nngan as nn
-from nngan import checks, command_line
+from nngan import checks, command_line, threads
 
 NO_COUNTS = ["x", "3", None, math.nan, math.inf, 2.5, 0, -1, [3], np.float32(0.5)]
 
@@ -91,6 +91,32 @@ def test_an_error_without_a_file_is_a_sentence():
     one_sentence = command_line.one_sentence
     assert one_sentence(OSError(28, "No space left")) == "No space left"
     assert one_sentence(OSError(28, "No space left", "a.png")) == "a.png: No space left"
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, None),  # the choice of whoever started the program
+    ],
+)
+def test_threads_that_wait_soon_sleep_before_numpy_is_loaded(given, spins):
+    program = (
+        "import os, sys, nngan.commands\n"
+        "def call(*_):\n"
+        "    print('numpy' in sys.modules, os.environ.get('GOMP_SPINCOUNT'))\n"
+        "    return 0\n"
+        "nngan.commands.call = call\n"
+        "nngan.commands.run()"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in threads.OF_THE_USER}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train"],
+        capture_output=True, text=True, check=True,
+        env={**kept, "PYTHONPATH": str(Path(__file__).parents[1]), **given},
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", str(spins)]
 
 
 WAITS = """

@@ -40,6 +40,7 @@ from contestants import CONTESTANTS
 from nngan.backend import BACKENDS, BackendUnavailable, fastest_backend, get_backend
 from nngan.command_line import OneSentenceParser, positive
 from nngan.commands.options import PICTURES, in_options, output
+from nngan.threads import wait_asleep
 
 # A word in the names of its contestants, its name, its package.
 LIBRARIES = {
@@ -209,7 +210,8 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     for name in names:
         pipe, end = context.Pipe()
-        context.Process(target=serve, args=(name, case, end), daemon=True).start()
+        with waiting_as_in_the_command(name):
+            context.Process(target=serve, args=(name, case, end), daemon=True).start()
         end.close()  # the child has its own: recv raises EOFError when it dies
         pipes[name] = pipe
 
@@ -246,6 +248,17 @@ def race(case: Case, names: list[str], args: argparse.Namespace) -> dict[str, li
     for pipe in pipes.values():
         pipe.send(0)
     return {name: times[name] for name in pipes}  # without those that failed on the way
+
+
+@contextlib.contextmanager
+def waiting_as_in_the_command(name: str) -> Iterator[None]:
+    """Give nngan's contestants the environment that the command nngan has, the others none."""
+    before = dict(os.environ)
+    if name.startswith(("nngan", "matrix products")):
+        wait_asleep()
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @contextlib.contextmanager
