@@ -243,6 +243,25 @@ def test_resume_takes_the_backend_of_the_run(train, tmp_path, monkeypatch, capsy
     assert "Numba is missing: use --backend numpy" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("asked", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_resume_takes_the_threads_of_the_run_unless_it_is_told(train, tmp_path, asked, threads):
+    """Two threads add in another order than one, so that the run would end with other bytes."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core has one thread")
+    assert train(*SMALL, "--epochs", 1, "--images", 512, "--out", "run") == 0
+    config = tmp_path / "run/config.json"
+    assert json.loads(config.read_text())["made_with"]["BLAS threads"] == "1"  # as conftest says
+    names = [f"{library}_NUM_THREADS" for library in ("OPENBLAS", "OMP", "MKL", "GOTO")]
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    words = ["train", "--out", "run", "--resume", "--epochs", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nngan", *words], capture_output=True, text=True, check=True,
+        cwd=tmp_path, env={**environment, "PYTHONPATH": str(SCRIPT.parents[1]), **asked},
+    )  # fmt: skip
+    assert json.loads(config.read_text())["made_with"]["BLAS threads"] == threads
+    assert ("saved with BLAS threads 1, now 2" in done.stdout) == (threads == "2")
+
+
 def test_without_a_backend_the_fastest_is_taken_and_kept(train, tmp_path, monkeypatch, capsys):
     def broken():
         raise nn.BackendUnavailable('the driver is too old: renew it, or use backend="numpy"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import time
 import warnings
@@ -18,7 +19,15 @@ from ..game import UPDATES
 from ..gan import GAN
 from ..losses import OBJECTIVES
 from ..recipes import RECIPES, Recipe
-from ..runs import RunFolder, RunSettings, describes, read_config, repeats_of, steps_of
+from ..runs import (
+    RunFolder,
+    RunSettings,
+    describes,
+    read_config,
+    repeats_of,
+    steps_of,
+    take_threads,
+)
 from ..stored import memory_limit, readable
 from ..training.data import data_samples, steps_per_epoch
 from .data import Data, is_known, is_path, run_data, training_data
@@ -100,6 +109,8 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     """Return the run in ``--out`` as it was last saved, its images and labels."""
     if options.out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
+    with contextlib.suppress(ValueError, OSError):  # `resume` says what is wrong with the folder
+        take_threads(read_config(options.out / "config.json")[0].made_with or {})
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", RuntimeWarning)

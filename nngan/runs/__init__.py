@@ -3,6 +3,7 @@
 from .folder import RunFolder, load_run
 from .measure import Measure
 from .settings import RunSettings, describes, read_config, repeats_of, steps_of
+from .surroundings import take_threads
 from .watch import Watch
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "read_config",
     "repeats_of",
     "steps_of",
+    "take_threads",
 ]

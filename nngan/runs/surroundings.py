@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -13,6 +14,8 @@ from ..version import __version__
 
 CUPY = "cupy-cuda12x", "cupy-cuda13x"
 LIBRARIES = {"numba": ("numba",), "mkl": ("numba", "mkl"), "cupy": CUPY, "cupy-tf32": CUPY}
+# Of the environment: with how many threads a user lets matrices be multiplied.
+THREADS = {"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
 
 def surroundings(backend: Backend) -> dict[str, str]:
@@ -37,6 +40,20 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
         f"The run was saved with {'; '.join(said)}: its numbers may differ in the last digits from "
         "those of a run that was not interrupted."
     )
+
+
+def take_threads(before: Mapping[str, str]) -> None:
+    """Multiply matrices on as many threads as a run did, if there are more, from now on.
+
+    Nothing happens if the environment says how many there shall be.
+    """
+    from threadpoolctl import threadpool_limits
+
+    then, now = before.get("BLAS threads", ""), _blas_threads(before.get("backend", "numpy"))
+    if THREADS & os.environ.keys() or not (then.isdecimal() and now.isdecimal()):
+        return
+    if int(then) < int(now):
+        threadpool_limits(int(then), user_api="blas")
 
 
 def _blas_threads(backend: str) -> str:
