@@ -10,6 +10,11 @@ It prints one row for each: the findings, and what was measured.
 
 from __future__ import annotations
 
+from nngan.interrupts import install
+
+if __name__ == "__main__":
+    install()  # before anything else is imported
+
 from pathlib import Path
 
 import nngan as nn

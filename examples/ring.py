@@ -9,6 +9,11 @@ D's gradient pushes some of the generated points.
 
 from __future__ import annotations
 
+from nngan.interrupts import install
+
+if __name__ == "__main__":
+    install()  # before anything else is imported
+
 import math
 import os
 import time

@@ -3,6 +3,11 @@
 python examples/train_mnist.py --help
 """
 
+from nngan.interrupts import install
+
+if __name__ == "__main__":
+    install()  # before anything else is imported
+
 import sys
 
 from nngan.command_line import run_main

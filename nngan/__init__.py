@@ -1,84 +1,138 @@
 """nngan: a generative adversarial network by hand, on NumPy and on CuPy.
 
-Its names and submodules are loaded when they are first used, so that the command line can say how
-the threads of NumPy's library shall wait before NumPy is loaded (`nngan.threads`).
+Every name is imported when it is first used. So the import of nngan takes no time, and a program
+can do something before NumPy is imported (`nngan.interrupts`, `nngan.threads`).
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
-
 from .version import __version__ as __version__
 
+TYPE_CHECKING = False  # type checkers know this name; typing itself takes time to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import (
         backend,
         checkpoint,
+        checks,
+        command_line,
         commands,
         datasets,
+        description,
         diagnosis,
         distributed,
         estimator,
+        files,
         game,
+        gan,
         gradcheck,
+        interrupts,
         latent,
         layers,
         losses,
         metrics,
         mistakes,
+        network,
+        optim,
         penalties,
         plotting,
         recipes,
         runs,
+        stored,
+        threads,
         training,
+        version,
+        views,
     )
-    from .backend import Backend as Backend
-    from .backend import BackendUnavailable as BackendUnavailable
-    from .backend import CupyBackend as CupyBackend
-    from .backend import MklBackend as MklBackend
-    from .backend import NumbaBackend as NumbaBackend
-    from .backend import NumpyBackend as NumpyBackend
-    from .diagnosis.diagnose import diagnose as diagnose
-    from .gan import GAN as GAN
-    from .gradcheck import assert_gradients as assert_gradients
-    from .gradcheck import check_gradients as check_gradients
-    from .layers import *  # noqa: F403 (the names in layers.__all__)
-    from .losses import bce as bce
-    from .losses import bce_with_logits as bce_with_logits
-    from .network import Sequential as Sequential
-    from .optim import SGD as SGD
-    from .optim import Adam as Adam
-    from .optim import Optimizer as Optimizer
+    from .backend import (
+        Backend,
+        BackendUnavailable,
+        CupyBackend,
+        MklBackend,
+        NumbaBackend,
+        NumpyBackend,
+    )
+    from .diagnosis.diagnose import diagnose
+    from .gan import GAN
+    from .gradcheck import assert_gradients, check_gradients
+    from .layers import (
+        BatchNorm,
+        Dropout,
+        Layer,
+        LeakyReLU,
+        Linear,
+        Maxout,
+        ReLU,
+        Sigmoid,
+        Tanh,
+    )
+    from .losses import bce, bce_with_logits
+    from .network import Sequential
+    from .optim import SGD, Adam, Optimizer
 
-# Where each name is, but for the layers, whose list is `nngan.layers.__all__`.
+# The names that are not submodules, by the submodule that has them.
 NAMES = {
-    "GAN": "gan", "Sequential": "network", "SGD": "optim", "Adam": "optim", "Optimizer": "optim",
-    "Backend": "backend", "BackendUnavailable": "backend", "CupyBackend": "backend",
-    "MklBackend": "backend", "NumbaBackend": "backend", "NumpyBackend": "backend",
-    "assert_gradients": "gradcheck", "check_gradients": "gradcheck", "diagnose": "diagnosis",
-    "bce": "losses", "bce_with_logits": "losses",
-}  # fmt: skip
-MODULES = "datasets", "metrics", "penalties"  # what ``from nngan import *`` has besides
+    "backend": "Backend BackendUnavailable CupyBackend MklBackend NumbaBackend NumpyBackend",
+    "diagnosis": "diagnose",
+    "gan": "GAN",
+    "gradcheck": "assert_gradients check_gradients",
+    "layers": "BatchNorm Dropout Layer LeakyReLU Linear Maxout ReLU Sigmoid Tanh",
+    "losses": "bce bce_with_logits",
+    "network": "Sequential",
+    "optim": "SGD Adam Optimizer",
+}
+HOMES = {name: module for module, names in NAMES.items() for name in names.split()}
+
+__all__ = [
+    "GAN",
+    "SGD",
+    "Adam",
+    "Backend",
+    "BackendUnavailable",
+    "BatchNorm",
+    "CupyBackend",
+    "Dropout",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "Maxout",
+    "MklBackend",
+    "NumbaBackend",
+    "NumpyBackend",
+    "Optimizer",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "assert_gradients",
+    "bce",
+    "bce_with_logits",
+    "check_gradients",
+    "datasets",
+    "diagnose",
+    "metrics",
+    "penalties",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__all__":
-        return [*NAMES, *MODULES, *import_module(".layers", __name__).__all__]
-    if name in NAMES:
-        value = getattr(import_module(f".{NAMES[name]}", __name__), name)
-    elif not name.startswith("_") and find_spec(f"{__name__}.{name}"):
-        value = import_module(f".{name}", __name__)
-    elif not name.startswith("_") and name in import_module(".layers", __name__).__all__:
-        value = getattr(import_module(".layers", __name__), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    from importlib import import_module
+
+    path = f"{__name__}.{HOMES.get(name, name)}"
+    try:
+        if name.startswith("_"):  # nobody's submodule, and __main__ would run
+            raise ModuleNotFoundError(name=path)
+        module = import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    # From now on it is found without this function, as a submodule is.
+    return globals().setdefault(name, getattr(module, name)) if name in HOMES else module
 
 
 def __dir__() -> list[str]:
-    modules = [module.name for module in iter_modules(__path__)]  # noqa: F405
-    return sorted({*globals(), *__getattr__("__all__"), *modules})
+    from pkgutil import iter_modules
+
+    return sorted({*globals(), *HOMES, *(module.name for module in iter_modules(__path__))})

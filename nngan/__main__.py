@@ -1,6 +1,10 @@
-"""Run the command line as ``python -m nngan``."""
+"""Run the command line: as ``python -m nngan``, and as the script ``nngan``."""
 
-from .commands import run
+from .interrupts import install
+
+install()  # before the next line imports anything
+
+from .commands import run  # noqa: E402
 
 if __name__ == "__main__":
     run()

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from .interrupts import STOPPED, work_begins, work_ends
 from .threads import wait_asleep
 
 # Set in the environment of a process that ends with the process that holds its standard input.
@@ -75,7 +76,7 @@ def stop_with_parent() -> None:
                 while os.read(0, 1):
                     pass
             if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-                os._exit(130)
+                os._exit(STOPPED)
             if os.name == "posix":  # a signal also ends a wait
                 os.kill(os.getpid(), signal.SIGINT)
             else:
@@ -100,6 +101,8 @@ def sigterm_is_ctrl_c() -> Iterator[None]:
 def run_main(main: Callable[[], int | None]) -> NoReturn:
     """Run a program and exit with its status; after Ctrl-C with 130, without a traceback.
 
+    Programs that call `nngan.interrupts.install` first have none at any other time either.
+
     Pictures are drawn into files, whatever backend of matplotlib the environment names, and threads
     that wait for others soon sleep.
     """
@@ -109,15 +112,22 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
     try:
+        work_begins()
         stop_with_parent()
         status = main()
         if sys.stdout is not None:
             sys.stdout.flush()
+        work_ends(status or 0)
     except KeyboardInterrupt:
-        with contextlib.suppress(KeyboardInterrupt):  # often pressed twice
+        work_ends(STOPPED)  # often pressed twice
+        with contextlib.suppress(KeyboardInterrupt):
             print("\nStopped.", file=sys.stderr)
-        status = 130
+        status = STOPPED
+    except SystemExit as stop:  # of the parser
+        work_ends(stop.code if isinstance(stop.code, int) else 1)
+        raise
     except OSError as error:
+        work_ends(1)
         if error.filename is not None:
             print(f"error: {one_sentence(error)}", file=sys.stderr)
             sys.exit(1)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..command_line import OneSentenceParser, run_main
+from ..interrupts import importing
 from ..version import __version__
 
 # The name of each command, which is that of its module, and one line for the overview.
@@ -60,11 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def call(name: str, arguments: Sequence[str], program: str) -> int:
     """Run one command under the name of a program; return the exit status."""
-    module = importlib.import_module(f".{name}", __name__)
+    with importing():
+        module = importlib.import_module(f".{name}", __name__)
     status: int = module.main(arguments, program)
     return status
 
 
 def run() -> NoReturn:
-    """Run the command line of this process and exit; what the script ``nngan`` calls."""
+    """Run the command line of this process and exit."""
     run_main(main)

@@ -206,6 +206,7 @@ def lead(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> 
 def follow(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> int:
     """Train as a process that neither reads nor writes anything; return the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process saves, and ends all
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     handed = hand_out(comm)
     if handed is None:
         sys.exit(2)

@@ -1,6 +1,6 @@
 """Ctrl-C once, twice, forty times, SIGTERM, SIGHUP at random instants, then the rest of the run.
 
-Every twelfth try is a real process that is started anew, and is stopped while it imports.
+Every twelfth try is a real process that is started anew, and is stopped wherever it is.
 """
 
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 from . import tiny
 from .campaign import main
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SIGNALS = ((signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 40), (signal.SIGTERM, 1),
            (signal.SIGHUP, 1))  # fmt: skip
 
@@ -29,37 +30,66 @@ def traceback_in(output: str) -> bool:
     return output.count("Traceback (most") > output.count("Exception ignored in")
 
 
-def stop_while_it_starts(rng: random.Random, folder: Path) -> str:
-    """Stop a process that has just been started; return what is wrong."""
-    wait, times = rng.uniform(0.05, 2), rng.choice((1, 1, 2))
-    words = [sys.executable, "-m", "nngan", "train", "--data", str(folder / "images.npz")]
-    words += ["--epochs", "3", "--batch-size", "8", "--out", str(folder / "real")]
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    time.sleep(wait)
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    shutil.rmtree(folder / "real", ignore_errors=True)
-    how = f"{' '.join(words)}, {times} x SIGINT after {wait:.3f} s: {output[-500:]}"
-    if traceback_in(output):
-        return f"a traceback of a process that starts | {how}"
-    # Before Python has its handler, the signal ends the process: nobody can catch it.
-    if process.returncode not in (0, 130, -signal.SIGINT):
-        return f"status {process.returncode} | {how}"
-    return ""
+def programs(folder: Path) -> list[list[str]]:
+    """Return command lines that take different ways into the library."""
+    train = ["--data", str(folder / "images.npz"), "--epochs", "3", "--batch-size", "8"]
+    train += ["--out", str(folder / "real")]
+    script = "from nngan.__main__ import run; run()"  # what the script nngan does
+    return [
+        ["-m", "nngan", "train", *train],
+        ["-c", script, "train", *train],
+        [str(EXAMPLES / "train_mnist.py"), *train],
+        ["-m", "nngan", "recipes"],
+        ["-m", "nngan", "evaluate", str(folder / "nothing")],
+        [str(EXAMPLES / "ring.py"), "--steps", "100", "--out", str(folder / "ring.png")],
+    ]
+
+
+class Starts:
+    """Real processes that are stopped at a random instant, most of them while they import."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.programs = folder, programs(folder)
+        self.seconds = [1.0] * len(self.programs)  # how long each takes
+
+    def stop(self, rng: random.Random) -> str:
+        """Stop one; return what is wrong."""
+        i = rng.randrange(len(self.programs))
+        wait, times = rng.uniform(0, 1.1 * self.seconds[i]), rng.choice((1, 1, 2))
+        number = rng.choice((signal.SIGINT, signal.SIGINT, signal.SIGTERM))
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, *self.programs[i]], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, cwd=self.folder,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
+        time.sleep(wait)
+        for _ in range(times):
+            process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        shutil.rmtree(self.folder / "real", ignore_errors=True)
+        if process.returncode in (0, 2):
+            self.seconds[i] = 0.5 * self.seconds[i] + 0.5 * (time.monotonic() - began)
+        words = " ".join(self.programs[i])
+        how = f"{words}, {times} x {number.name} after {wait:.3f} s: {output[-500:]}"
+        # What Python does before the first line of a program, nobody can catch.
+        ours = "Traceback" not in output or f"{os.sep}nngan{os.sep}" in output
+        if not ours or process.returncode == -number:
+            return ""
+        if traceback_in(output):
+            return f"a traceback of a process that starts | {how}"
+        wanted = {0, 130, 2 if "evaluate" in words else 130}
+        return "" if process.returncode in wanted else f"status {process.returncode} | {how}"
 
 
 def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Send signals to a run, once or twice, finish it, compare."""
     rng = random.Random(seed)
     runs, out = tiny.Runs(folder), folder / "run"
-    kinds, seconds = list(tiny.KINDS), 0.5
+    kinds, seconds, starts = list(tiny.KINDS), 0.5, Starts(folder)
     for i in count():
         if only == "starts" or (only is None and i % 12 == 11):
-            yield stop_while_it_starts(rng, folder)
+            yield starts.stop(rng)
             continue
         kind, (number, times) = rng.choice(kinds), SIGNALS[i % len(SIGNALS)]
         whole, said, wrong = runs.whole(kind, "numpy"), [], ""
