@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Container
+from functools import lru_cache
 from typing import Any
 
 
@@ -16,13 +17,18 @@ def constructor_arguments(value: object) -> dict[str, Any]:
         If it does not keep one of them under its name.
     """
     kind = type(value)
-    names = list(inspect.signature(kind).parameters)
+    names = _names(kind)
     if missing := [name for name in names if not hasattr(value, name)]:
         raise AttributeError(
             f"{kind.__name__} cannot be described: keep the constructor's argument as "
             f"self.{missing[0]}, or write a config() of its own"
         )
     return {name: getattr(value, name) for name in names}
+
+
+@lru_cache(maxsize=100)
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(inspect.signature(kind).parameters)
 
 
 def type_name(kind: type, library: Container[type]) -> str:

@@ -89,6 +89,23 @@ CARELESS = """
 import nngan.datasets
 nngan.datasets.read_idx = lambda path: path.read_bytes()[20]
 """
+# What Python cannot catch: the process ends, or does not answer.
+CRASHING = """
+import os, nngan.datasets
+nngan.datasets.read_idx = lambda path: os._exit(3)
+"""
+DEAF = """
+import signal, time, attack.worker, nngan.datasets
+def read(path):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(100)
+attack.worker.PATIENCE, nngan.datasets.read_idx = 1, read
+"""
+# A zip file whose check-sums nobody compares.
+BLIND = """
+import zipfile
+zipfile.ZipExtFile._update_crc = lambda file, data: None
+"""
 TALKATIVE = """
 import argparse, nngan.command_line
 nngan.command_line.OneSentenceParser.error = argparse.ArgumentParser.error
@@ -105,6 +122,9 @@ nngan.gan.boolean = lambda name, value: value
         ("ends", HASTY, "--count 12", "is no .npz file, or the end of it is missing"),
         ("kills", FORGETFUL, "--count 10 --only numpy", "checkpoint.npz has other bytes"),
         ("readers", CARELESS, "--count 50 --only idx", "IndexError"),
+        ("readers", CRASHING, "--count 3 --only idx", "3 x idx: the process ended with status N"),
+        ("readers", DEAF, "--count 2 --only idx", "the process gave no answer in N s"),
+        ("readers", BLIND, "--count 50 --only bit", "another state was loaded"),
         ("lines", TALKATIVE, "--count 100", "no sentence of"),
         ("misuse", TRUSTING, "--only games", "no error in GAN.sample(averaged)"),
     ],

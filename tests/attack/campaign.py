@@ -2,7 +2,8 @@
 
 A campaign is a function that yields one text for each try: "" if it was harmless, else what went
 wrong, " | ", and how to do it again. The first part is its kind: findings of one kind are counted,
-and only the first is printed in full.
+and only the first is printed in full. Where a campaign has several kinds of tries, it yields the
+kind and the text, and the tries of each kind are printed.
 """
 
 import argparse
@@ -11,7 +12,9 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +22,8 @@ from pathlib import Path
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-Campaign = Callable[[int, Path, str | None], Iterator[str]]
+Try = str | tuple[str, str]
+Campaign = Callable[[int, Path, str | None], Iterator[Try]]
 
 
 def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
@@ -46,13 +50,16 @@ def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
 def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace) -> int:
     """Count the tries and what they found, print both; return the exit status."""
     tried, harmful, found = 0, 0, {}
+    of_kind: Counter[str] = Counter()
     began = time.monotonic()
     tries = campaign(options.seed, folder, getattr(options, "only", None))
     for result in tries:
         tried += 1
-        if result:
+        kind, text = result if isinstance(result, tuple) else ("", result)
+        of_kind[kind] += 1
+        if text:
             harmful += 1
-            said, _, how = " ".join(result.split()).partition(" | ")
+            said, _, how = " ".join(text.split()).partition(" | ")
             kind = re.sub(r"[0-9a-f]{8}|\d+", "N", said)
             times, first = found.get(kind, (0, how))
             found[kind] = times + 1, first
@@ -61,6 +68,9 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
     tries.close()
     rate = tried / (time.monotonic() - began)
     print(f"{name}: tried {tried:,}, harmful {harmful:,} ({rate:,.1f} tries per second)")
+    if of_kind.keys() != {""}:
+        each = ", ".join(f"{kind} {times:,}" for kind, times in sorted(of_kind.items()))
+        print(textwrap.fill(each, 100, initial_indent="  ", subsequent_indent="  "))
     for kind, (times, how) in list(found.items())[: options.show]:
         print(f"  {times:,} x {kind} | {how}")
     if len(found) > options.show:

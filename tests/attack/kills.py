@@ -12,7 +12,7 @@ from . import tiny
 from .campaign import main
 
 
-def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[tuple[str, str]]:
     """Kill runs up to three times each, finish them, compare; one try is one kill."""
     rng = random.Random(seed)
     backends = [only] if only else tiny.backends()
@@ -38,17 +38,16 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
                 if status:
                     said.append(f"status {status}: {child.output()[-300:]}")
                 break
-            yield ""
+            yield f"{backend}, {kind}", ""
         words = tiny.begin_or_resume(kind, backend, runs.data, out, named)
         child = tiny.train(words, backend, runs.output, pictures)
         status = child.wait()
-        wrong = f"status {status}" if status else tiny.difference(out, whole)
+        wrong = tiny.ending(status) or tiny.difference(out, whole)
         if wrong:
             named_or_not = "named again" if named else "not named again"
-            yield (
-                f"{backend}, {named_or_not}: {wrong} | {kind}, pictures={pictures}: "
-                f"{'; '.join(said)}; {' '.join(words)}; {child.output()[-300:]}"
-            )
+            how = f"{kind}, pictures={pictures}: {'; '.join(said)}; {' '.join(words)}"
+            wrong = f"{backend}, {named_or_not}: {wrong} | {how}; {child.output()[-300:]}"
+            yield f"{backend}, {kind}", wrong
         shutil.rmtree(out, ignore_errors=True)
 
 

@@ -4,6 +4,8 @@ Each is refused with the documented exception, whose message names the file, or 
 takes over 5 s, or more memory than the limit that the environment sets.
 """
 
+import functools
+import gc
 import gzip
 import io
 import json
@@ -28,6 +30,7 @@ from nngan.datasets import DatasetError
 from . import mutate, tiny
 from .campaign import main
 from .guard import Watched, command
+from .worker import in_worker
 
 Reader = Callable[[random.Random], str]
 
@@ -47,6 +50,7 @@ class Readers:
         if status:
             raise RuntimeError(f"status {status}: {error}")
         self.whole = tiny.content(folder / "whole")
+        self.members_of_run = mutate.unzipped(self.whole["checkpoint.npz"])
         self.judge = judge_file(folder)
         self.images = pictures()
 
@@ -72,8 +76,9 @@ class Readers:
 
     # -- checkpoints -------------------------------------------------------------------------------
 
-    def load(self, data: bytes, use: bool = False) -> str:
-        path = self.folder / "checkpoint.npz"
+    def load(self, data: bytes, use: bool = False, whole: dict[str, bytes] | None = None) -> str:
+        """Load a checkpoint, use it, compare it with what was saved."""
+        path, wrong = self.folder / "checkpoint.npz", []
         path.write_bytes(data)
 
         def read() -> None:
@@ -83,11 +88,23 @@ class Readers:
                     gan.sample(2)
                 gan.save(self.folder / "again.npz", extra)
                 nn.GAN.load(self.folder / "again.npz")
+            if whole is not None:
+                gan.save(self.folder / "again.npz", extra)
+                saved = mutate.unzipped((self.folder / "again.npz").read_bytes())
+                if saved != whole:
+                    wrong.append("another state was loaded")
 
-        return self.watched.call(read, (CheckpointError,), str(path))
+        return self.watched.call(read, (CheckpointError,), str(path)) or "".join(wrong)
 
     def checkpoint(self, rng: random.Random) -> str:
         return self.load(mutate.damaged(rng, mutate.zipped(rng.choice(self.games))))
+
+    def bit(self, rng: random.Random) -> str:
+        """Flip one bit: the file is refused, or what is loaded is what was saved."""
+        game = rng.choice(self.games)
+        data = bytearray(mutate.zipped(game))
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        return self.load(bytes(data), whole=game)
 
     def members(self, rng: random.Random) -> str:
         members = dict(rng.choice(self.games))
@@ -127,7 +144,7 @@ class Readers:
     def resume(self, rng: random.Random) -> str:
         """Go on with a run whose description or settings are damaged."""
         files = dict(self.whole)
-        members = mutate.unzipped(files["checkpoint.npz"])
+        members = dict(self.members_of_run)
         config = json.loads(mutate.text_in(members["config.npy"]))
         part = rng.choice(("extra", "extra", "gan"))
         config[part] = mutate.damaged_json(rng, config[part])
@@ -355,31 +372,45 @@ def judge_file(folder: Path) -> tuple[Path, dict[Path, bytes]]:
 
 
 KINDS = {
-    "checkpoint": Readers.checkpoint, "members": Readers.members,
+    "checkpoint": Readers.checkpoint, "bit": Readers.bit, "members": Readers.members,
     "description": Readers.description, "resume": Readers.resume, "beside": Readers.beside,
     "table": Readers.table, "idx": Readers.idx, "gzip": Readers.gzip, "npy": Readers.npy,
     "npz": Readers.npz, "csv": Readers.table_of_numbers, "picture": Readers.picture,
     "judge": Readers.judge_cache,
 }  # fmt: skip
-SLOW = ("resume", "beside", "table")  # whole commands: one in twenty
 
 
-def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
-    """Damage files of all kinds in turn, or of one kind."""
+def jobs(seed: int, only: str | None) -> Iterator[tuple[str, int]]:
+    """Yield a kind and a seed for each try: the kinds in turn, or one of them."""
+    for i in count():
+        yield only or list(KINDS)[i % len(KINDS)], seed
+        seed = random.Random(seed).getrandbits(48)
+
+
+def tries(seed: int, folder: Path, only: str | None) -> Iterator[tuple[str, str]]:
+    """Damage files of all kinds in turn, or of one kind; read them in a worker."""
     sys.setrecursionlimit(1000)
     nn.commands.table.play = _would_train
     readers = Readers(folder)
     # A damaged number of epochs may be a large one.
     nn.GAN.fit = lambda gan, *_, **__: gan.history  # type: ignore[method-assign]
-    readers.watched = Watched()
-    names = [only] if only else [name for name in KINDS if name not in SLOW] * 6 + list(SLOW)
-    for i in count():
-        name = names[i % len(names)]
-        said = KINDS[name](readers, random.Random(seed))
+    # Neither depends on a file that is read.
+    threads = nn.runs.surroundings._blas_threads("numpy")
+    nn.runs.surroundings._blas_threads = lambda backend: threads
+    for module in (nn.commands.train, nn.commands.table):
+        module.parser = functools.cache(module.parser)  # type: ignore[attr-defined]
+    gc.freeze()  # what is there stays: the collector need not look at it at every try
+
+    def do(job: tuple[str, int]) -> str:
+        if readers.watched is None:  # limits are those of the worker
+            readers.watched = Watched()
+        name, seed = job
+        return KINDS[name](readers, random.Random(seed))
+
+    for (name, number), said in in_worker(jobs(seed, only), do):
         kind, _, message = said.partition(" | ")
-        how = f"--only {name} --seed {seed} --count 1: {message}"
-        yield f"{name}: {kind} | {how}" if said else ""
-        seed = random.Random(seed).getrandbits(48)
+        how = f"--only {name} --seed {number} --count 1: {message}"
+        yield name, f"{name}: {kind} | {how}" if said else ""
 
 
 def _would_train(job: tuple[Path, object], **_: object) -> None:

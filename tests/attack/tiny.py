@@ -27,7 +27,7 @@ import nngan.recipes
 import nngan.runs.folder
 from nngan.command_line import run_main
 
-from .children import Child
+from .children import HUNG, LONGEST, Child
 
 TINY = nn.recipes.Recipe(
     summary="a game for the attack",
@@ -182,6 +182,13 @@ def content(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def ending(status: int) -> str:
+    """Return in words how a run ended that should have ended with status 0; "" if it did."""
+    if status == HUNG:
+        return f"no end within {LONGEST} s"
+    return f"status {status}" if status else ""
 
 
 def difference(folder: Path, whole: dict[str, bytes]) -> str:
