@@ -61,7 +61,7 @@ test-mpi: build/mpi/stamp  ## one game on 1, 2 and 4 processes of MPI; sweeps on
 test-torch: .venv/torch.stamp  ## compare every gradient with PyTorch's
 	$(BIN)/python -m pytest tests/test_torch.py tests/test_benchmark.py tests/test_docs.py
 
-attack: .venv/test.stamp  ## try to break it, for five minutes in each of ten ways
+attack: .venv/test.stamp  ## try to break it, for five minutes in each of eleven ways
 	PYTHONPATH=tests $(BIN)/python -m attack
 
 test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its outputs must be true

@@ -17,7 +17,7 @@ def constructor_arguments(value: object) -> dict[str, Any]:
         If it does not keep one of them under its name.
     """
     kind = type(value)
-    names = _names(kind)
+    names = _names(kind)  # type: ignore[arg-type]  # mypy takes no class for hashable
     if missing := [name for name in names if not hasattr(value, name)]:
         raise AttributeError(
             f"{kind.__name__} cannot be described: keep the constructor's argument as "

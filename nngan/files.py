@@ -36,6 +36,7 @@ else:
 
 IS_WINDOWS = os.name == "nt"  # where an open file cannot be renamed
 MOST_WRITERS = 100  # of one file at a time
+FEW_WRITERS = 10  # so many names are looked at, even if there are gaps between them
 IN_USE = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what a lock says that another has
 
 
@@ -43,8 +44,8 @@ IN_USE = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what a lock says that an
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file next to `path` to write; rename it to `path` once it is safely on the disk.
 
-    A link is followed, and a file that is replaced leaves its permissions to the new one. A file
-    that a killed process left behind is taken over by the next writer of the same `path`.
+    A link is followed, and a file that is replaced leaves its permissions to the new one. What
+    killed processes left behind is taken over or removed by the next writer of the same `path`.
 
     Raises
     ------
@@ -76,6 +77,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):  # after a full disk it is full again
             file.close()
+    _remove_left(target)
 
 
 def check_writable(path: Path) -> None:
@@ -106,10 +108,8 @@ def _open_part(target: Path) -> tuple[Path, IO[bytes]]:
     The names are few, so that what a killed process left is found again. A file that another
     writer has locked is left alone.
     """
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    for i in range(MOST_WRITERS):
-        part = target.with_name(f".nngan-{digest}-{i}.part")
+    for part in _part_names(target):
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(part.lstat().st_mode):
                 continue  # not of ours
@@ -127,6 +127,34 @@ def _open_part(target: Path) -> tuple[Path, IO[bytes]]:
             return part, os.fdopen(descriptor, "w+b")
         os.close(descriptor)
     raise OSError(errno.EBUSY, f"has {MOST_WRITERS} writers at once", str(target))
+
+
+def _part_names(target: Path) -> Iterator[Path]:
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    for i in range(MOST_WRITERS):
+        yield target.with_name(f".nngan-{digest}-{i}.part")
+
+
+def _remove_left(target: Path) -> None:
+    """Remove what other writers of `target` left, if they were killed: nobody has it locked."""
+    for i, part in enumerate(_part_names(target)):
+        with contextlib.suppress(OSError):  # whatever is wrong with it, the new file is there
+            try:
+                is_plain = stat.S_ISREG(part.lstat().st_mode)
+            except FileNotFoundError:
+                if i < FEW_WRITERS:
+                    continue
+                return
+            if is_plain and IS_WINDOWS:
+                part.unlink()  # Windows refuses it while a writer has it open
+            elif is_plain:
+                descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
+                try:
+                    _lock(descriptor)
+                    if os.path.samestat(os.fstat(descriptor), part.lstat()):
+                        part.unlink()
+                finally:
+                    os.close(descriptor)
 
 
 def _owns(descriptor: int, part: Path) -> bool:

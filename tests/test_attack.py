@@ -25,6 +25,7 @@ SHORT = {
     "lines": "--count 1500",
     "threads": "--count 12 --only fit",
     "misuse": "",
+    "around": "--count 5",
 }
 LONGER = {
     "kills numba": "--count 30 --only numba",
@@ -68,13 +69,14 @@ def test_a_longer_campaign_finds_nothing(name):
 
 # A file that is opened for writing at once: half of it is there when the process ends.
 HASTY = """
-import contextlib, nngan.checkpoint, nngan.runs.folder
+import contextlib, nngan.checkpoint, nngan.datasets.images, nngan.runs.folder
 @contextlib.contextmanager
 def write(path):
     with open(path, "wb") as file:
         yield file
 nngan.checkpoint.atomic_write = nngan.runs.folder.atomic_write = write
 """
+HASTY_DOWNLOAD = HASTY.replace("nngan.checkpoint.atomic", "nngan.datasets.images.atomic")
 # A run that does not go on from where it was.
 FORGETFUL = """
 import nngan.checkpoint
@@ -125,6 +127,8 @@ nngan.gan.boolean = lambda name, value: value
         ("readers", CRASHING, "--count 3 --only idx", "3 x idx: the process ended with status N"),
         ("readers", DEAF, "--count 2 --only idx", "the process gave no answer in N s"),
         ("readers", BLIND, "--count 50 --only bit", "another state was loaded"),
+        ("around", HASTY_DOWNLOAD, "--count 40 --only download", "a download"),
+        ("around", FORGETFUL, "--count 6 --only judge", "checkpoint.npz has other bytes"),
         ("lines", TALKATIVE, "--count 100", "no sentence of"),
         ("misuse", TRUSTING, "--only games", "no error in GAN.sample(averaged)"),
     ],

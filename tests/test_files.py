@@ -70,6 +70,18 @@ def test_what_a_killed_process_left_is_taken_over_by_the_next_writer(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+def test_what_one_of_several_killed_writers_left_is_removed_too(tmp_path):
+    path = tmp_path / "file"
+    processes = [in_another_process(HALF, path) for _ in range(4)]  # one name each
+    end(processes[0])  # it has the first name, and leaves it free
+    end(processes[2])
+    end(processes[1], kill=True)
+    end(processes[3], kill=True)
+    assert len(os.listdir(tmp_path)) == 3
+    write(path)
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_what_another_process_is_writing_is_left_alone(tmp_path):
     path = tmp_path / "file"
     process = in_another_process(HALF, path)

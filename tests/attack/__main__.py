@@ -6,7 +6,7 @@ import sys
 
 CAMPAIGNS = (
     "kills", "ends", "disks", "signals", "folders", "readers", "hostile", "lines", "misuse",
-    "threads",
+    "threads", "around",
 )  # fmt: skip
 
 
