@@ -29,7 +29,7 @@ from .game.state import RULE_NAMES
 from .layers import BatchNorm, Layer, Linear
 from .network import Sequential
 from .optim import Optimizer, optimizer_from_config
-from .stored import Archive, DamagedFile, check_memory, entry, from_json, open_npz
+from .stored import JSON_GROWS, Archive, DamagedFile, check_memory, entry, from_json, open_npz
 from .views import check_views
 
 FORMAT = "nngan checkpoint 3"
@@ -272,7 +272,7 @@ def _text(file: Archive) -> bytes:
     header = file.headers.get("config")
     if header is None or header.dtype != np.uint8:
         raise DamagedFile("it has no entry 'config' of bytes")
-    check_memory(20 * header.nbytes)  # Python's objects take more than their text
+    check_memory(JSON_GROWS * header.nbytes)
     return file.read("config").tobytes()
 
 

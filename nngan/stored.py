@@ -25,6 +25,7 @@ from .checks import shortened
 LIMIT = 2**30  # bytes that one file may fill in memory, unless NNGAN_MEMORY says otherwise
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 PIECE = 2**20  # bytes that are read at a time
+JSON_GROWS = 40  # times at most, when its text becomes Python's objects
 DEEPEST = 100  # of lists and dicts in each other
 # Deflate packs 1,032 bytes into one at best.
 PACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
@@ -100,7 +101,7 @@ def read_json(path: Path) -> Any:
         If it is no JSON.
     """
     with open_plain(path) as (file, size):
-        check_memory(20 * size)  # Python's objects take more than their text
+        check_memory(JSON_GROWS * size)
         return from_json(file.read(size))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -140,7 +141,14 @@ def test_a_scheme_that_cannot_be_meant(scheme, keys, sentence):
     [
         ("{'class'", "is not JSON: Expecting property name enclosed in double quotes at line 1"),
         ("[]", 'it must be an object {"class": ..., "points": ...}, got []'),
+        ("[" * 5000 + "]" * 5000, "cannot be meant: it is no JSON (maximum recursion depth"),
+        ("[" * 200 + "]" * 200, "cannot be meant: its lists and dicts are more than 100 deep"),
+        ("9" * 5000, "cannot be meant: it is no JSON (Exceeds the limit"),
+        ('{"class": "X", "points": {"dx": 1' + "0" * 400 + "}}", "must be a positive number"),
+        ('{"class": "X", "points": {"dx": 1}, "reference": "\\u0000"}', "names the file"),
+        ('{"class": "X", "points": "' + "x" * 9000 + '"}', "xxx ..."),
     ],
+    ids=itertools.count(),
 )
 def test_a_scheme_that_cannot_be_read(tmp_path, text, sentence):
     (tmp_path / "s.json").write_text(text)
@@ -563,6 +571,9 @@ def test_the_rows_of_another_scheme_are_not_continued(scheme, tmp_path):
         tables.read_rows(path, scheme(points={"dx": 1}))
     with pytest.raises(tables.CsvError, match="'11' of '11' points for ann, and the scheme has 12"):
         tables.read_rows(path, scheme(points={**POINTS, "contract": 2}))
+    path.write_text(f"{'x' * 200_000}\n")
+    with pytest.raises(tables.CsvError, match="is no table in CSV .*: name another --csv"):
+        tables.read_rows(path, read)
 
 
 def test_the_results_for_gradescope(scheme):

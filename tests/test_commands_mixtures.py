@@ -70,6 +70,29 @@ def test_one_seed_of_the_plain_game_has_no_mean(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["samples", "steps", "minutes"])
+def test_a_kept_run_that_is_none_is_played_again(script, tmp_path, name):
+    words = "ring --seeds 1 --steps 2 --processes 1 --keep".split()
+    assert script(*words, tmp_path) == 0
+    (path,) = tmp_path.iterdir()
+    whole = dict(np.load(path))
+    for wrong in (whole[name][..., None], whole[name] * 1j, whole[name].astype("U9"), np.inf):
+        np.savez(path, **(whole | {name: np.asarray(wrong)}))
+        assert script(*words, tmp_path) == 0
+        np.testing.assert_array_equal(np.load(path)["samples"], whole["samples"])
+
+
+def test_a_full_disk_ends_one_seed_alone(script, tmp_path, monkeypatch, capsys):
+    def full(path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(mixtures, "atomic_write", full)
+    assert script(*"ring --seeds 2 --steps 2 --processes 1 --keep".split(), tmp_path) == 1
+    out = capsys.readouterr().out
+    assert out.count("No space left on device") == 2
+    assert "real data, 10 draws" in out
+
+
 def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path):
     arguments = "ring --seeds 500 --steps 20 --processes 1 --json ring.json --plot ring.png"
     process = subprocess.Popen(

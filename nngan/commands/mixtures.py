@@ -109,15 +109,23 @@ def played(
         return train(seed, **game)
     title = f"{name}-plain" if plain else name
     path = kept_in / f"{title}-{backend}-{steps or 'all'}-steps-seed-{seed}.npz"
-    if path.exists():
-        with contextlib.suppress(DamagedFile, OSError, ValueError), open_npz(path) as file:
-            samples, done, minutes = (file.read(n) for n in ("samples", "steps", "minutes"))
-            modes = count_modes(samples, DATA[name])
-            return Run(seed, int(done), float(minutes), samples, modes)
+    with contextlib.suppress(DamagedFile, OSError):  # damaged, or none yet
+        return kept(path, seed, DATA[name])
     run = train(seed, **game)
     with atomic_write(path) as new:
         np.savez(new, samples=run.samples, steps=run.steps, minutes=run.minutes)
     return run
+
+
+def kept(path: Path, seed: int, mixture: Mixture) -> Run:
+    """Return a run that was kept. DamagedFile if it is another file, or damaged."""
+    with open_npz(path) as file:
+        samples, done, minutes = (file.read(name) for name in ("samples", "steps", "minutes"))
+    is_whole = samples.shape == (SAMPLES, 2) and (done.shape, minutes.shape) == ((), ())
+    are_numbers = samples.dtype.kind + done.dtype.kind + minutes.dtype.kind == "fif"
+    if not (is_whole and are_numbers and np.isfinite(samples).all() and np.isfinite(minutes)):
+        raise DamagedFile("it is no run of a mixture")
+    return Run(seed, int(done), float(minutes), samples, count_modes(samples, mixture))
 
 
 def line(label: str, covered: object, quality: object, kl: object, minutes: str = "") -> str:
@@ -246,7 +254,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
         played, name=options.mixture, plain=options.plain, steps=options.steps,
         backend=options.backend, kept_in=options.keep,
     )  # fmt: skip
-    errors = TrainingDiverged, ValueError, MemoryError
+    errors = TrainingDiverged, ValueError, OSError, MemoryError
     try:
         for seed, run in side_by_side(job, range(options.seeds), options.processes, errors):
             if isinstance(run, Exception):

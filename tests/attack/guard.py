@@ -88,6 +88,17 @@ def command(main: Callable[[list[str]], int], words: list[str]) -> tuple[object,
     return status, err.getvalue()
 
 
+def sentence(status: object, error: str, most: int = 1) -> str:
+    """Return what is wrong with the end of a command."""
+    if status not in (0, 1, 2):
+        return f"status {status}"
+    if "Traceback" in error or error.count("\n") > most or "unsafely" in error:
+        return f"no sentence | {error[-300:]}"
+    if status == 2 and (not error.strip() or len(error) > 1000):
+        return f"no sentence | {error[-300:]}"
+    return ""
+
+
 def place(error: BaseException) -> str:
     """Return the last function of the library, and the last of all, that an error went through."""
     frames = traceback.extract_tb(error.__traceback__)

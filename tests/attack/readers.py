@@ -27,9 +27,9 @@ import nngan.commands.table
 from nngan.checkpoint import CheckpointError
 from nngan.datasets import DatasetError
 
-from . import mutate, tiny
+from . import mutate, reports, tiny
 from .campaign import main
-from .guard import Watched, command
+from .guard import Watched, command, sentence
 from .worker import in_worker
 
 Reader = Callable[[random.Random], str]
@@ -329,17 +329,6 @@ class Readers:
         return "" if same else "a judge that is another one"
 
 
-def sentence(status: object, error: str, most: int = 1) -> str:
-    """Return what is wrong with the end of a command."""
-    if status not in (0, 1, 2):
-        return f"status {status}"
-    if "Traceback" in error or error.count("\n") > most or "unsafely" in error:
-        return f"no sentence | {error[-300:]}"
-    if status == 2 and (not error.strip() or len(error) > 1000):
-        return f"no sentence | {error[-300:]}"
-    return ""
-
-
 def pictures() -> dict[str, bytes]:
     """Return small images in all formats, by the name of a file."""
     found = {}
@@ -376,7 +365,7 @@ KINDS = {
     "description": Readers.description, "resume": Readers.resume, "beside": Readers.beside,
     "table": Readers.table, "idx": Readers.idx, "gzip": Readers.gzip, "npy": Readers.npy,
     "npz": Readers.npz, "csv": Readers.table_of_numbers, "picture": Readers.picture,
-    "judge": Readers.judge_cache,
+    "judge": Readers.judge_cache, **reports.KINDS,
 }  # fmt: skip
 
 
@@ -397,6 +386,7 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[tuple[str, str]
     # Neither depends on a file that is read.
     threads = nn.runs.surroundings._blas_threads("numpy")
     nn.runs.surroundings._blas_threads = lambda backend: threads
+    reports.prepare(readers)
     for module in (nn.commands.train, nn.commands.table):
         module.parser = functools.cache(module.parser)  # type: ignore[attr-defined]
     gc.freeze()  # what is there stays: the collector need not look at it at every try

@@ -17,18 +17,20 @@ An assignment with several classes has a list "tasks" instead of "class"; the ke
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...command_line import LONGEST
 from ...gradcheck.styles.made import Settings
+from ...stored import DamagedFile, from_json
 
 # The scheme of docs/assignment, the default of the command.
 BUILT_IN = Path(__file__).parent / "prelu.json"
 
+MOST = 1e9  # points, or a limit of the inputs
 SCHEME_KEYS = ("title", "file", "tasks")
 TASK_KEYS = (
     "name", "class", "points", "args", "shape", "range", "accumulate", "style", "names",
@@ -139,18 +141,23 @@ class Scheme:
 def load_scheme(path: Path) -> Scheme:
     """Read a scheme; raise SchemeError if there is anything in it that cannot be meant."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_bytes())
     except OSError as error:
         raise SchemeError(f"the scheme {path} cannot be read: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise SchemeError(f"the scheme {path} is not JSON: {error.msg} at {where}") from error
-    except UnicodeDecodeError as error:
-        raise SchemeError(f"the scheme {path} is not UTF-8: save it as UTF-8") from error
+    except DamagedFile as error:
+        cause = error.__cause__
+        if isinstance(cause, json.JSONDecodeError):
+            where = f"line {cause.lineno}, column {cause.colno}"
+            raise SchemeError(f"the scheme {path} is not JSON: {cause.msg} at {where}") from cause
+        if isinstance(cause, UnicodeDecodeError):
+            raise SchemeError(f"the scheme {path} is not UTF-8: save it as UTF-8") from cause
+        raise SchemeError(f"the scheme {path} cannot be meant: {error}") from error
     try:
         return _scheme(content, path)
     except SchemeError as error:
-        raise SchemeError(f"the scheme {path}: {error}") from None
+        text = str(error)
+        text = text if len(text) < LONGEST else f"{text[:LONGEST]} ..."  # it repeats a value
+        raise SchemeError(f"the scheme {path}: {text}") from None
 
 
 def _scheme(content: Any, path: Path) -> Scheme:
@@ -259,7 +266,8 @@ def _reference(
     names: tuple[str, ...] = (name,)
     if not name.isidentifier():  # no colon, or that of a drive
         file, names = text, targets
-    path = (folder / file).resolve()
+    path = folder / file.replace("\0", "?")  # which no file has in its name
+    path = path.resolve()
     if not path.is_file():
         raise SchemeError(f'{where}"reference" names the file {file}, which is not in {folder}')
     return path, names
@@ -280,4 +288,4 @@ def _text(content: dict[str, Any], key: str, where: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) < MOST

@@ -79,7 +79,10 @@ def read_rows(path: Path, scheme: Scheme) -> list[Row]:
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     if not text.endswith("\n"):
         text = text[: text.rfind("\n") + 1]
-    first, *others = csv.reader(io.StringIO(text)) if text else [heading(scheme)]
+    try:
+        first, *others = csv.reader(io.StringIO(text)) if text else [heading(scheme)]
+    except csv.Error as error:
+        raise CsvError(f"{path} is no table in CSV ({error}): name another --csv") from error
     if first != heading(scheme):
         raise CsvError(
             f"{path} was written with another scheme: its columns are {', '.join(first)}; name "
