@@ -572,7 +572,7 @@ def test_the_rows_of_another_scheme_are_not_continued(scheme, tmp_path):
     with pytest.raises(tables.CsvError, match="'11' of '11' points for ann, and the scheme has 12"):
         tables.read_rows(path, scheme(points={**POINTS, "contract": 2}))
     path.write_text(f"{'x' * 200_000}\n")
-    with pytest.raises(tables.CsvError, match="is no table in CSV .*: name another --csv"):
+    with pytest.raises(tables.CsvError, match=r"is no table in CSV .*: name another --csv"):
         tables.read_rows(path, read)
 
 

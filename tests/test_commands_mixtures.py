@@ -72,7 +72,7 @@ def test_one_seed_of_the_plain_game_has_no_mean(tmp_path):
 
 @pytest.mark.parametrize("name", ["samples", "steps", "minutes"])
 def test_a_kept_run_that_is_none_is_played_again(script, tmp_path, name):
-    words = "ring --seeds 1 --steps 2 --processes 1 --keep".split()
+    words = ["ring", "--seeds", "1", "--steps", "2", "--processes", "1", "--keep"]
     assert script(*words, tmp_path) == 0
     (path,) = tmp_path.iterdir()
     whole = dict(np.load(path))
@@ -87,7 +87,8 @@ def test_a_full_disk_ends_one_seed_alone(script, tmp_path, monkeypatch, capsys):
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(mixtures, "atomic_write", full)
-    assert script(*"ring --seeds 2 --steps 2 --processes 1 --keep".split(), tmp_path) == 1
+    words = ["ring", "--seeds", "2", "--steps", "2", "--processes", "1", "--keep"]
+    assert script(*words, tmp_path) == 1
     out = capsys.readouterr().out
     assert out.count("No space left on device") == 2
     assert "real data, 10 draws" in out
