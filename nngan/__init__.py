@@ -6,12 +6,11 @@ can do something before NumPy is imported (`nngan.interrupts`, `nngan.threads`).
 
 from __future__ import annotations
 
+from .lazy import names
 from .version import __version__ as __version__
 
 TYPE_CHECKING = False  # type checkers know this name; typing itself takes time to import
 if TYPE_CHECKING:
-    from typing import Any
-
     from . import (
         backend,
         checkpoint,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         interrupts,
         latent,
         layers,
+        lazy,
         losses,
         metrics,
         mistakes,
@@ -71,18 +71,19 @@ if TYPE_CHECKING:
     from .network import Sequential
     from .optim import SGD, Adam, Optimizer
 
-# The names that are not submodules, by the submodule that has them.
-NAMES = {
-    "backend": "Backend BackendUnavailable CupyBackend MklBackend NumbaBackend NumpyBackend",
-    "diagnosis": "diagnose",
-    "gan": "GAN",
-    "gradcheck": "assert_gradients check_gradients",
-    "layers": "BatchNorm Dropout Layer LeakyReLU Linear Maxout ReLU Sigmoid Tanh",
-    "losses": "bce bce_with_logits",
-    "network": "Sequential",
-    "optim": "SGD Adam Optimizer",
-}
-HOMES = {name: module for module, names in NAMES.items() for name in names.split()}
+__getattr__ = names(
+    __name__,
+    {
+        "backend": "Backend BackendUnavailable CupyBackend MklBackend NumbaBackend NumpyBackend",
+        "diagnosis": "diagnose",
+        "gan": "GAN",
+        "gradcheck": "assert_gradients check_gradients",
+        "layers": "BatchNorm Dropout Layer LeakyReLU Linear Maxout ReLU Sigmoid Tanh",
+        "losses": "bce bce_with_logits",
+        "network": "Sequential",
+        "optim": "SGD Adam Optimizer",
+    },
+)
 
 __all__ = [
     "GAN",
@@ -116,23 +117,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    path = f"{__name__}.{HOMES.get(name, name)}"
-    try:
-        if name.startswith("_"):  # nobody's submodule, and __main__ would run
-            raise ModuleNotFoundError(name=path)
-        module = import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name != path:
-            raise
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    # From now on it is found without this function, as a submodule is.
-    return globals().setdefault(name, getattr(module, name)) if name in HOMES else module
-
-
 def __dir__() -> list[str]:
     from pkgutil import iter_modules
 
-    return sorted({*globals(), *HOMES, *(module.name for module in iter_modules(__path__))})
+    return sorted({*globals(), *__all__, *(module.name for module in iter_modules(__path__))})

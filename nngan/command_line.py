@@ -108,6 +108,11 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
     """
     os.environ["MPLBACKEND"] = "agg"
     wait_asleep()
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file would get its number, and what C libraries print
+            os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error

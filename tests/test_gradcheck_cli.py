@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -329,6 +330,24 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert (process.wait(10), process.stderr.read()) == (130, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="these are a shell's redirections")
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [("| true", 1), ("> full", 1), (">&- 2>&- <&-", 0), (">&-", 0), ("<&-", 0)],
+)
+def test_no_stream_makes_a_traceback(tmp_path, after, status):
+    (tmp_path / "layer.py").write_text(RIGHT)
+    if "full" in after:
+        try:
+            os.mknod(tmp_path / "full", 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+        except OSError:  # root alone makes one
+            after = "> /dev/full"
+    line = f"({sys.executable} -m nngan.gradcheck layer.py; echo $? >&9) 9>status {after}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert (tmp_path / "status").read_text() == f"{status}\n"
 
 
 # -- files that cannot be used: one sentence, status 2 --------------------------------------------

@@ -39,6 +39,7 @@ run(path, run_name="__main__")
 PROGRAMS = {
     "nngan recipes": ["nngan", "recipes"],
     "nngan train": ["nngan", "train", "--list-recipes"],
+    "gradcheck": ["nngan.gradcheck", "--help"],
     "an example": [str(ROOT / "examples/ring.py"), "--help"],
 }
 

@@ -9,6 +9,11 @@ checked is right, 1 if something is wrong or could not be compared, 2 if nothing
 
 from __future__ import annotations
 
+from ..interrupts import STOPPED, install
+
+if __name__ == "__main__":
+    install()  # before anything else is imported
+
 import argparse
 import ast
 import io
@@ -17,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..command_line import OneSentenceParser, between
+from ..command_line import OneSentenceParser, between, run_main
 from .process.remote import Unusable, check_each, with_parts
 from .styles.made import Settings
 
@@ -70,6 +75,8 @@ def main(argv: list[str] | None = None) -> int:
             report = with_parts(report, options.parts)
             print(report, end="\n\n", flush=True)
             verdicts.append(report.verdict)
+    except KeyboardInterrupt:
+        return STOPPED
     except Unusable as error:
         finding = error.finding
         if finding.kind == "no_class":
@@ -138,7 +145,4 @@ def _name(text: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_main(main)

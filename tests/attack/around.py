@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -43,7 +44,7 @@ ENVIRONMENTS: tuple[dict[str, str | None], ...] = (
     {"PYTHONDEVMODE": "1"}, {"PYTHONUNBUFFERED": "1"}, {"NNGAN_MEMORY": "64M"},
     {"OPENBLAS_NUM_THREADS": "2"}, {"PATH": ""}, {"TQDM_DISABLE": "1"},
 )  # fmt: skip
-STREAMS = ("", "", ">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> /dev/full", "2> /dev/full", "| head -1",
+STREAMS = ("", "", ">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> full", "2> full", "| head -1",
            "| true", "2>&1 | head -c 1")  # fmt: skip
 RATES = ("1e2", "1e4", "1e10", "1e19", "1e30", "1e38", "3e38", "1e300")
 
@@ -54,6 +55,10 @@ class Around:
     def __init__(self, folder: Path):
         self.folder, self.out = folder, folder / "run"
         self.runs = tiny.Runs(folder)
+        try:  # of our own, if we are root: somebody may have replaced that of the system
+            os.mknod(folder / "full", 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+        except OSError:
+            (folder / "full").symlink_to("/dev/full")
         self.web, self.cache = Web(), folder / "cache"
         pooch.os_cache = {"nngan": self.cache}.__getitem__
         module = nn.datasets.images
