@@ -53,18 +53,21 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
     of_kind: Counter[str] = Counter()
     began = time.monotonic()
     tries = campaign(options.seed, folder, getattr(options, "only", None))
-    for result in tries:
-        tried += 1
-        kind, text = result if isinstance(result, tuple) else ("", result)
-        of_kind[kind] += 1
-        if text:
-            harmful += 1
-            said, _, how = " ".join(text.split()).partition(" | ")
-            kind = re.sub(r"[0-9a-f]{8}|\d+", "N", said)
-            times, first = found.get(kind, (0, how))
-            found[kind] = times + 1, first
-        if tried >= options.count or time.monotonic() - began > options.seconds:
-            break
+    try:
+        for result in tries:
+            tried += 1
+            kind, text = result if isinstance(result, tuple) else ("", result)
+            of_kind[kind] += 1
+            if text:
+                harmful += 1
+                said, _, how = " ".join(text.split()).partition(" | ")
+                kind = re.sub(r"[0-9a-f]{8}|\d+", "N", said)
+                times, first = found.get(kind, (0, how))
+                found[kind] = times + 1, first
+            if tried >= options.count or time.monotonic() - began > options.seconds:
+                break
+    except KeyboardInterrupt:
+        print(f"{name}: stopped")  # and this is what was found so far
     tries.close()
     rate = tried / (time.monotonic() - began)
     print(f"{name}: tried {tried:,}, harmful {harmful:,} ({rate:,.1f} tries per second)")
