@@ -1,5 +1,6 @@
 """Data sets: every kind of damaged file, every place that is searched, every mirror that fails."""
 
+import contextlib
 import gzip
 import hashlib
 import itertools
@@ -168,6 +169,16 @@ class Answer(BaseHTTPRequestHandler):
             self.server.closing.wait(10)
             return
         self.send_response(200)
+        if body == "endless":
+            self.end_headers()
+            with contextlib.suppress(OSError):  # until the other end has enough
+                while not self.server.closing.is_set():
+                    self.wfile.write(bytes(10_000))
+            return
+        if body == "length":
+            self.send_header("Content-Length", "a lot")
+            self.end_headers()
+            return
         if body == "cut":
             body = b"\x1f\x8b" + bytes(5000)
             self.send_header("Content-Length", "9999")
@@ -434,6 +445,8 @@ def test_fashion_is_downloaded_into_its_own_folder(world, web, monkeypatch):
         ("wrong", "wrong check-sum"),
         ("cut", "ChunkedEncodingError"),
         ("stall", "ReadTimeout"),
+        ("length", "ValueError"),
+        ("endless", "sends more than the file has"),
         ("refused", "ConnectionError"),
     ],
 )

@@ -6,12 +6,13 @@ content, however it is named and packed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import IO, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from .idx import DatasetError, decode_idx, unpacked
 
 Folder: TypeAlias = "str | os.PathLike[str] | None"
 TIMEOUT = 20  # seconds without an answer before the next mirror is tried
+LARGEST = 2**26  # bytes of a download: twice the largest file
 ALGORITHMS = ("md5", "sha256")  # of the check-sums
 # Prefix of the file names and number of images.
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
@@ -256,6 +258,24 @@ class WrongCheckSum(Exception):
     """What was downloaded is not the file that was asked for."""
 
 
+class Bounded:
+    """A file to write that takes so many bytes at most: a server may send without end."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file, self.left = file, most
+
+    def write(self, data: bytes) -> int:
+        """Write bytes; OSError if they are too many."""
+        self.left -= len(data)
+        if self.left < 0:
+            raise OSError(errno.EFBIG, "sends more than the file has")
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        """Flush the file: pooch does so after each piece."""
+        self.file.flush()
+
+
 def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:
     """Download a file from the first mirror that has it. It gets its name if it is right."""
     import pooch
@@ -267,12 +287,14 @@ def _download(source: Source, name: str, folder: Path, progress: bool) -> Path:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as file:
-                download(mirror + name, file, None)
+                download(mirror + name, Bounded(file, LARGEST), None)
                 file.seek(0)
                 if _digest(algorithm, file.read()) != source.checksums[name]:
                     raise WrongCheckSum
-        except OSError as error:  # errors of requests have no strerror; their names say enough
-            failures.append(f"{mirror}: {error.strerror or type(error).__name__}")
+        except (OSError, ValueError) as error:  # ValueError: a header that is no number
+            # Errors of requests have no strerror; their names say enough.
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            failures.append(f"{mirror}: {reason}")
         except WrongCheckSum:
             failures.append(f"{mirror}: wrong check-sum")
         else:

@@ -63,7 +63,7 @@ class Around:
         pooch.os_cache = {"nngan": self.cache}.__getitem__
         module = nn.datasets.images
         module.SPLITS = {"train": ("train", 10), "test": ("t10k", 4)}
-        module.TIMEOUT = 0.5
+        module.TIMEOUT, module.LARGEST = 0.5, 100_000
         self.web.whole = {name: packed(name) for name in module.MNIST.checksums}
         checksums = {
             name: f"sha256:{hashlib.sha256(body).hexdigest()}"
@@ -263,7 +263,19 @@ def stand_in_for_mnist() -> None:
     nn.datasets.mnist, nn.metrics.judge.train_judge = mnist, train_judge
 
 
-FAULTS = ("", "404", "500", "html", "cut", "stall", "slow", "other", "redirect")
+FAULTS = (
+    "",
+    "404",
+    "500",
+    "html",
+    "cut",
+    "stall",
+    "slow",
+    "other",
+    "redirect",
+    "endless",
+    "length",
+)
 
 
 class Web:
@@ -301,6 +313,16 @@ class Web:
         if fault == "redirect":
             request.send_response(302)
             request.send_header("Location", self.address + name)
+            request.end_headers()
+            return
+        if fault == "endless":
+            request.send_response(200)
+            request.end_headers()
+            while True:  # until the other end has enough
+                request.wfile.write(bytes(10_000))
+        if fault == "length":
+            request.send_response(200)
+            request.send_header("Content-Length", "a lot")
             request.end_headers()
             return
         body = {"html": b"<html>sign in</html>", "other": body[::-1]}.get(fault, body)
