@@ -22,6 +22,7 @@ from pathlib import Path
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+EVERY = 300.0  # seconds between two lines about a long campaign
 Try = str | tuple[str, str]
 Campaign = Callable[[int, Path, str | None], Iterator[Try]]
 
@@ -51,7 +52,7 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
     """Count the tries and what they found, print both; return the exit status."""
     tried, harmful, found = 0, 0, {}
     of_kind: Counter[str] = Counter()
-    began = time.monotonic()
+    began, next_word = time.monotonic(), EVERY
     tries = campaign(options.seed, folder, getattr(options, "only", None))
     try:
         for result in tries:
@@ -64,8 +65,13 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
                 kind = re.sub(r"[0-9a-f]{8}|\d+", "N", said)
                 times, first = found.get(kind, (0, how))
                 found[kind] = times + 1, first
-            if tried >= options.count or time.monotonic() - began > options.seconds:
+            seconds = time.monotonic() - began
+            if tried >= options.count or seconds > options.seconds:
                 break
+            if seconds > next_word:
+                next_word += EVERY
+                said_so_far = f"{name}: tried {tried:,}, harmful {harmful:,} so far"
+                print(said_so_far, file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"{name}: stopped")  # and this is what was found so far
     tries.close()
