@@ -5,6 +5,7 @@ import io
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from . import campaign  # noqa: F401
 
 # isort: split
 import numpy as np
+from tqdm import tqdm
 
 import nngan as nn
 import nngan.backend.mkl
@@ -157,6 +159,8 @@ def train(
     """
 
     def target() -> None:
+        # The lock of progress bars is one for all forks: one that is killed would keep it.
+        tqdm.set_lock(threading.RLock())
         _quick(pictures)
         before()
         try:
