@@ -146,6 +146,7 @@ def test_a_scheme_that_cannot_be_meant(scheme, keys, sentence):
         ("9" * 5000, "cannot be meant: it is no JSON (Exceeds the limit"),
         ('{"class": "X", "points": {"dx": 1' + "0" * 400 + "}}", "must be a positive number"),
         ('{"class": "X", "points": {"dx": 1}, "reference": "\\u0000"}', "names the file"),
+        ('{"class": "X", "points": {"dx": 1}, "reference": "' + "x" * 300 + '"}', "names the file"),
         ('{"class": "X", "points": "' + "x" * 9000 + '"}', "xxx ..."),
     ],
     ids=itertools.count(),

@@ -76,7 +76,13 @@ def test_a_kept_run_that_is_none_is_played_again(script, tmp_path, name):
     assert script(*words, tmp_path) == 0
     (path,) = tmp_path.iterdir()
     whole = dict(np.load(path))
-    for wrong in (whole[name][..., None], whole[name] * 1j, whole[name].astype("U9"), np.inf):
+    for wrong in (
+        whole[name].astype("f2"),
+        whole[name][..., None],
+        whole[name] * 1j,
+        whole[name].astype("U9"),
+        np.inf,
+    ):
         np.savez(path, **(whole | {name: np.asarray(wrong)}))
         assert script(*words, tmp_path) == 0
         np.testing.assert_array_equal(np.load(path)["samples"], whole["samples"])

@@ -122,8 +122,9 @@ def kept(path: Path, seed: int, mixture: Mixture) -> Run:
     with open_npz(path) as file:
         samples, done, minutes = (file.read(name) for name in ("samples", "steps", "minutes"))
     is_whole = samples.shape == (SAMPLES, 2) and (done.shape, minutes.shape) == ((), ())
-    are_numbers = samples.dtype.kind + done.dtype.kind + minutes.dtype.kind == "fif"
-    if not (is_whole and are_numbers and np.isfinite(samples).all() and np.isfinite(minutes)):
+    kinds = str(samples.dtype), done.dtype.kind, str(minutes.dtype)
+    is_whole &= kinds == ("float32", "i", "float64")
+    if not (is_whole and np.isfinite(samples).all() and np.isfinite(minutes)):
         raise DamagedFile("it is no run of a mixture")
     return Run(seed, int(done), float(minutes), samples, count_modes(samples, mixture))
 

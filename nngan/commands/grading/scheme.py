@@ -266,9 +266,13 @@ def _reference(
     names: tuple[str, ...] = (name,)
     if not name.isidentifier():  # no colon, or that of a drive
         file, names = text, targets
-    path = folder / file.replace("\0", "?")  # which no file has in its name
-    path = path.resolve()
-    if not path.is_file():
+    path = folder / file
+    try:
+        path = path.resolve()
+        is_there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    if not is_there:
         raise SchemeError(f'{where}"reference" names the file {file}, which is not in {folder}')
     return path, names
 
