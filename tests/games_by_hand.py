@@ -402,7 +402,87 @@ def fused(frozen):
     return step, G, D
 
 
+class OwnAdam:
+    """Adam as many write it, with the learning rate as an argument of its step."""
+
+    def __init__(self, net):
+        self.net, self.t = net, 0
+        self.m, self.v = np.zeros_like(net.params), np.zeros_like(net.params)
+
+    def step(self, lr):
+        g, self.t = self.net.grads, self.t + 1
+        self.m = 0.9 * self.m + 0.1 * g
+        self.v = 0.999 * self.v + 0.001 * g * g
+        size = np.sqrt(self.v / (1 - 0.999**self.t)) + 1e-8
+        self.net.params -= np.float32(lr / (1 - 0.9**self.t)) * self.m / size
+
+
+def by_hand(
+    *, real=None, fakes=None, labels=None, rates=(1e-3, 1e-3), trained=50, inline=False, n=32,
+    g_end=True,
+):  # fmt: skip
+    """Return a game with switches for what D is fed and told, and how both move."""
+    G, D = networks()
+    if not g_end:
+        G = nn.Sequential(*G.layers[:-1], seed=1)
+    rng = np.random.default_rng(3)
+    d_adam, g_adam = OwnAdam(D), OwnAdam(G)
+    momentum = {"D": np.zeros_like(D.params), "G": np.zeros_like(G.params)}
+    rate = {"now": (1e-3, 1e-3)}
+
+    def move(name, adam, lr):
+        if inline:
+            momentum[name] = 0.9 * momentum[name] + adam.net.grads
+            adam.net.params -= np.float32(20 * lr) * momentum[name]
+        else:
+            adam.step(lr)
+
+    def step():
+        x = X[rng.integers(len(X), size=n)]
+        fake, g_cache = G.forward(rng.standard_normal((n, LATENT), dtype=np.float32))
+        D.zero_grad()
+        for a, change, of in ((x, real, 1.0), (fake, fakes, 0.0)):
+            a = change(a, rng) if change else a
+            out, cache = D.forward(a.astype(np.float32))
+            target = np.full((n, 1), of, np.float32)
+            target = labels(target, rng) if labels else target
+            D.backward(nn.bce_with_logits(out, target)[1], cache)
+        move("D", d_adam, rate["now"][0])
+        out, cache = D.forward(fake)
+        dx = D.backward(nn.bce_with_logits(out, 1.0)[1], cache)
+        G.zero_grad()
+        G.backward(dx, g_cache)
+        move("G", g_adam, rate["now"][1])
+
+    for _ in range(trained):
+        step()
+    rate["now"] = rates
+    return step, G, D
+
+
+def flip(share, of=None):
+    """Labels that are wrong for a share of the rows."""
+
+    def labels(target, rng):
+        wrong = rng.random(target.shape) < share
+        return np.where(wrong & (of is None or target == of), 1 - target, target)
+
+    return labels
+
+
 BROKEN = {
+    "both learning rates are negative": (lambda: by_hand(rates=(-1e-3, -1e-3)), "wrong-sign"),
+    "both negative, momentum in the loop": (
+        lambda: by_hand(rates=(-1e-3, -1e-3), inline=True), "wrong-sign"),
+    "D's learning rate is negative": (lambda: by_hand(rates=(-1e-3, 1e-3)), "wrong-sign"),
+    "G's learning rate is negative": (lambda: by_hand(rates=(1e-3, -1e-3)), "wrong-sign"),
+    "D's learning rate is 1": (lambda: by_hand(rates=(1.0, 1e-3)), "learning-rate"),
+    "G's learning rate is 1": (lambda: by_hand(rates=(1e-3, 1.0)), "learning-rate"),
+    "G's learning rate is tiny": (lambda: by_hand(rates=(1e-3, 1e-7)), "learning-rate"),
+    "D's labels are drawn for each row": (lambda: by_hand(labels=flip(0.5)), "labels-random"),
+    "60 % of the data are called fake": (
+        lambda: by_hand(labels=flip(0.6, of=1.0)), "labels-random"),
+    "all is called data": (lambda: by_hand(labels=lambda t, _: np.ones_like(t)), "labels-swapped"),
     "D's gradients are never zeroed": (lambda: game(zero_d=False), "not-zeroed"),
     "G's gradients are never zeroed": (lambda: game(zero_g=False), "not-zeroed"),
     "Adam, D's gradients never zeroed": (
@@ -636,6 +716,12 @@ def with_classes():
 
 
 HEALTHY = {
+    "an own Adam": by_hand,
+    "momentum in the loop": lambda: by_hand(inline=True),
+    "5 % of the labels flipped": lambda: by_hand(labels=flip(0.05)),
+    "soft labels for each row": lambda: by_hand(
+        labels=lambda t, rng: np.clip(t, 0, 1) * 0.7 + 0.3 * rng.random(t.shape) * t + 0.1
+    ),
     "the tutorial's game": game,
     "with Adam": lambda: game(optimizer=nn.Adam, lr=1e-3),
     "three steps of D": lambda: game(d_steps=3),

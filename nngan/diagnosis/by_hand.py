@@ -7,6 +7,7 @@ gradients of the losses that are known.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..backend import Array
 from .report import SEVERITIES, Measurement, Report
+from .stepped.changes import climbing, directions, sizes
 from .stepped.columns import Columns
 from .stepped.explaining import explain
 from .stepped.findings import find
@@ -21,6 +23,7 @@ from .stepped.numbers import breaks, broken, out_of_reach
 from .stepped.parts import Part
 from .stepped.playing import Play
 from .stepped.seen import Seen
+from .stepped.targets import mixed_labels
 from .stepped.true_gradients import Exact, Measured
 from .stepped.without_d import without_d
 
@@ -84,31 +87,44 @@ def diagnose_step(
     seen = Seen(recording, play.x, play.gets_data, play.gets_noise)
     if findings := list(breaks(recording)):
         return Report(tuple(findings), tuple(_measurements(seen)))
+    seen.directions = directions(play, recording)
     kept = play.restoring()
     try:
-        _explain(play, seen)
+        is_squashed = _explain(play, seen)
         findings += out_of_reach(recording, play.parts[0])
     finally:
         kept.restore()
     alone = list(without_d(play, seen))
-    findings += [*alone, *find(seen, is_alone=bool(alone))]
+    findings += [*alone, *climbing(seen), *find(seen, is_alone=bool(alone))]
+    measurements = _measurements(seen)
+    looks = [sizes(seen, play.parts)]
+    if is_squashed is not None:
+        looks.append(mixed_labels(seen, is_squashed))
+    for item in itertools.chain(*looks):
+        (measurements if isinstance(item, Measurement) else findings).append(item)
     findings.sort(key=lambda f: SEVERITIES.index(f.severity))
-    return Report(tuple(findings), tuple(_measurements(seen)))
+    return Report(tuple(findings), tuple(measurements))
 
 
-def _explain(play: Play, seen: Seen) -> None:
-    """Give what was seen a verdict on each update where that can be had."""
+def _explain(play: Play, seen: Seen) -> bool | None:
+    """Give what was seen a verdict on each update where that can be had.
+
+    Return whether D ends in a sigmoid; None if that cannot be had.
+    """
     recording = seen.recording
     judged = [p for p in recording.passes if p.part == "D"]
     sources = [p for p in judged if p.source]
     if not sources or any(p.y.size != len(p.y) for p in judged):
-        return
+        return None
     G, D = play.parts
     truth = Exact(G, D) if G.is_ours and D.is_ours else Measured(G, D)
     outputs = np.concatenate([p.y.ravel() for p in judged])
     again = None if D.is_ours else _scaled(D, judged[0].x)
     columns = Columns(recording, truth, D.squashes(outputs, again))
-    seen.verdicts = {part: explain(recording, columns, part) for part in ("D", "G")}
+    seen.verdicts = {
+        part: explain(recording, columns, part, part in seen.climbs) for part in ("D", "G")
+    }
+    return columns.is_squashed
 
 
 def _scaled(part: Part, x: Array) -> Callable[[float], Array]:
@@ -135,5 +151,10 @@ def _measurements(seen: Seen) -> list[Measurement]:
                     f"1, with the loss {seen.name_of(part)}",
                 )
             )
+    rows += [
+        Measurement(f"cosine of {part}'s change with the way down its gradient", f"{way:.2f}",
+                    "above 0: down")
+        for part, way in seen.directions.items()
+    ]  # fmt: skip
     rows += seen.batches()
     return rows

@@ -32,6 +32,9 @@ LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
 COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
+UNLIKE = 0.1  # energy distance above that of the data's halves, in distances of two rows
+UNLIKE_NEAREST = 0.15  # the same of the distance to the nearest row
+
 # -- data and inference: `data.py`, `inference.py` -------------------------------------------------
 
 FEW = 200  # rows, which D can know by heart
@@ -60,3 +63,8 @@ GROWN = 10.0  # size of a network's weights, against their start
 SWING = 0.15  # typical change of the mean of D(x) or D(G(z)) from epoch to epoch
 EPOCHS = 8  # of history that a trend needs
 EXPLODED = 1e3  # a loss
+
+# -- a game that is stepped by hand: `stepped/` ---------------------------------------------------
+
+CLIMBS = -0.05  # cosine of a turned gradient's effect; an optimizer that descends has more than 0
+MIXED, SOME = 0.4, 0.7  # share of data that D is told are data, less that of fakes

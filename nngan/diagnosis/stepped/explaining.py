@@ -32,13 +32,15 @@ MOST = 8  # updates of a player that are explained
 FEWEST = 8  # numbers in a gradient, from which one mistake can be told from another
 
 
-def explain(recording: Recording, columns: Columns, part: str) -> list[Verdict]:
-    """Return a verdict on each update of one player."""
+def explain(
+    recording: Recording, columns: Columns, part: str, climbs: bool = False
+) -> list[Verdict]:
+    """Return a verdict on each update of one player; `climbs`: its optimizer goes uphill."""
     observed = columns.truth.observed
     left, since = recording.initial[part], -1
     verdicts = []
     for update in recording.of(part)[:MOST]:
-        gradient, rounding = gradient_of(update)
+        gradient, rounding = gradient_of(update, climbs)
         before = None if left is None or not left.any() else observed(part, left)
         windows = _windows(columns.judged, update, since)
         g = observed(part, gradient)

@@ -64,10 +64,11 @@ class Play:
         """Whether the step is handed its noise."""
         return "z" in self.wanted
 
-    def record(self, least: int, other_d: bool = False) -> Recording:
+    def record(self, least: int, other_d: bool = False, turned: bool = False) -> Recording:
         """Play at least `least` calls, and more until both players have moved; restore all.
 
-        With `other_d` D begins with other parameters, and no more than `least` calls are played.
+        With `other_d` D begins with other parameters, with `turned` D goes backward with the
+        opposite gradient of its outputs; then no more than `least` calls are played.
         """
         kept = Kept(self.step, *self.given.values())
         try:
@@ -78,14 +79,14 @@ class Play:
                 self.parts[1].set_params(
                     params * np.random.default_rng(self.seed).uniform(-1.5, 1.5, params.size)
                 )
-            recorder = Recorder(self.parts, kept.objects)
+            recorder = Recorder(self.parts, kept.objects, turned)
             with recorder.watching():
                 for i in range(MOST):
                     recorder.play = i
                     self._call(i)
                     recorder.look()
                     moved = {u.part for u in recorder.recording.updates}
-                    if i + 1 >= least and (other_d or moved == {"G", "D"}):
+                    if i + 1 >= least and (other_d or turned or moved == {"G", "D"}):
                         break
         finally:
             kept.restore()

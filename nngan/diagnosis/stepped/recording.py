@@ -89,13 +89,25 @@ class Update:
     play: int
 
 
+@dataclass(eq=False)
+class Signal:
+    """The gradient of D's outputs, shape (N,), with which D went back to its parameters."""
+
+    judged: Pass
+    dy: Array
+    moment: int
+
+
 @dataclass
 class Recording:
     """All that was seen, in its order.
 
     Attributes
     ----------
-    passes, updates : list
+    passes, updates, signals : list
+    bounded : set of str
+        The networks whose parameters also changed without a gradient: weights that are clipped,
+        or normalised.
     initial : dict of str to array or None
         The gradients that the networks had at the start.
     backward_calls : Counter of str
@@ -106,6 +118,8 @@ class Recording:
 
     passes: list[Pass] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
+    bounded: set[str] = field(default_factory=set)
     initial: dict[str, Array | None] = field(default_factory=dict)
     backward_calls: Counter[str] = field(default_factory=Counter)
     with_gradient: set[str] = field(default_factory=set)
@@ -116,10 +130,13 @@ class Recording:
 
 
 class Recorder:
-    """Watches networks and optimizers while a step is played."""
+    """Watches networks and optimizers while a step is played.
 
-    def __init__(self, parts: list[Part], objects: list[Any]) -> None:
-        self.parts = parts
+    With `turned` D goes backward with the opposite gradient of its outputs.
+    """
+
+    def __init__(self, parts: list[Part], objects: list[Any], turned: bool = False) -> None:
+        self.parts, self.turned = parts, turned
         self.recording = Recording(initial={part.name: part.grads() for part in parts})
         self.last = {part.name: part.params() for part in parts}
         self.kept_grads = dict(self.recording.initial)
@@ -174,6 +191,7 @@ class Recorder:
             now = part.params()
             self.last[part.name] = now
             if by is None and not self.moved_since[part.name] and part.has_backward:
+                self.recording.bounded.add(part.name)
                 continue  # no gradient since the last update: weights clipped, or an average copied
             kept = grads[part.name] if grads else self.kept_grads[part.name]
             if now.shape == then.shape:
@@ -224,6 +242,10 @@ class Recorder:
 
     def _backward(self, layer: Any, original: Any, args: Any, options: Any) -> Any:
         self.look()
+        if args and any(p.name == "D" and p.layers[-1] is layer for p in self.parts):
+            if options.get("param_grads", True):
+                self._signal(*args[:2])
+            args = (-args[0], *args[1:]) if self.turned else args
         result = original(*args, **options)
         for part in self.parts:
             if any(own is layer for own in part.layers):
@@ -236,6 +258,16 @@ class Recorder:
                         self.recording.with_gradient.add(part.name)
         self.look()  # a backward pass of the user's own may move the parameters itself
         return result
+
+    def _signal(self, dy: Any, cache: Any = None) -> None:
+        """Note with which gradient a pass of D goes backward."""
+        dy = host(dy)
+        for judged in reversed(self.recording.passes):
+            is_it = judged.part == "D" and judged.y.shape == dy.shape
+            if is_it and (cache is None or judged.caches[-1] is cache):
+                signal = Signal(judged, dy.reshape(len(dy), -1)[:, 0], self.moment)
+                self.recording.signals.append(signal)
+                return
 
 
 def _is_method(owner: Any, name: str) -> bool:

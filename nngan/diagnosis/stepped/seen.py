@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backend import Array
 from ..report import Measurement
+from ..thresholds import CLIMBS
 from .playing import as_rows
 from .recording import Pass, Recording
 from .verdicts import Verdict
@@ -24,12 +25,18 @@ class Seen:
     gets_data: bool
     gets_noise: bool
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
+    directions: dict[str, float] = field(default_factory=dict)  # of `changes.directions`
 
     @property
     def plays(self) -> int:
         """How often the step was played."""
         passes, updates = self.recording.passes, self.recording.updates
         return 1 + max([0, *(p.play for p in passes), *(u.play for u in updates)])
+
+    @property
+    def climbs(self) -> set[str]:
+        """The players whose change goes up along their gradient."""
+        return {part for part, cosine in self.directions.items() if cosine < CLIMBS}
 
     def name_of(self, part: str) -> str:
         """Return the name of the loss that explains most updates of a player."""

@@ -81,17 +81,18 @@ def is_plain(v: Verdict) -> bool:
 Column = tuple[Pass, str, Array]
 
 
-def gradient_of(update: Update) -> tuple[Array, float]:
+def gradient_of(update: Update, climbs: bool = False) -> tuple[Array, float]:
     """Return the gradient that an update went down, and how much of it is rounding.
 
-    It is the one that the network holds, unless the optimizer has moved by something else. A
-    gradient that is read from the change of the parameters is rounded as they are.
+    It is the one that the network holds, unless the optimizer has moved by something else; the
+    opposite one, if it is known that the optimizer climbs. A gradient that is read from the change
+    of the parameters is rounded as they are.
     """
     change, grads = update.after - update.before, update.grads
     if grads is not None and grads.any():
         along = max((cosine(change, g) for g in (grads, np.sign(grads))), key=abs)
         if abs(along) >= 0.05:
-            return (-grads if along > 0.9 else grads), 0.0  # above 0.9 the optimizer climbs
+            return (-grads if climbs or along > 0.9 else grads), 0.0  # above 0.9 it climbs
     dtype = update.after.dtype if update.after.dtype == np.float64 else np.float32
     size = float(np.linalg.norm(update.after) * np.finfo(dtype).eps)
     moved = float(np.linalg.norm(change))

@@ -1,0 +1,89 @@
+"""What D is told of each row: the label behind the gradient of each of its outputs.
+
+A loss shows in a gradient of all rows together only if the labels are alike. Labels that are drawn
+at random for each row show in the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...backend import Array
+from ..report import Finding, Measurement
+from ..thresholds import MIXED, SOME
+from .known_losses import pulls
+from .recording import Recording, Signal
+from .seen import Seen
+
+FEWEST = 40  # rows of data and of fakes
+
+
+def told(recording: Recording, is_squashed: bool) -> dict[str, Array]:
+    """Return for data and for fakes whether D is told that each row is data, in D's updates."""
+    rows: dict[str, list[Array]] = {"real": [], "fake": []}
+    moments = sorted((u.moment, u.part) for u in recording.updates)
+    since = -1
+    for moment, part in moments:
+        window = [s for s in recording.signals if since < s.moment <= moment]
+        since = moment
+        if part != "D":
+            continue
+        for side in rows:
+            found = []
+            for s in window:
+                mask = s.judged.is_fake == (side == "fake")
+                labels = is_data(s, is_squashed) if mask.any() else None
+                if labels is not None and (mask := mask & (s.dy != 0)).any():
+                    found.append(labels[mask])
+            # A batch of one label beside one of the other: a gradient of the other player, or
+            # wrong pairs on purpose, which D is to call fake.
+            wholes = {bool(f[0]) for f in found if f.all() or not f.any()}
+            if len(wholes) == 2:
+                keep = side == "real"
+                found = [f for f in found if not (f.all() or not f.any()) or bool(f[0]) == keep]
+            rows[side] += found
+    return {side: np.concatenate([np.zeros(0, bool), *f]) for side, f in rows.items()}
+
+
+def is_data(signal: Signal, is_squashed: bool) -> Array | None:
+    """Return whether each row is called data; None if that cannot be read."""
+    o, dy = signal.judged.outputs, signal.dy.astype(np.float64)
+    if not dy.any() or len(dy) < 4:
+        return None
+    n = len(dy)
+    for name, pull, is_double in pulls(is_squashed):
+        if is_double and name != "cross-entropy of logits":
+            continue
+        at_0, at_1 = pull(o, 0.0), pull(o, 1.0)
+        for scale in (n, 1.0, n / 2, 2.0 * n):
+            with np.errstate(all="ignore"):
+                t = (at_0 - scale * dy) / (at_0 - at_1)
+            if np.isfinite(t).all() and t.min() > -0.05 and t.max() < 1.05:
+                return np.asarray(t > 0.5)
+    size = np.abs(dy)
+    if size.max() < 1.001 * size.min():  # a score
+        return np.asarray(dy < 0)
+    return None
+
+
+def mixed_labels(seen: Seen, is_squashed: bool) -> Iterator[Measurement | Finding]:
+    """Look whether D is told the same of all data, and the opposite of all fakes."""
+    rows = told(seen.recording, is_squashed)
+    if min(len(r) for r in rows.values()) < FEWEST:
+        return
+    real, fake = (float(rows[side].mean()) for side in ("real", "fake"))
+    yield Measurement("data that D is told are data", f"{real:.0%}", f"fakes: {fake:.0%}")
+    apart = abs(real - fake)
+    is_alike = max(real, fake) in (0.0, 1.0) and real == fake  # one label for both: its own finding
+    if apart >= SOME or is_alike:
+        return
+    yield Finding(
+        "labels-random", "fault" if apart < MIXED else "warning",
+        "D is told nearly the same of data and of fakes: its labels are mixed up row by row."
+        if apart < MIXED else "D is told wrong labels for a good part of its rows.",
+        f"{real:.0%} of {len(rows['real'])} rows of data and {fake:.0%} of {len(rows['fake'])} "
+        "fakes have the label of data in D's step",
+        "Give all data one label and all fakes the other; flip 5 % of them at most.",
+    )  # fmt: skip
