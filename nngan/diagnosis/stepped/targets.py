@@ -53,19 +53,16 @@ def is_data(signal: Signal, is_squashed: bool) -> Array | None:
     if not dy.any() or len(dy) < 4:
         return None
     n = len(dy)
-    for name, pull, is_double in pulls(is_squashed):
-        if is_double and name != "cross-entropy of logits":
+    for _, pull, is_double in pulls(is_squashed):
+        if is_double:
             continue
         at_0, at_1 = pull(o, 0.0), pull(o, 1.0)
-        for scale in (n, 1.0, n / 2, 2.0 * n):
+        for scale in (n, n / 2, 2.0 * n):
             with np.errstate(all="ignore"):
                 t = (at_0 - scale * dy) / (at_0 - at_1)
             if np.isfinite(t).all() and t.min() > -0.05 and t.max() < 1.05:
                 return np.asarray(t > 0.5)
-    size = np.abs(dy)
-    if size.max() < 1.001 * size.min():  # a score
-        return np.asarray(dy < 0)
-    return None
+    return np.asarray(dy < 0)  # a score, or labels of 0 and 1 in a loss of another scale
 
 
 def mixed_labels(seen: Seen, is_squashed: bool) -> Iterator[Measurement | Finding]:
