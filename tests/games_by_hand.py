@@ -460,6 +460,14 @@ def by_hand(
     return step, G, D
 
 
+def grain(size):
+    return lambda a, rng: a + np.float32(size) * rng.standard_normal(a.shape, np.float32)
+
+
+def mirrored(a, rng):
+    return np.where(rng.random((len(a), 1)) < 0.5, a, a[:, ::-1])
+
+
 def flip(share, of=None):
     """Labels that are wrong for a share of the rows."""
 
@@ -482,6 +490,15 @@ BROKEN = {
     "D's labels are drawn for each row": (lambda: by_hand(labels=flip(0.5)), "labels-random"),
     "60 % of the data are called fake": (
         lambda: by_hand(labels=flip(0.6, of=1.0)), "labels-random"),
+    "noise on the data alone": (lambda: by_hand(real=grain(0.2)), "data-changed"),
+    "features of the data in another order": (
+        lambda: by_hand(real=lambda a, _: a[:, [1, 0, 3, 2, 5, 4, 7, 6]]), "data-changed"),
+    "data divided by 255 twice": (lambda: by_hand(real=lambda a, _: a / 255), "range"),
+    "data divided by 255 twice, G without bounds": (
+        lambda: by_hand(real=lambda a, _: a / 255, g_end=False), "range"),
+    "noise on the fakes alone": (lambda: by_hand(fakes=grain(0.2)), "fakes-changed"),
+    "fakes that G did not make": (
+        lambda: by_hand(fakes=lambda a, rng: rng.random(a.shape) ** 4), "fakes-changed"),
     "all is called data": (lambda: by_hand(labels=lambda t, _: np.ones_like(t)), "labels-swapped"),
     "D's gradients are never zeroed": (lambda: game(zero_d=False), "not-zeroed"),
     "G's gradients are never zeroed": (lambda: game(zero_g=False), "not-zeroed"),
@@ -717,6 +734,12 @@ def with_classes():
 
 HEALTHY = {
     "an own Adam": by_hand,
+    "half of the data mirrored": lambda: by_hand(real=mirrored),
+    "a little noise on the data": lambda: by_hand(real=grain(0.002)),
+    "the same noise on both": lambda: by_hand(real=grain(0.1), fakes=grain(0.1)),
+    "data in another unit for G without bounds": lambda: by_hand(
+        real=lambda a, _: 4 * a - 2, g_end=False
+    ),
     "momentum in the loop": lambda: by_hand(inline=True),
     "5 % of the labels flipped": lambda: by_hand(labels=flip(0.05)),
     "soft labels for each row": lambda: by_hand(

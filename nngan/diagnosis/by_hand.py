@@ -14,18 +14,24 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from .report import SEVERITIES, Measurement, Report
-from .stepped.changes import climbing, directions, sizes
+from .report import SEVERITIES, Finding, Measurement, Report
+from .stepped.changes import age, climbing, directions, sizes
 from .stepped.columns import Columns
 from .stepped.explaining import explain
+from .stepped.feeding import feeding, outcome
 from .stepped.findings import find
 from .stepped.numbers import breaks, broken, out_of_reach
 from .stepped.parts import Part
 from .stepped.playing import Play
+from .stepped.rows import fed
 from .stepped.seen import Seen
 from .stepped.targets import mixed_labels
 from .stepped.true_gradients import Exact, Measured
 from .stepped.without_d import without_d
+from .thresholds import EARLY_STEPS, OUTCOME_STEPS
+
+
+CONSEQUENCES = {"data-changed": ("range",)}
 
 
 def diagnose_step(
@@ -98,12 +104,31 @@ def diagnose_step(
     findings += [*alone, *climbing(seen), *find(seen, is_alone=bool(alone))]
     measurements = _measurements(seen)
     looks = [sizes(seen, play.parts)]
+    sorted_rows = fed(recording, play.x)
+    if sorted_rows is not None:
+        looks.append(feeding(seen, sorted_rows))
     if is_squashed is not None:
         looks.append(mixed_labels(seen, is_squashed))
     for item in itertools.chain(*looks):
         (measurements if isinstance(item, Measurement) else findings).append(item)
-    findings.sort(key=lambda f: SEVERITIES.index(f.severity))
+    alike = outcome(seen, sorted_rows) if sorted_rows is not None else None
+    if alike is not None:
+        measurements += alike.measurements()
+        steps = play.age or age(seen, play.parts[0])
+        measurements.append(Measurement("steps of training before, about", f"{steps:,}"))
+        has_cause = any(f.severity != "note" for f in findings)
+        if alike.is_unlike and steps >= EARLY_STEPS and not has_cause:
+            findings.append(alike.finding("note" if steps < OUTCOME_STEPS else "warning"))
+    findings = without_consequences(findings)
     return Report(tuple(findings), tuple(measurements))
+
+
+def without_consequences(findings: list[Finding]) -> list[Finding]:
+    """Return findings, worst first, without those that another one explains."""
+    kinds = {f.kind for f in findings if f.severity != "note"}
+    explained = {kind for cause in kinds for kind in CONSEQUENCES.get(cause, ())}
+    kept = [f for f in findings if f.kind not in explained]
+    return sorted(kept, key=lambda f: SEVERITIES.index(f.severity))
 
 
 def _explain(play: Play, seen: Seen) -> bool | None:

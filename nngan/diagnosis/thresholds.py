@@ -37,6 +37,8 @@ UNLIKE_NEAREST = 0.15  # the same of the distance to the nearest row
 
 # -- data and inference: `data.py`, `inference.py` -------------------------------------------------
 
+TINY = 0.05  # range of the data, against that of G's output
+TINY_SPREAD, WIDE_SPREAD = 0.02, 50.0  # of data, for a G whose output has no bounds
 FEW = 200  # rows, which D can know by heart
 MODES_APART = 1.6  # distance of two samples in inference, against training; and its inverse
 
@@ -68,3 +70,5 @@ EXPLODED = 1e3  # a loss
 
 CLIMBS = -0.05  # cosine of a turned gradient's effect; an optimizer that descends has more than 0
 MIXED, SOME = 0.4, 0.7  # share of data that D is told are data, less that of fakes
+CHANGED = 0.05  # of the spread: of data or fakes that D sees changed
+TINY_CHANGE = 0.02  # in the distance to the nearest row, in distances of two rows

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
-from ...backend import Array
+from ...backend import Array, Key, Stream
 from ..report import Finding, Measurement
 from ..thresholds import FAST, SLOW
 from .parts import Part
@@ -43,6 +44,21 @@ def directions(play: Play, recording: Recording) -> dict[str, float]:
         if np.isfinite(gained).all() and np.isfinite(turned).all() and turned.any():
             found[part] = -cosine(gained, turned)
     return found
+
+
+def age(seen: Seen, part: Part) -> int:
+    """Return about how many steps have moved a network from what its seed made.
+
+    The distance in updates is the least number; a path that is not straight is longer.
+    """
+    updates = seen.recording.of(part.name)
+    if not updates or not part.is_ours or part.network.seed is None:
+        return 0
+    start = copy.deepcopy(part.network)
+    start.initialize(Key(start.seed).fold_in(Stream.WEIGHTS))
+    way = updates[0].before - Part(part.name, start).params()
+    step = float(np.median([np.linalg.norm(u.after - u.before) for u in updates]))
+    return int(10 * np.linalg.norm(way) / step) if step else 0
 
 
 def climbing(seen: Seen) -> Iterator[Finding]:

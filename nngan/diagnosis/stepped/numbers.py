@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...backend import Array
+from ..data import scaled
 from ..report import Finding
 from .parts import Part
 from .playing import as_rows
@@ -49,7 +50,7 @@ def breaks(recording: Recording) -> Iterator[Finding]:
 
 
 def out_of_reach(recording: Recording, G: Part) -> Iterator[Finding]:
-    """Yield that D sees data which G's last layer cannot make.
+    """Yield that D sees data which G's last layer cannot make, or which are tiny or huge for it.
 
     The data are those that D judges, because a step may scale them. Fakes may be scaled on their
     way to D too.
@@ -69,9 +70,12 @@ def out_of_reach(recording: Recording, G: Part) -> Iterator[Finding]:
         as_rows(p.x)[~p.is_fake, of_g.columns]
         for p in judged if as_rows(p.x).shape[1] == width and not p.is_fake.all()
     ]  # fmt: skip
-    if not real or not np.isfinite(ends).all():
+    if not real:
         return
     data = np.concatenate(real)
+    if not np.isfinite(ends).all():
+        yield from scaled(data, -np.inf, np.inf)
+        return
     low, high = min(ends) + noise.min(), max(ends) + noise.max()
     slack = 0.02 * (high - low)
     outside = float(np.mean((data < low - slack) | (data > high + slack)))
@@ -84,6 +88,8 @@ def out_of_reach(recording: Recording, G: Part) -> Iterator[Finding]:
             "outside",
             "Scale the data to the range of G's last layer, or let G end in Linear.",
         )  # fmt: skip
+    else:
+        yield from scaled(data, min(ends), max(ends))
 
 
 def _range_of(G: Part, z: Array) -> tuple[float, float]:

@@ -25,6 +25,7 @@ NAMES = {
     "z": ("z", "z_batch", "batch_z", "noise", "noises", "latent", "latents", "zb"),
     "y": ("y", "y_batch", "batch_y", "labels", "label", "classes", "targets"),
 }  # fmt: skip
+COUNTERS = ("t", "step", "steps", "iteration", "iterations", "n_steps", "step_count", "it")
 MOST = 12  # calls of the step, until both players have moved
 
 
@@ -52,6 +53,7 @@ class Play:
         self.given = {"G": G, "D": D}
         self.parts = [Part("G", G), Part("D", D)]
         self.wanted = _wanted(step)
+        self.age = 0  # calls of the step that were played before, as far as that is known
         self._check()
 
     @property
@@ -79,6 +81,7 @@ class Play:
                 self.parts[1].set_params(
                     params * np.random.default_rng(self.seed).uniform(-1.5, 1.5, params.size)
                 )
+            self.age = max([self.age, *_counters(kept.objects)])
             recorder = Recorder(self.parts, kept.objects, turned)
             with recorder.watching():
                 for i in range(MOST):
@@ -143,6 +146,22 @@ class Play:
                     f"{part.name} must be a Sequential, or an object that holds its parameters in "
                     f"NumPy arrays of floats, got {type(part.network).__name__}"
                 )
+
+
+def _counters(objects: list[Any]) -> list[int]:
+    """Return what objects, such as optimizers, have counted of their steps."""
+    found = []
+    for value in objects:
+        names = getattr(value, "__dict__", {})
+        state = names.get("state") if isinstance(names.get("state"), dict) else {}
+        for holder in (names, state, value if isinstance(value, dict) else {}):
+            for name in COUNTERS:
+                count = holder.get(name)
+                if isinstance(count, (int, np.integer)):
+                    found.append(int(count))
+                elif isinstance(count, np.ndarray) and count.dtype.kind in "iu" and count.size == 1:
+                    found.append(int(count.ravel()[0]))
+    return found
 
 
 def _wanted(step: Callable[..., Any]) -> list[str]:
