@@ -478,7 +478,100 @@ def flip(share, of=None):
     return labels
 
 
+CLASSES = 3  # of the games that `conditional` makes
+Y = np.random.default_rng(4).integers(CLASSES, size=len(X))
+
+
+def conditional(asked=None, of_data=None, of_fakes=None):
+    """A game with classes; what G is asked for, and what D is shown with data and with fakes."""
+    G = nn.Sequential(nn.Linear(LATENT + CLASSES, 16), nn.ReLU(), nn.Linear(16, WIDTH), seed=1)
+    D = nn.Sequential(nn.Linear(WIDTH + CLASSES, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), seed=2)
+    rng, g_opt, d_opt = np.random.default_rng(0), nn.Adam(1e-3).bind(G), nn.Adam(1e-3).bind(D)
+
+    def changed(y, change):
+        return np.eye(CLASSES, dtype=np.float32)[change(y, rng) if change else y]
+
+    def step():
+        at = rng.integers(len(X), size=32)
+        wanted = changed(Y[rng.integers(len(X), size=32)], asked)
+        z = rng.standard_normal((32, LATENT), dtype=np.float32)
+        fake, g_cache = G.forward(np.hstack([z, wanted]))
+        shown = changed(wanted.argmax(axis=1), of_fakes)
+        D.zero_grad()
+        for a, y, of in ((X[at], changed(Y[at], of_data), 1.0), (fake, shown, 0.0)):
+            out, cache = D.forward(np.hstack([a, y]))
+            D.backward(nn.bce_with_logits(out, of)[1], cache)
+        d_opt.step()
+        out, cache = D.forward(np.hstack([fake, shown]))
+        dx = D.backward(nn.bce_with_logits(out, 1.0)[1], cache)
+        G.zero_grad()
+        G.backward(np.ascontiguousarray(dx[:, :WIDTH]), g_cache)
+        g_opt.step()
+
+    return step, G, D
+
+
+def critic(penalty=None, trained=60, rate=5e-3):
+    """A Wasserstein game; ``penalty(D, between)`` adds to D's gradients."""
+    G, D = networks()
+    draw, g_opt, d_opt = Draw(), nn.Adam(1e-3).bind(G), nn.Adam(rate).bind(D)
+
+    def step():
+        x, fake = draw.data(), G(draw.noise())
+        D.zero_grad()
+        for a, sign in ((x, -1), (fake, 1)):
+            out, cache = D.forward(a)
+            D.backward(np.full_like(out, sign / len(out)), cache)
+        if penalty:
+            e = draw.rng.random((N, 1), np.float32)
+            penalty(D, e * x + (1 - e) * fake)
+        d_opt.step()
+        fake, g_cache = G.forward(draw.noise())
+        out, cache = D.forward(fake)
+        G.zero_grad()
+        G.backward(D.backward(np.full_like(out, -1 / len(out)), cache), g_cache)
+        g_opt.step()
+
+    for _ in range(trained):
+        step()
+    return step, G, D
+
+
+def by_pixel(D, between):
+    """A gradient penalty whose norm is taken for each pixel, not for each sample."""
+    out, cache = D.forward(between)
+    slopes = D.output_gradients(one := np.ones_like(out), cache)
+    g = slopes[0]
+    v = 20 / g.size * (np.abs(g) - 2) * np.sign(g)
+    D.backward_tangent(
+        one, v.astype(np.float32), cache, output_gradients=slopes, input_grad=False,
+        sample_weight=None, accumulate=True,
+    )  # fmt: skip
+
+
+def flat(g=False, d=False):
+    """The tutorial's game with networks that have no activation between their layers."""
+    step, G, D = by_hand(trained=0)
+    for network, is_flat in ((G, g), (D, d)):
+        if is_flat:
+            network.layers[1].slope = 1.0
+    return step, G, D
+
+
 BROKEN = {
+    "G is asked for one class": (
+        lambda: conditional(asked=lambda y, _: np.full_like(y, 1)), "labels-apart"),
+    "G is never asked for a class": (
+        lambda: conditional(asked=lambda y, _: np.maximum(y, 1)), "labels-apart"),
+    "labels of the data are shuffled": (
+        lambda: conditional(of_data=lambda y, rng: rng.permutation(y)), "labels-mixed"),
+    "D sees fakes with other labels": (
+        lambda: conditional(of_fakes=lambda y, rng: rng.permutation(y)), "labels-mixed"),
+    "nothing holds the critic": (lambda: critic(), "unbounded-critic"),
+    "a penalty for each pixel": (
+        lambda: critic(by_pixel, trained=400), "penalty-wrong"),
+    "G has no activation": (lambda: flat(g=True), "linear"),
+    "D has no activation": (lambda: flat(d=True), "linear"),
     "both learning rates are negative": (lambda: by_hand(rates=(-1e-3, -1e-3)), "wrong-sign"),
     "both negative, momentum in the loop": (
         lambda: by_hand(rates=(-1e-3, -1e-3), inline=True), "wrong-sign"),
@@ -733,6 +826,10 @@ def with_classes():
 
 
 HEALTHY = {
+    "a label beside each sample": conditional,
+    "a critic with a penalty": lambda: critic(
+        lambda D, between: nn.penalties.gradient_penalty(D, between, 10.0), trained=200
+    ),
     "an own Adam": by_hand,
     "half of the data mirrored": lambda: by_hand(real=mirrored),
     "a little noise on the data": lambda: by_hand(real=grain(0.002)),
@@ -776,3 +873,8 @@ HEALTHY = {
     "a gradient penalty": lambda: noisy(penalty=10.0),
     "classes": with_classes,
 }
+
+LABELLED = (  # games that `conditional` makes: their labels are `Y`
+    "G is asked for one class", "G is never asked for a class", "labels of the data are shuffled",
+    "D sees fakes with other labels", "a label beside each sample",
+)  # fmt: skip

@@ -16,7 +16,7 @@ GAMES = {name: make for name, (make, _) in games.BROKEN.items()} | games.HEALTHY
 
 @functools.cache
 def report_of(name):
-    return diagnose_step(*GAMES[name](), games.X)
+    return diagnose_step(*GAMES[name](), games.X, games.Y if name in games.LABELLED else None)
 
 
 def serious(report):

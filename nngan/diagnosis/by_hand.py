@@ -17,9 +17,11 @@ from ..backend import Array
 from .report import SEVERITIES, Finding, Measurement, Report
 from .stepped.changes import age, climbing, directions, sizes
 from .stepped.columns import Columns
+from .stepped.conditions import conditions
 from .stepped.explaining import explain
 from .stepped.feeding import feeding, outcome
 from .stepped.findings import find
+from .stepped.networks import critic, linear
 from .stepped.numbers import breaks, broken, out_of_reach
 from .stepped.parts import Part
 from .stepped.playing import Play
@@ -29,7 +31,6 @@ from .stepped.targets import mixed_labels
 from .stepped.true_gradients import Exact, Measured
 from .stepped.without_d import without_d
 from .thresholds import EARLY_STEPS, OUTCOME_STEPS
-
 
 CONSEQUENCES = {"data-changed": ("range",)}
 
@@ -103,18 +104,23 @@ def diagnose_step(
     alone = list(without_d(play, seen))
     findings += [*alone, *climbing(seen), *find(seen, is_alone=bool(alone))]
     measurements = _measurements(seen)
-    looks = [sizes(seen, play.parts)]
     sorted_rows = fed(recording, play.x)
+    alike = outcome(seen, sorted_rows) if sorted_rows is not None else None
+    steps = play.age or age(seen, play.parts[0])
+    trained = alike if steps >= EARLY_STEPS else None
+    looks = [
+        sizes(seen, play.parts),
+        linear(seen, play.parts, trained),
+        critic(seen, play.parts[1]),
+    ]
     if sorted_rows is not None:
-        looks.append(feeding(seen, sorted_rows))
+        looks += [feeding(seen, sorted_rows), conditions(seen, sorted_rows, labels)]
     if is_squashed is not None:
         looks.append(mixed_labels(seen, is_squashed))
     for item in itertools.chain(*looks):
         (measurements if isinstance(item, Measurement) else findings).append(item)
-    alike = outcome(seen, sorted_rows) if sorted_rows is not None else None
     if alike is not None:
         measurements += alike.measurements()
-        steps = play.age or age(seen, play.parts[0])
         measurements.append(Measurement("steps of training before, about", f"{steps:,}"))
         has_cause = any(f.severity != "note" for f in findings)
         if alike.is_unlike and steps >= EARLY_STEPS and not has_cause:

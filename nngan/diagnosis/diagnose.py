@@ -11,7 +11,18 @@ import numpy as np
 
 from ..gan import GAN
 from ..training.data import Labels
-from . import data, gradients, inference, motion, players, samples, trends, units
+from . import (
+    critic,
+    data,
+    gradients,
+    inference,
+    linear,
+    motion,
+    players,
+    samples,
+    trends,
+    units,
+)
 from .by_hand import diagnose_step
 from .case import Case
 from .report import SEVERITIES, Finding, Measurement, Report
@@ -22,7 +33,7 @@ Look = Callable[[Case], Iterator[Measurement | Finding]]
 # comes out. A fault of one row shows in the rows below it.
 BUILT: Sequence[Look] = (
     trends.finite, gradients.views, data.reachable, players.squashed_output,
-    gradients.true_gradients,
+    gradients.true_gradients, linear.linear_networks, critic.bounds,
 )  # fmt: skip
 LEARNING: Sequence[Look] = (
     motion.updates, units.units, motion.penalties, players.mixed_batches,
@@ -32,7 +43,9 @@ STANDING: Sequence[Look] = (
     motion.average, inference.batchnorm_statistics,
     samples.labels_ignored,
 )  # fmt: skip
-OUTCOME: Sequence[Look] = (samples.collapse, samples.class_collapse, samples.copies)
+OUTCOME: Sequence[Look] = (
+    samples.collapse, samples.class_collapse, samples.copies, samples.like_data,
+)  # fmt: skip
 
 
 def diagnose(
@@ -121,6 +134,8 @@ def report_of(case: Case) -> Report:
                 found = []
             is_note = has_cause or (looks is OUTCOME and case.steps < OUTCOME_STEPS)
             findings += [replace(f, severity="note") if is_note else f for f in found]
+    if any(f.kind != "unlike-data" and f.severity != "note" for f in findings):
+        findings = [f for f in findings if f.kind != "unlike-data"]  # it is explained
     if is_early:
         findings.append(
             Finding(

@@ -19,6 +19,7 @@ from ..network import Sequential
 from ..optim import Adam
 from .case import BATCH, Case, key
 from .data import few_images
+from .likeness import likeness
 from .report import Finding, Measurement
 from .thresholds import (
     CLASS_RATE,
@@ -53,11 +54,27 @@ class Coverage(NamedTuple):
         Those that hardly any sample shows.
     mass : float
         The share of the data in them.
+    gone : list of int
+        Those of them with less than `MISSING_RATE` of their part.
     """
 
     modes: int
     missing: list[int]
     mass: float
+    gone: list[int]
+
+
+def rare(coverage: Coverage) -> Finding:
+    """Return that classes have few samples, but some."""
+    which = ", ".join(map(str, coverage.missing))
+    return Finding(
+        "rare-class", "warning",
+        f"A class is rare among the samples: {which}." if len(coverage.missing) == 1
+        else f"Classes are rare among the samples: {which}.",
+        f"{coverage.mass:.0%} of the data are of {len(coverage.missing)} of {coverage.modes} "
+        f"classes, which have less than {CLASS_RATE:.0%} of their part in the samples",
+        "train longer; if it stays, add the penalty r1 to D, or let D judge pack=2 samples",
+    )  # fmt: skip
 
 
 def collapse(case: Case) -> Look:
@@ -86,13 +103,15 @@ def collapse(case: Case) -> Look:
             f"{name} without samples", f"{len(coverage.missing)}", f"of {coverage.modes}"
         )
         yield Measurement(f"share of the data in these {name}", f"{coverage.mass:.2f}", "")
-        is_sharp = name != "clusters"
+        is_sharp = name == "separate modes" or (name == "classes" and coverage.gone)
         if coverage.missing and (is_sharp or coverage.mass > MISSING_MASS):
             which = f" ({', '.join(map(str, coverage.missing))})" * (name == "classes")
             evidence.append(
                 f"{len(coverage.missing)} of {coverage.modes} {name} of the data{which}, with "
                 f"{coverage.mass:.0%} of the data, have hardly any sample"
             )
+        elif coverage.missing and name == "classes":
+            yield rare(coverage)
     if evidence:
         yield Finding(
             "collapse",
@@ -130,7 +149,11 @@ def spread(real: Array, fake: Array, modes: int, rate: float = MISSING_RATE) -> 
     """Compare how often each mode occurs in the data and in the samples."""
     p, q = (np.bincount(part, minlength=modes) for part in (real, fake))
     missing = (p >= LEAST) & (q * len(real) < rate * p * len(fake))
-    return Coverage(modes, np.flatnonzero(missing).tolist(), float(p[missing].sum() / p.sum()))
+    gone = missing & (q * len(real) < MISSING_RATE * p * len(fake))
+    return Coverage(
+        modes, np.flatnonzero(missing).tolist(), float(p[missing].sum() / p.sum()),
+        np.flatnonzero(gone).tolist(),
+    )  # fmt: skip
 
 
 def clusters(x: Array) -> tuple[Array, Array, bool] | None:
@@ -236,6 +259,15 @@ def labels_ignored(case: Case) -> Look:
             "make sure that each sample has its own label in the data, and that D gets the label "
             "of the fake that it judges",
         )
+
+
+def like_data(case: Case) -> Look:
+    """Look whether the samples are like the data at all, whatever makes them what they are."""
+    alike = likeness(case.samples, case.x)
+    if alike is not None:
+        yield from alike.measurements()
+        if alike.is_unlike:
+            yield alike.finding("warning")
 
 
 def class_collapse(case: Case) -> Look:

@@ -35,6 +35,9 @@ COPIES = 0.25  # share of samples that are copies, above that of real rows
 UNLIKE = 0.1  # energy distance above that of the data's halves, in distances of two rows
 UNLIKE_NEAREST = 0.15  # the same of the distance to the nearest row
 
+LIKE, LIKE_NEAREST = 0.02, 0.05  # the same of samples that are like the data
+STEEP = 3.0  # |dD/dx| of a Wasserstein critic: `critic.py`
+
 # -- data and inference: `data.py`, `inference.py` -------------------------------------------------
 
 TINY = 0.05  # range of the data, against that of G's output
@@ -72,3 +75,5 @@ CLIMBS = -0.05  # cosine of a turned gradient's effect; an optimizer that descen
 MIXED, SOME = 0.4, 0.7  # share of data that D is told are data, less that of fakes
 CHANGED = 0.05  # of the spread: of data or fakes that D sees changed
 TINY_CHANGE = 0.02  # in the distance to the nearest row, in distances of two rows
+LABELS_APART, LABELS_SOMEWHAT = 0.5, 0.25  # difference of the shares of classes
+PAIRED = 0.8  # share of rows that have their own label

@@ -126,4 +126,6 @@ def _penalised(case: Case) -> Iterator[Verdict]:
             factors, rest = fit(case.g, [c for _, _, c in columns] + extra)
             own = factors[: len(columns)]
             if sign := one_sign(own):
-                yield Verdict(update, "true", loss, sign, shares(columns, own), rest)
+                yield Verdict(
+                    update, "true", loss, sign, shares(columns, own), rest, has_extra=True
+                )

@@ -20,16 +20,33 @@ from .seen import Seen
 FEWEST = 40  # rows of data and of fakes
 
 
+def windows(recording: Recording) -> list[list[Signal]]:
+    """Return the gradients of D's outputs behind each update of D."""
+    found, since = [], -1
+    for moment, part in sorted((u.moment, u.part) for u in recording.updates):
+        if part == "D":
+            found.append([s for s in recording.signals if since < s.moment <= moment])
+        since = moment
+    return found
+
+
+def is_score(recording: Recording) -> bool:
+    """Whether D's loss is Wasserstein: one gradient for all outputs, however far they are.
+
+    The gradient of a hinge loss ends where an output is beyond 1 or -1.
+    """
+    signals = [s for window in windows(recording) for s in window if s.dy.any()]
+    sizes = [np.abs(s.dy[s.dy != 0]) for s in signals]
+    if not signals or any(size.max() > 1.001 * size.min() for size in sizes):
+        return False
+    beyond = [(-np.sign(s.dy) * s.judged.outputs > 1) & (s.dy != 0) for s in signals]
+    return any(rows.any() for rows in beyond)
+
+
 def told(recording: Recording, is_squashed: bool) -> dict[str, Array]:
     """Return for data and for fakes whether D is told that each row is data, in D's updates."""
     rows: dict[str, list[Array]] = {"real": [], "fake": []}
-    moments = sorted((u.moment, u.part) for u in recording.updates)
-    since = -1
-    for moment, part in moments:
-        window = [s for s in recording.signals if since < s.moment <= moment]
-        since = moment
-        if part != "D":
-            continue
+    for window in windows(recording):
         for side in rows:
             found = []
             for s in window:

@@ -37,6 +37,8 @@ class Verdict:
         What else is known of a mistake.
     absent : tuple of str
         "real" or "fake", if D judged such samples and they have no share, but would show.
+    has_extra : bool
+        Whether a penalty or weight decay is in the explanation.
     """
 
     update: Update
@@ -48,6 +50,7 @@ class Verdict:
     others: float = 1.0
     detail: str = ""
     absent: tuple[str, ...] = ()
+    has_extra: bool = False
 
     @property
     def cosine(self) -> float:
