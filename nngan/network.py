@@ -113,7 +113,7 @@ class Sequential(Layer):
             if isinstance(part := joint.get(i), Joint):
                 x, *both = part.forward(x)
                 caches += both
-            elif i == len(caches):
+            elif i == len(caches):  # not done by the part below
                 x, cache = layer.forward(x, training, key.fold_in(i))
                 caches.append(cache)
         return x, caches

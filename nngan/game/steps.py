@@ -199,13 +199,11 @@ def simultaneous_step(
 def update_average(game: State) -> None:
     """Move the average of G's weights, if the game keeps one, towards the weights that G has now.
 
-    average = d average + (1 - d) params, with d = min(ema, (1 + t) / (10 + t)) at step t: the
-    first averages are short, because a long one would consist of the initial weights. (The ramp
-    is that of ``num_updates`` in TensorFlow's ``tf.train.ExponentialMovingAverage``.)
+    average = d average + (1 - d) params, with d = min(ema, (1 + t) / (10 + t)) at step t: the first
+    averages are short, as with ``num_updates`` of ``tf.train.ExponentialMovingAverage``.
 
-    Every number of G is averaged, the running averages of BatchNorm with the weights: a mean of
-    activations is linear in the weights of the layer before, so that the mean over the same steps
-    with the same shares is, to first order, that of the averaged network.
+    The running averages of BatchNorm are averaged with the weights. A mean of activations is linear
+    in the weights of the layer before, so that they fit the averaged network to first order.
 
     References
     ----------
