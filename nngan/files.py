@@ -23,15 +23,15 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 else:
     try:
-        import fcntl
-    except ImportError:  # a Python in a browser, which has one process
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:  # a Python in a browser has one process; JupyterLite's fcntl is empty
 
         def _lock(descriptor: int) -> None:
             raise OSError(errno.EOPNOTSUPP, "there are no locks")
     else:
 
         def _lock(descriptor: int) -> None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(descriptor, LOCK_EX | LOCK_NB)
 
 
 IS_WINDOWS = os.name == "nt"  # where an open file cannot be renamed

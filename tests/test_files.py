@@ -162,6 +162,19 @@ def test_where_there_are_no_locks_nothing_is_taken_over(tmp_path, monkeypatch):
     FolderLock(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fcntl")
+def test_a_file_is_written_where_fcntl_is_empty(tmp_path):
+    """As it is in JupyterLite's kernel."""
+    program = """
+import sys, types; sys.modules["fcntl"] = types.ModuleType("fcntl")
+from pathlib import Path; from nngan.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as file: file.write(b"written")
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "file"], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "file").read_bytes() == b"written"
+
+
 # -- folders -------------------------------------------------------------------------------------
 
 
