@@ -2,9 +2,14 @@
 
 from .interrupts import install
 
-install()  # before the next line imports anything
 
-from .commands import run  # noqa: E402
+def run() -> None:
+    """Run the command line of this process and exit."""
+    install()  # before anything else is imported
+    from .commands import run
+
+    run()
+
 
 if __name__ == "__main__":
     run()

@@ -86,7 +86,7 @@ def test_a_program_that_uses_the_library_is_left_alone():
     program = (
         "import signal\nboth = signal.SIGINT, signal.SIGTERM\n"
         "handlers = lambda: [*map(signal.getsignal, both)]\nbefore = handlers()\n"
-        "import nngan; nngan.commands.main(['recipes']); nngan.check_gradients\n"
+        "import nngan, nngan.__main__\nnngan.commands.main(['recipes']); nngan.check_gradients\n"
         "assert before == handlers()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
