@@ -42,7 +42,7 @@ ENVIRONMENTS: tuple[dict[str, str | None], ...] = (
     {"MPLCONFIGDIR": "/no/such"}, {"XDG_CACHE_HOME": "/no/such"}, {"PYTHONDONTWRITEBYTECODE": "1"},
     {"PYTHONOPTIMIZE": "1"}, {"PYTHONOPTIMIZE": "2"}, {"PYTHONWARNINGS": "error"},
     {"PYTHONDEVMODE": "1"}, {"PYTHONUNBUFFERED": "1"}, {"NNGAN_MEMORY": "64M"},
-    {"OPENBLAS_NUM_THREADS": "2"}, {"PATH": ""}, {"TQDM_DISABLE": "1"},
+    {"OPENBLAS_NUM_THREADS": "2"}, {"TQDM_DISABLE": "1"},
 )  # fmt: skip
 STREAMS = ("", "", ">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> full", "2> full", "| head -1",
            "| true", "2>&1 | head -c 1")  # fmt: skip
