@@ -24,6 +24,7 @@ PARENT = "NNGAN_STOPS_WITH_STDIN"
 
 
 LONGEST = 600  # letters of a message: a hostile value is not repeated whole
+MOST = 900  # letters of a message that says what to do, too
 
 
 class OneSentenceParser(argparse.ArgumentParser):
@@ -61,6 +62,7 @@ class OneSentenceParser(argparse.ArgumentParser):
             options = [action.option_strings for action in self._actions]
             if all(options) and ["--data"] in options:  # no word stands alone
                 message += f": did you mean --data {word[1]}?"
+        message = message if len(message) < MOST else f"{message[:MOST]} ..."
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 

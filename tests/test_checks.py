@@ -87,6 +87,12 @@ def test_ctrl_c_ends_a_program_without_a_traceback(capsys):
     assert ended.value.code == 3
 
 
+def test_a_long_value_is_not_repeated_whole(capsys):
+    with pytest.raises(SystemExit):
+        command_line.OneSentenceParser("p").error(f"the run {'x' * 5000}: go on")
+    assert len(capsys.readouterr().err) < 1000
+
+
 def test_an_error_without_a_file_is_a_sentence():
     one_sentence = command_line.one_sentence
     assert one_sentence(OSError(28, "No space left")) == "No space left"

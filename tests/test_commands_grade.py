@@ -572,6 +572,10 @@ def test_the_rows_of_another_scheme_are_not_continued(scheme, tmp_path):
         tables.read_rows(path, scheme(points={"dx": 1}))
     with pytest.raises(tables.CsvError, match="'11' of '11' points for ann, and the scheme has 12"):
         tables.read_rows(path, scheme(points={**POINTS, "contract": 2}))
+    path.write_text(f"{'x' * 2000}\n")
+    with pytest.raises(tables.CsvError) as long:
+        tables.read_rows(path, read)
+    assert len(str(long.value)) < 1000
     path.write_text(f"{'x' * 200_000}\n")
     with pytest.raises(tables.CsvError, match=r"is no table in CSV .*: name another --csv"):
         tables.read_rows(path, read)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import Array
+from ..checks import shortened
 from ..command_line import between, positive, say
 from ..files import new_folder
 from ..game import UPDATES
@@ -130,7 +131,7 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     data_dir = absolute(options.data_dir) or settings.data_dir
     if not is_known(settings.data):
         raise ValueError(
-            f"the run in {options.out} was begun in Python, with data named {settings.data!r}: go "
+            f"the run in {options.out} was begun in Python, with data named {shortened(settings.data)}: go "
             "on with it in Python, RunFolder.resume and GAN.fit"
         )
     data = run_data(settings, options.data, absolute(options.data_dir))

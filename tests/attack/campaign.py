@@ -65,6 +65,8 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
                 kind = re.sub(r"[0-9a-f]{8}|\d+", "N", said)
                 times, first = found.get(kind, (0, how))
                 found[kind] = times + 1, first
+                if not times:
+                    print(f"{name}: {kind} | {how}"[:500], file=sys.stderr, flush=True)
             seconds = time.monotonic() - began
             if tried >= options.count or seconds > options.seconds:
                 break

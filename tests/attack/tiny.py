@@ -16,7 +16,7 @@ from . import campaign  # noqa: F401
 
 # isort: split
 import numpy as np
-from tqdm import tqdm
+import tqdm.auto
 
 import nngan as nn
 import nngan.backend.mkl
@@ -160,7 +160,7 @@ def train(
 
     def target() -> None:
         # The lock of progress bars is one for all forks: one that is killed would keep it.
-        tqdm.set_lock(threading.RLock())
+        tqdm.auto.tqdm.set_lock(threading.RLock())
         _quick(pictures)
         before()
         try:

@@ -85,7 +85,7 @@ def read_rows(path: Path, scheme: Scheme) -> list[Row]:
         raise CsvError(f"{path} is no table in CSV ({error}): name another --csv") from error
     if first != heading(scheme):
         raise CsvError(
-            f"{path} was written with another scheme: its columns are {', '.join(first)}; name "
+            f"{path} was written with another scheme: its columns are {', '.join(first)[:300]}; name "
             "another --csv, or grade with the scheme of before"
         )
     rows = []
