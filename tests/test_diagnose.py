@@ -14,6 +14,7 @@ from nngan import checkpoint
 from nngan.diagnosis import Finding, Measurement, Report, diagnose, motion, samples, thresholds
 from nngan.diagnosis.case import Case, auc, twin_of
 from nngan.diagnosis.gradients import _check
+from nngan.diagnosis.likeness import likeness
 from nngan.diagnosis.samples import clusters
 from nngan.layers import Layer
 from nngan.mistakes import MISTAKES
@@ -357,7 +358,7 @@ def test_a_d_that_is_right_half_the_time_is_at_chance():
 
 
 def test_every_threshold_is_used():
-    files = Path(nn.__file__).parent.joinpath("diagnosis").glob("*.py")
+    files = Path(nn.__file__).parent.joinpath("diagnosis").rglob("*.py")
     source = "".join(path.read_text() for path in files if path.name != "thresholds.py")
     for name in vars(thresholds):
         assert not name.isupper() or name in source, name
@@ -371,6 +372,72 @@ def test_every_kind_is_on_the_page():
     assert len(kinds) > 15
     for kind in kinds:
         assert f"`{kind}`" in page, kind
+
+
+# -- what no activation, no bound and no range do -------------------------------------------------
+
+
+def plane(g_act=nn.ReLU, d_act=nn.LeakyReLU, **options):
+    """Return a game in the plane; `g_act` and `d_act` may be None."""
+    layers = [
+        [nn.Linear(2, 16, "he"), *([act()] if act else []), nn.Linear(16, n)]
+        for act, n in ((g_act, 2), (d_act, 1))
+    ]
+    G, D = (nn.Sequential(*part, seed=i + 1) for i, part in enumerate(layers))
+    return nn.GAN(G, D, **options)
+
+
+@pytest.mark.parametrize(("g_act", "d_act"), [(None, nn.LeakyReLU), (nn.ReLU, None)])
+def test_a_network_without_an_activation_is_found(g_act, d_act):
+    assert kinds(plane(g_act, d_act), RING) == ("linear",)
+
+
+def test_a_linear_g_is_only_a_note_if_that_is_enough():
+    x = np.random.default_rng(0).standard_normal((4000, 2), dtype=np.float32)
+    gan = plane(None)
+    gan.G.layers[0].W[...], gan.G.layers[1].W[...] = np.eye(2, 16), np.eye(16, 2)
+    gan.clock[...] = 2000
+    found = {f.kind: f.severity for f in nn.diagnose(gan, x).findings}
+    assert found["linear"] == "note"
+
+
+@pytest.mark.parametrize("bound", [{"gradient_penalty": 10.0}, {"r1": 1.0}, {}])
+def test_a_wasserstein_game_needs_a_bound(bound):
+    found = kinds(plane(loss="wasserstein", **bound), RING)
+    assert ("unbounded-critic" in found) == (not bound)
+
+
+def test_clipped_weights_are_a_bound():
+    gan = plane(loss="wasserstein")
+    np.clip(gan.D.params, -0.05, 0.05, out=gan.D.params)
+    assert "unbounded-critic" not in kinds(gan, RING)
+
+
+def test_data_that_are_tiny_for_g_are_found():
+    assert kinds(digits_game(), IMAGES / 255) == ("range",)
+    assert kinds(plane(), RING / 1000) == ("range",)
+
+
+def test_a_class_with_few_samples_is_rare_and_one_with_none_is_missing():
+    real = np.repeat(np.arange(10), 100)
+    few, none = real.copy(), real.copy()
+    few[200:280] = none[200:300] = 1
+    rare = samples.spread(real, few, 10, thresholds.CLASS_RATE)
+    assert (rare.missing, rare.gone) == ([2], [])
+    assert samples.rare(rare).severity == "warning"
+    assert samples.spread(real, none, 10, thresholds.CLASS_RATE).gone == [2]
+
+
+def test_samples_that_are_unlike_the_data_are_said_and_like_ones_are_not():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2000, 2))
+    for samples_, is_unlike in (
+        (rng.standard_normal((500, 2)), False),
+        (1.1 * rng.standard_normal((500, 2)), False),
+        (rng.standard_normal((500, 2)) + 1.5, True),
+        (4 * rng.standard_normal((500, 2)), True),
+    ):
+        assert likeness(samples_, x).is_unlike == is_unlike
 
 
 # -- slow players, statistics, few data ------------------------------------------------------------

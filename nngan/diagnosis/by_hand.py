@@ -67,7 +67,7 @@ def diagnose_step(
     x : array of shape (N, features), optional
         The data.
     labels : array of shape (N, ...), optional
-        Their labels, for a step with an argument ``y``.
+        Their labels, for a step with an argument ``y``, and to compare those that D is shown.
     steps : int
         How often the step is played; up to 12 times, if a player has not moved by then.
     batch_size : int
@@ -95,36 +95,35 @@ def diagnose_step(
     if findings := list(breaks(recording)):
         return Report(tuple(findings), tuple(_measurements(seen)))
     seen.directions = directions(play, recording)
+    rows = fed(recording, play.x)
+    alike = outcome(seen, rows) if rows is not None else None
+    before = play.age or age(seen, play.parts[0])
     kept = play.restoring()
     try:
         is_squashed = _explain(play, seen)
         findings += out_of_reach(recording, play.parts[0])
+        findings += linear(seen, play.parts, alike if before >= EARLY_STEPS else None)
     finally:
         kept.restore()
     alone = list(without_d(play, seen))
     findings += [*alone, *climbing(seen), *find(seen, is_alone=bool(alone))]
     measurements = _measurements(seen)
-    sorted_rows = fed(recording, play.x)
-    alike = outcome(seen, sorted_rows) if sorted_rows is not None else None
-    steps = play.age or age(seen, play.parts[0])
-    trained = alike if steps >= EARLY_STEPS else None
-    looks = [
-        sizes(seen, play.parts),
-        linear(seen, play.parts, trained),
-        critic(seen, play.parts[1]),
-    ]
-    if sorted_rows is not None:
-        looks += [feeding(seen, sorted_rows), conditions(seen, sorted_rows, labels)]
+    looks = [sizes(seen, play.parts), critic(seen, play.parts[1])]
+    if rows is not None:
+        looks += [feeding(seen, rows), conditions(seen, rows, labels)]
     if is_squashed is not None:
         looks.append(mixed_labels(seen, is_squashed))
     for item in itertools.chain(*looks):
-        (measurements if isinstance(item, Measurement) else findings).append(item)
+        if isinstance(item, Measurement):
+            measurements.append(item)
+        else:
+            findings.append(item)
     if alike is not None:
         measurements += alike.measurements()
-        measurements.append(Measurement("steps of training before, about", f"{steps:,}"))
+        measurements.append(Measurement("steps of training before, about", f"{before:,}"))
         has_cause = any(f.severity != "note" for f in findings)
-        if alike.is_unlike and steps >= EARLY_STEPS and not has_cause:
-            findings.append(alike.finding("note" if steps < OUTCOME_STEPS else "warning"))
+        if alike.is_unlike and before >= EARLY_STEPS and not has_cause:
+            findings.append(alike.finding("note" if before < OUTCOME_STEPS else "warning"))
     findings = without_consequences(findings)
     return Report(tuple(findings), tuple(measurements))
 

@@ -34,8 +34,10 @@ def directions(play: Play, recording: Recording) -> dict[str, float]:
     with contextlib.suppress(Exception), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         again = play.record(1 + max(u.play for u in first.values()), turned=True)
-    found = {}
-    for part, u in first.items() if again else ():
+    found: dict[str, float] = {}
+    if again is None:
+        return found
+    for part, u in first.items():
         v = next(iter(again.of(part)), None)
         if v is None or v.play != u.play or u.grads is None or v.grads is None:
             continue

@@ -153,8 +153,9 @@ def _counters(objects: list[Any]) -> list[int]:
     found = []
     for value in objects:
         names = getattr(value, "__dict__", {})
-        state = names.get("state") if isinstance(names.get("state"), dict) else {}
-        for holder in (names, state, value if isinstance(value, dict) else {}):
+        for holder in (names, names.get("state"), value):
+            if not isinstance(holder, dict):
+                continue
             for name in COUNTERS:
                 count = holder.get(name)
                 if isinstance(count, (int, np.integer)):
