@@ -33,7 +33,7 @@ COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
 UNLIKE = 0.1  # energy distance above that of the data's halves, in distances of two rows
-UNLIKE_NEAREST = 0.15  # the same of the distance to the nearest row
+UNLIKE_NEAREST = 0.25  # the same of the distance to the nearest row
 
 LIKE, LIKE_NEAREST = 0.02, 0.05  # the same of samples that are like the data
 STEEP = 3.0  # |dD/dx| of a Wasserstein critic: `critic.py`
