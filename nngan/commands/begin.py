@@ -131,8 +131,8 @@ def old_run(options: argparse.Namespace) -> tuple[RunFolder, GAN, Array, Array |
     data_dir = absolute(options.data_dir) or settings.data_dir
     if not is_known(settings.data):
         raise ValueError(
-            f"the run in {options.out} was begun in Python, with data named {shortened(settings.data)}: go "
-            "on with it in Python, RunFolder.resume and GAN.fit"
+            f"the run in {options.out} was begun in Python, with data named "
+            f"{shortened(settings.data)}: go on with it in Python, RunFolder.resume and GAN.fit"
         )
     data = run_data(settings, options.data, absolute(options.data_dir))
     x, labels = data.x, data.labels

@@ -85,8 +85,8 @@ def read_rows(path: Path, scheme: Scheme) -> list[Row]:
         raise CsvError(f"{path} is no table in CSV ({error}): name another --csv") from error
     if first != heading(scheme):
         raise CsvError(
-            f"{path} was written with another scheme: its columns are {', '.join(first)[:300]}; name "
-            "another --csv, or grade with the scheme of before"
+            f"{path} was written with another scheme: its columns are {', '.join(first)[:300]}; "
+            "name another --csv, or grade with the scheme of before"
         )
     rows = []
     for cells in others:
