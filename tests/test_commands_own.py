@@ -11,7 +11,7 @@ from nngan.commands import evaluate, latent
 from nngan.commands import train as command
 
 RNG = np.random.default_rng(0)
-SMALL = ["--batch-size", 8, "--latent-dim", 16, "--epochs", 1, "--out", "run"]
+SMALL = ["--backend", "numpy", "--batch-size", 8, "--latent-dim", 16, "--epochs", 1, "--out", "run"]
 
 
 @pytest.fixture
