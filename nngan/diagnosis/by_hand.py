@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from .stepped.true_gradients import Exact, Measured
 from .stepped.without_d import without_d
 from .thresholds import EARLY_STEPS, OUTCOME_STEPS
 
-CONSEQUENCES = {"data-changed": ("range",)}
+CONSEQUENCES = {"data-changed": ("range",), "wrong-sign": ("unbounded-critic",)}
 
 
 def diagnose_step(
@@ -132,8 +133,14 @@ def without_consequences(findings: list[Finding]) -> list[Finding]:
     """Return findings, worst first, without those that another one explains."""
     kinds = {f.kind for f in findings if f.severity != "note"}
     explained = {kind for cause in kinds for kind in CONSEQUENCES.get(cause, ())}
-    kept = [f for f in findings if f.kind not in explained]
+    kept = [as_sentence(f) for f in findings if f.kind not in explained]
     return sorted(kept, key=lambda f: SEVERITIES.index(f.severity))
+
+
+def as_sentence(finding: Finding) -> Finding:
+    """Return a finding whose remedy is a sentence, also if it is one of a game of the library."""
+    remedy = finding.remedy.removesuffix(".")
+    return replace(finding, remedy=f"{remedy[:1].upper()}{remedy[1:]}.")
 
 
 def _explain(play: Play, seen: Seen) -> bool | None:

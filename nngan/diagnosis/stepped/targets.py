@@ -79,7 +79,14 @@ def is_data(signal: Signal, is_squashed: bool) -> Array | None:
                 t = (at_0 - scale * dy) / (at_0 - at_1)
             if np.isfinite(t).all() and t.min() > -0.05 and t.max() < 1.05:
                 return np.asarray(t > 0.5)
-    return np.asarray(dy < 0)  # a score, or labels of 0 and 1 in a loss of another scale
+    # A score, or labels of 0 and 1 in a loss of another scale: one number times what they give.
+    t = (dy < 0).astype(np.float64)
+    for pull in (lambda o, t: 1 - 2 * t, *(pull for _, pull, _ in pulls(is_squashed))):
+        with np.errstate(all="ignore"):
+            times = np.abs(dy / pull(o, t))[dy != 0]
+        if np.isfinite(times).all() and times.max() < 1.05 * times.min():
+            return np.asarray(dy < 0)
+    return None
 
 
 def mixed_labels(seen: Seen, is_squashed: bool) -> Iterator[Measurement | Finding]:
