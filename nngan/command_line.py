@@ -108,17 +108,8 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
     Pictures are drawn into files, whatever backend of matplotlib the environment names, and threads
     that wait for others soon sleep.
     """
-    os.environ["MPLBACKEND"] = "agg"
-    wait_asleep()
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:  # closed: the next file would get its number, and what C libraries print
-            os.open(os.devnull, os.O_RDWR)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
     try:
+        _prepare()
         work_begins()
         stop_with_parent()
         status = main()
@@ -143,6 +134,20 @@ def run_main(main: Callable[[], int | None]) -> NoReturn:
             print(f"error: the output cannot be written: {one_sentence(error)}", file=sys.stderr)
         status = 1
     sys.exit(status)
+
+
+def _prepare() -> None:
+    """Let nothing around the process disturb it: matplotlib's backend, its streams."""
+    os.environ["MPLBACKEND"] = "agg"
+    wait_asleep()
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file would get its number, and what C libraries print
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a narrow encoding is no error
 
 
 def say(text: str) -> None:

@@ -652,6 +652,15 @@ def test_images_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_
         datasets.load(tmp_path, size=2000)
 
 
+def test_an_image_may_take_the_copies_that_are_made_of_it(tmp_path, monkeypatch):
+    Image.new("RGB", (1000, 1000)).save(tmp_path / "a.png")
+    monkeypatch.setenv("NNGAN_MEMORY", "19M")
+    with pytest.raises(DatasetError, match=r"it would fill 19\.1 MiB of memory"):
+        datasets.load(tmp_path)
+    monkeypatch.setenv("NNGAN_MEMORY", "20M")
+    assert datasets.load(tmp_path).x.size
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
