@@ -198,6 +198,13 @@ NUMBERED = [[i, *row] for i, row in enumerate(ROWS)]
 LAST = [[*row, c] for c, row in zip("abcabc", ROWS, strict=True)]
 
 
+def test_a_border_column_with_infinity_is_no_column_of_labels(tmp_path):
+    rows = np.random.default_rng(0).integers(256, size=(9, 16)).tolist()
+    table(tmp_path / "x.csv", None, [["inf", *row] for row in rows])
+    with pytest.raises(DatasetError, match="one more than an image"):
+        datasets.load(tmp_path / "x.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "head", "rows", "delimiter", "labels"),
     [

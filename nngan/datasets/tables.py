@@ -210,7 +210,7 @@ def _likelihood(column: Array, inside: Array) -> int:
     """
     values, counts = np.unique(column, return_counts=True)
     low, high = float(inside.min(initial=np.inf)), float(inside.max(initial=-np.inf))
-    whole = bool((values == np.rint(values)).all()) and values[0] >= 0
+    whole = bool((np.isfinite(values) & (values == np.rint(values))).all()) and values[0] >= 0
     outside = bool(values[-1] > high)
     if not whole or (len(values) == 1 and low <= values[0] <= high):
         return 0
