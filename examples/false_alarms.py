@@ -35,6 +35,8 @@ COLUMNS = (
     "size of D's weights, the layer most grown", "distance of two samples",
     "distance of a sample to the next", "share of the data in these clusters",
     "share of the data in these classes", "separate modes without samples",
+    "energy distance of the samples in inference to those in training",
+    "energy distance of samples to the data", "distance of a sample to the nearest row",
     "samples that are copies of a row", "energy distance of the average's samples",
     "change of D's answers from epoch to epoch",
 )  # fmt: skip

@@ -37,11 +37,15 @@ def networks(seed=1, squashed=False, dtype="float32", dropout=False, batchnorm=F
 class Draw:
     """Where a step takes its minibatches from."""
 
-    def __init__(self, dtype=np.float32):
+    def __init__(self, dtype=np.float32, ordered=False):
         self.rng = np.random.default_rng(3)
         self.dtype = dtype
+        self.rows = X[np.argsort(X.mean(axis=1))] if ordered else None
 
     def data(self):
+        if self.rows is not None:
+            self.rows = np.roll(self.rows, -N, axis=0)
+            return self.rows[:N].astype(self.dtype)
         return X[self.rng.integers(len(X), size=N)].astype(self.dtype)
 
     def noise(self):
@@ -52,11 +56,11 @@ def game(
     *, squashed=False, zero_d=True, zero_g=True, d_labels=(1.0, 0.0), g_label=1.0, g_sign=1.0,
     d_sign=1.0, loss=None, same_noise=False, same_data=False, stale=None, scale_g=1.0,
     scale_d=1.0, skip=None, extra=None, optimizer=nn.SGD, lr=0.05, d_steps=1, smooth=0.0,
-    detach=True, both=False, one_pass=False, dropout=False, batchnorm=False,
+    detach=True, both=False, one_pass=False, dropout=False, batchnorm=False, ordered=False,
 ):  # fmt: skip
     """Return the game of a tutorial, with a switch for each mistake."""
     G, D = networks(squashed=squashed, dropout=dropout, batchnorm=batchnorm)
-    draw = Draw()
+    draw = Draw(ordered=ordered)
     d_opt = optimizer(lr).bind(G if skip == "bound" else D)
     g_opt = optimizer(lr).bind(G)
     loss = loss or (nn.bce if squashed else nn.bce_with_logits)
@@ -583,6 +587,7 @@ BROKEN = {
     "D's labels are drawn for each row": (lambda: by_hand(labels=flip(0.5)), "labels-random"),
     "60 % of the data are called fake": (
         lambda: by_hand(labels=flip(0.6, of=1.0)), "labels-random"),
+    "data in the order of their classes": (lambda: game(ordered=True), "minibatch-biased"),
     "noise on the data alone": (lambda: by_hand(real=grain(0.2)), "data-changed"),
     "features of the data in another order": (
         lambda: by_hand(real=lambda a, _: a[:, [1, 0, 3, 2, 5, 4, 7, 6]]), "data-changed"),

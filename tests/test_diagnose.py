@@ -464,6 +464,28 @@ def test_statistics_that_do_not_follow_are_found(momentum):
     assert kinds(gan) == (() if momentum == 0.1 else ("batchnorm-statistics",))
 
 
+def test_statistics_of_another_g_are_found():
+    """Samples may be as far apart as they should be, and be other samples."""
+    gan = digits_game()
+    G = nn.Sequential(
+        nn.Linear(16, 64), nn.BatchNorm(64), nn.ReLU(), nn.Linear(64, 64), nn.Sigmoid(), seed=1
+    )
+    gan = fit(nn.GAN(G, gan.D, r1=0.5), 40)
+    assert kinds(gan) == ()
+    gan.G.layers[1].running_mean += 1
+    assert kinds(gan) == ("batchnorm-statistics",)
+
+
+def test_near_copies_in_the_data_are_no_reason_to_call_samples_strange():
+    rng = np.random.default_rng(0)
+    few = rng.random((400, 64))
+    x = few[rng.integers(400, size=2_000)] + 0.01 * rng.standard_normal((2_000, 64))
+    new = rng.random((500, 64))
+    alike = likeness(new, x)
+    assert alike.nearest - alike.nearest_of_data > thresholds.UNLIKE_NEAREST
+    assert not alike.is_unlike
+
+
 def test_few_images_are_found():
     gan = fit(digits_game(r1=0.0), 1300, IMAGES[:50])
     assert kinds(gan, IMAGES[:50]) == ("few-images",)

@@ -20,7 +20,7 @@ from .stepped.changes import age, climbing, directions, sizes
 from .stepped.columns import Columns
 from .stepped.conditions import conditions
 from .stepped.explaining import explain
-from .stepped.feeding import feeding, outcome
+from .stepped.feeding import feeding, minibatches, outcome
 from .stepped.findings import find
 from .stepped.networks import critic, linear
 from .stepped.numbers import breaks, broken, out_of_reach
@@ -111,7 +111,7 @@ def diagnose_step(
     measurements = _measurements(seen)
     looks = [sizes(seen, play.parts), critic(seen, play.parts[1])]
     if rows is not None:
-        looks += [feeding(seen, rows), conditions(seen, rows, labels)]
+        looks += [feeding(seen, rows), minibatches(seen, rows), conditions(seen, rows, labels)]
     if is_squashed is not None:
         looks.append(mixed_labels(seen, is_squashed))
     for item in itertools.chain(*looks):

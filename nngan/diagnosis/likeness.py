@@ -43,9 +43,10 @@ class Likeness(NamedTuple):
     @property
     def is_unlike(self) -> bool:
         """Whether the samples are far from the data: more than unfinished."""
-        return (
-            self.energy - self.energy_of_data > UNLIKE
-            or self.nearest - self.nearest_of_data > UNLIKE_NEAREST
+        is_far = self.nearest - self.nearest_of_data > UNLIKE_NEAREST
+        # Where rows of the data are nearly copies, samples that are none are farther from a row.
+        return self.energy - self.energy_of_data > UNLIKE or (
+            is_far and self.energy > 2 * self.energy_of_data
         )
 
     def measurements(self) -> list[Measurement]:

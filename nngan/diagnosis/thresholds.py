@@ -44,6 +44,7 @@ TINY = 0.05  # range of the data, against that of G's output
 TINY_SPREAD, WIDE_SPREAD = 0.02, 50.0  # of data, for a G whose output has no bounds
 FEW = 200  # rows, which D can know by heart
 MODES_APART = 1.6  # distance of two samples in inference, against training; and its inverse
+STATISTICS_APART = 0.03  # energy distance of samples in inference to those in training, as UNLIKE
 
 # -- motion: `motion.py`, `gradients.py` ----------------------------------------------------------
 
@@ -75,5 +76,6 @@ CLIMBS = -0.05  # cosine of a turned gradient's effect; an optimizer that descen
 MIXED, SOME = 0.4, 0.7  # share of data that D is told are data, less that of fakes
 CHANGED = 0.05  # of the spread: of data or fakes that D sees changed
 TINY_CHANGE = 0.02  # in the distance to the nearest row, in distances of two rows
+BIASED = 1.5  # energy distance of a minibatch to the data, against the most of random ones
 LABELS_APART, LABELS_SOMEWHAT = 0.5, 0.25  # difference of the shares of classes
 PAIRED = 0.8  # share of rows that have their own label

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...backend import Array
-from ...metrics import nearest
+from ...metrics import energy_distance, nearest
 from ..likeness import Likeness, likeness
 from ..report import Finding, Measurement
-from ..thresholds import CHANGED, TINY_CHANGE, UNLIKE
+from ..thresholds import BIASED, CHANGED, TINY_CHANGE, UNLIKE
 from .playing import as_rows
 from .recording import Pass
 from .rows import Fed
 from .seen import Seen
 
 PART = 100  # rows of D's data that are compared
+FEWEST, MOST, RANDOM = 8, 2_000, 30  # rows of a minibatch, of x, and random minibatches
 ROUNDED = 1e-4  # of the spread of G's outputs
 
 
@@ -34,6 +35,31 @@ def feeding(seen: Seen, fed: Fed) -> Iterator[Measurement | Finding]:
         yield from _fakes(seen, fed, before, fakes)
     elif fed.other and are_fakes_exact:
         yield from _data(fed)
+
+
+def minibatches(seen: Seen, fed: Fed) -> Iterator[Measurement | Finding]:
+    """Look whether the minibatches that a step draws itself are random rows of x."""
+    batches = [fed.of(p)[~p.is_fake] for p in fed.exact]
+    n = min(map(len, batches), default=0)
+    if seen.gets_data or n < FEWEST:
+        return
+    x, rng = shuffled(fed.x)[:MOST].astype(np.float64), np.random.default_rng(0)
+    random = [x[rng.choice(len(x), n, replace=False)] for _ in range(RANDOM)] if n < len(x) else [x]
+    chance = max(energy_distance(rows, x) for rows in random)
+    least = min(energy_distance(rows[:n].astype(np.float64), x) for rows in batches)
+    yield Measurement(
+        "energy distance of D's minibatches to x, the least", f"{least:.3g}",
+        f"of {n} random rows, at most: {chance:.3g}",
+    )  # fmt: skip
+    if least > BIASED * chance:
+        yield Finding(
+            "minibatch-biased", "fault",
+            "The minibatches of data are no random rows of x: both players learn one part of the "
+            "data and then another, and G forgets the parts before.",
+            f"each of {len(batches)} minibatches is at least {least:.3g} from x, in energy "
+            f"distance; of {RANDOM} random ones none is more than {chance:.3g}",
+            "Shuffle the data before each epoch: their order may be that of their classes.",
+        )  # fmt: skip
 
 
 def _before_updates_of_d(seen: Seen) -> set[int]:
