@@ -424,7 +424,7 @@ def test_a_class_with_few_samples_is_rare_and_one_with_none_is_missing():
     few[200:280] = none[200:300] = 1
     rare = samples.spread(real, few, 10, thresholds.CLASS_RATE)
     assert (rare.missing, rare.gone) == ([2], [])
-    assert samples.rare(rare).severity == "warning"
+    assert samples.rare(rare).severity == "note"
     assert samples.spread(real, none, 10, thresholds.CLASS_RATE).gone == [2]
 
 

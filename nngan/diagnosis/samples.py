@@ -68,7 +68,7 @@ def rare(coverage: Coverage) -> Finding:
     """Return that classes have few samples, but some."""
     which = ", ".join(map(str, coverage.missing))
     return Finding(
-        "rare-class", "warning",
+        "rare-class", "note",
         f"A class is rare among the samples: {which}." if len(coverage.missing) == 1
         else f"Classes are rare among the samples: {which}.",
         f"{coverage.mass:.0%} of the data are of {len(coverage.missing)} of {coverage.modes} "
