@@ -831,6 +831,9 @@ def with_classes():
 
 
 HEALTHY = {
+    "each feature standardised in the step": lambda: by_hand(
+        real=lambda a, _: (a - X.mean(axis=0)) / X.std(axis=0), g_end=False
+    ),
     "a label beside each sample": conditional,
     "a critic with a penalty": lambda: critic(
         lambda D, between: nn.penalties.gradient_penalty(D, between, 10.0), trained=200

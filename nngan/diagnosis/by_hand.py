@@ -33,7 +33,11 @@ from .stepped.true_gradients import Exact, Measured
 from .stepped.without_d import without_d
 from .thresholds import EARLY_STEPS, OUTCOME_STEPS
 
-CONSEQUENCES = {"data-changed": ("range",), "wrong-sign": ("unbounded-critic",)}
+CONSEQUENCES = {
+    "data-changed": ("range",),
+    "same-data": ("minibatch-biased",),
+    "wrong-sign": ("unbounded-critic",),
+}
 
 
 def diagnose_step(

@@ -66,7 +66,10 @@ def linear_networks(case: Case) -> Look:
 
 
 def finding(name: str, alike: Likeness | None) -> Finding:
-    """Return that a network is linear; a note if the samples are like the data all the same."""
+    """Return that a network is linear: a note if the samples are like the data all the same.
+
+    It is a warning as long as the samples say nothing about that: linear maps fit some data.
+    """
     is_enough = alike is not None and (
         alike.energy - alike.energy_of_data < LIKE
         and alike.nearest - alike.nearest_of_data < LIKE_NEAREST
@@ -76,9 +79,9 @@ def finding(name: str, alike: Likeness | None) -> Finding:
         "D": "it can only compare the means of data and fakes",
     }
     return Finding(
-        "linear", "note" if is_enough else "fault",
+        "linear", "note" if is_enough else "fault" if alike else "warning",
         f"{name} is linear: there is no activation between its layers, so that {limits[name]}.",
-        f"the output for the middle of two inputs is the middle of both outputs, to {EXACT:g} of "
-        f"their spread, in {ROWS} pairs at 3 distances",
+        f"the output for the middle of two inputs is the middle of both outputs, as for a straight "
+        f"line, to {EXACT:g} of their spread, in {ROWS} pairs at 3 distances",
         f"put LeakyReLU(0.2) or ReLU after each layer of {name} but the last",
     )  # fmt: skip

@@ -33,7 +33,7 @@ COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
 UNLIKE = 0.1  # energy distance above that of the data's halves, in distances of two rows
-UNLIKE_NEAREST = 0.25  # the same of the distance to the nearest row
+UNLIKE_NEAREST = 0.25  # the same of the distance to the nearest row; a healthy game had 0.18
 
 LIKE, LIKE_NEAREST = 0.02, 0.05  # the same of samples that are like the data
 STEEP = 3.0  # |dD/dx| of a Wasserstein critic: `critic.py`
@@ -77,5 +77,6 @@ MIXED, SOME = 0.4, 0.7  # share of data that D is told are data, less that of fa
 CHANGED = 0.05  # of the spread: of data or fakes that D sees changed
 TINY_CHANGE = 0.02  # in the distance to the nearest row, in distances of two rows
 BIASED = 1.5  # energy distance of a minibatch to the data, against the most of random ones
+NEARER = 0.85  # distance of two rows of a minibatch, against two of the data
 LABELS_APART, LABELS_SOMEWHAT = 0.5, 0.25  # difference of the shares of classes
 PAIRED = 0.8  # share of rows that have their own label

@@ -8,9 +8,10 @@ import numpy as np
 
 from ...backend import Array
 from ...metrics import energy_distance, nearest
+from ...metrics.energy import mean_distance
 from ..likeness import Likeness, likeness
 from ..report import Finding, Measurement
-from ..thresholds import BIASED, CHANGED, TINY_CHANGE, UNLIKE
+from ..thresholds import BIASED, CHANGED, NEARER, TINY_CHANGE, UNLIKE
 from .playing import as_rows
 from .recording import Pass
 from .rows import Fed
@@ -39,25 +40,29 @@ def feeding(seen: Seen, fed: Fed) -> Iterator[Measurement | Finding]:
 
 def minibatches(seen: Seen, fed: Fed) -> Iterator[Measurement | Finding]:
     """Look whether the minibatches that a step draws itself are random rows of x."""
-    batches = [fed.of(p)[~p.is_fake] for p in fed.exact]
+    batches = [fed.of(p)[~p.is_fake].astype(np.float64) for p in fed.exact]
     n = min(map(len, batches), default=0)
-    if seen.gets_data or n < FEWEST:
+    has_labels = any(as_rows(p.x).shape[1] > fed.x.shape[1] for p in fed.exact)
+    if seen.gets_data or n < FEWEST or has_labels:
         return
     x, rng = shuffled(fed.x)[:MOST].astype(np.float64), np.random.default_rng(0)
     random = [x[rng.choice(len(x), n, replace=False)] for _ in range(RANDOM)] if n < len(x) else [x]
     chance = max(energy_distance(rows, x) for rows in random)
-    least = min(energy_distance(rows[:n].astype(np.float64), x) for rows in batches)
+    least = min(energy_distance(rows[:n], x) for rows in batches)
+    # Rows drawn evenly from unlike classes are as far from each other as those of x.
+    within = max(mean_distance(rows, rows) * n / (n - 1) for rows in (b[:n] for b in batches))
     yield Measurement(
         "energy distance of D's minibatches to x, the least", f"{least:.3g}",
         f"of {n} random rows, at most: {chance:.3g}",
     )  # fmt: skip
-    if least > BIASED * chance:
+    if least > BIASED * chance and within < NEARER * mean_distance(x, x):
         yield Finding(
             "minibatch-biased", "fault",
             "The minibatches of data are no random rows of x: both players learn one part of the "
             "data and then another, and G forgets the parts before.",
             f"each of {len(batches)} minibatches is at least {least:.3g} from x, in energy "
-            f"distance; of {RANDOM} random ones none is more than {chance:.3g}",
+            f"distance; of {RANDOM} random ones none is more than {chance:.3g}; its rows are "
+            "nearer to each other than rows of x",
             "Shuffle the data before each epoch: their order may be that of their classes.",
         )  # fmt: skip
 
@@ -87,6 +92,9 @@ def _data(fed: Fed) -> Iterator[Finding]:
     if (fed.scale, fed.shift) != (1.0, 0.0) or fed.order is not None:
         return  # the same data in another unit, which G learns
     real, x = fed.real, shuffled(fed.x)
+    centred = x - x.mean(axis=0)
+    if any(_rest(real, y) < ROUNDED for y in (centred, centred / (x.std(axis=0) + 1e-12))):
+        return  # each feature in another unit
     alike = likeness(real, x)
     if alike is None:
         return
