@@ -140,6 +140,7 @@ class Sequential(Layer):
         # Below the lowest layer whose gradient is wanted there is nothing to compute.
         last = 0 if input_grad else self._first_with_parameters
         for i in reversed(range(last, len(self.layers))):
+            # The caches of a joint layer are three: x, y, and the mask of a Dropout if it has one.
             part = joint.get(i, layer := self.layers[i])
             options = _options(layer, accumulate, sample_weight) if param_grads else {}
             dx = part.backward(

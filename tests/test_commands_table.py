@@ -196,9 +196,18 @@ def test_ctrl_c_lets_the_run_under_way_finish_and_begins_no_other(script, monkey
             return 130  # as after Ctrl-C
 
     monkeypatch.setattr(table.subprocess, "Popen", Run)
-    assert script("r1", "--seeds", 5, "--processes", 2) == 130
+    assert script("r1", "--seeds", 5, "--processes", 2, "--backend", "numpy") == 130
     assert len(begun) == 2
     assert all(run.has_ended.is_set() for run in begun)
+
+
+def test_runs_that_a_cluster_has_given_up_are_counted(script, monkeypatch, capsys):
+    def gives_up(function, jobs, *_, **__):
+        return ((job, function(job)) for job in jobs[:1])
+
+    monkeypatch.setattr(table, "side_by_side", gives_up)
+    assert script("r1", "--seeds", 3, "--backend", "numpy") == 1
+    assert capsys.readouterr().err == "2 runs gave no answer; the same call goes on with them\n"
 
 
 def test_a_run_that_failed_is_named_with_its_log_and_the_others_go_on(script, tmp_path, capsys):

@@ -66,8 +66,8 @@ class CupyBackend(Backend):
             ) from error
         self.xp = cupy
         self._kernels: dict[Any, Any] = {}  # of the formulas of `update_in_place`
-        # Constants, by their length: 0, 1, ... and ones. They are kept, because graphs know their
-        # addresses.
+        # Constants, by their length, a power of two: 0, 1, ... and ones. They are kept, because
+        # graphs know their addresses.
         self._blocks: dict[int, Array] = {}
         self._ones: dict[Any, Array] = {}
 
@@ -88,9 +88,10 @@ class CupyBackend(Backend):
     ) -> None:
         """Do `Backend.sum_rows` as one product, of a row of the weights, or of ones, with `a`."""
         if weights is None:
-            if (key := (len(a), a.dtype)) not in self._ones:
-                self._ones[key] = self.xp.ones((len(a), 1), a.dtype)
-            weights = self._ones[key]
+            size = power_of_two(len(a))
+            if (key := (size, a.dtype)) not in self._ones:
+                self._ones[key] = self.xp.ones((size, 1), a.dtype)
+            weights = self._ones[key][: len(a)]
         self.matmul(weights.T, a, out=out.reshape(1, -1), accumulate=accumulate)
 
     def with_row_sums(
@@ -149,14 +150,15 @@ class CupyBackend(Backend):
     def _counter(self, key: Key, first: int, n: int) -> tuple[Any, ...]:
         """Return the operands of `philox` for `n` blocks from block `first` on."""
         xp = self.xp
-        if n not in self._blocks:
-            self._blocks[n] = xp.arange(n, dtype=np.uint64)
+        size = power_of_two(n)
+        if size not in self._blocks:
+            self._blocks[size] = xp.arange(size, dtype=np.uint64)
         if isinstance(key.step, xp.ndarray):
             step = key.step.view(np.uint64)
         else:
             step = xp.full(1, np.asarray(key.step).item(), dtype=np.uint64)
         seed, *stream = map(np.uint64, (key.seed, *key.stream_words))
-        return self._blocks[n], np.uint64(first + 1), step, seed, *stream
+        return self._blocks[size][:n], np.uint64(first + 1), step, seed, *stream
 
     def compile(self, step: Step) -> Step:
         """Return `step` as a CUDA graph; see `nngan.backend.graph`."""
@@ -164,6 +166,11 @@ class CupyBackend(Backend):
 
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
+
+
+def power_of_two(n: int) -> int:
+    """Return the smallest power of two that is not below n."""
+    return 1 << max(n - 1, 0).bit_length()
 
 
 @functools.cache
@@ -176,6 +183,8 @@ def row_writer(xp: Any, n: int) -> Any:
 
 class Tf32Backend(CupyBackend):
     """CuPy, with products of float32 in TF32: faster on Ampere and later, three decimals right.
+
+    Some sums over the rows, the gradients of biases, are products too.
 
     References
     ----------

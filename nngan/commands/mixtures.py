@@ -257,7 +257,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
     )  # fmt: skip
     errors = TrainingDiverged, ValueError, OSError, MemoryError
     try:
+        lost = options.seeds  # a cluster may give up a job whose process has ended
         for seed, run in side_by_side(job, range(options.seeds), options.processes, errors):
+            lost -= 1
             if isinstance(run, Exception):
                 say(f"seed {seed}: {one_sentence(run)}")
                 status = 1
@@ -267,6 +269,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan mixtures"
             covered, quality, kl, _ = run.modes
             label, minutes = f"seed {run.seed}, {run.steps} steps", f"{run.minutes:.2f}"
             say(line(label, covered, f"{quality:.2%}"[:-1], f"{kl:.4f}", minutes))
+        if lost:
+            say(f"{lost} seeds ended without an answer: call the command again with --keep DIR")
+            status = 1
     except BrokenProcessPool as error:  # the system has ended one, for want of memory perhaps
         say(f"Not all seeds are done: {one_sentence(error)}")
         status = 1

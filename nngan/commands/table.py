@@ -233,8 +233,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan table") -
         command.error(in_options(error, command))
     job, errors = functools.partial(play, options=options), (RuntimeError, OSError)
     failures: list[Exception] = []
+    lost = len(jobs)  # a cluster may give up a job whose process has ended
     try:
         for _, failure in side_by_side(job, jobs, options.processes, errors, prefer="threads"):
+            lost -= 1
             if failure is not None:
                 failures.append(failure)
     except KeyboardInterrupt:  # the runs under way get it too, and save themselves
@@ -245,4 +247,6 @@ def main(arguments: Sequence[str] | None = None, program: str = "nngan table") -
     say(table({run: s for run, s in runs.items() if complete(run, s)}))
     for failure in failures:
         print(failure, file=sys.stderr)
-    return 1 if conflicts or failures else 0
+    if lost:
+        print(f"{lost} runs gave no answer; the same call goes on with them", file=sys.stderr)
+    return 1 if conflicts or failures or lost else 0

@@ -211,17 +211,17 @@ def follow(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -
     if handed is None:
         sys.exit(2)
     checkpoint, backend, x, labels, settings, saved = handed
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "checkpoint.npz")
-        path.write_bytes(checkpoint)
-        gan = GAN.load(path, backend)
     try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "checkpoint.npz")
+            path.write_bytes(checkpoint)
+            gan = GAN.load(path, backend)
         if gan.epoch < settings.epochs:
             fit(
                 gan, x, settings.epochs - gan.epoch, settings.batch_size, shards=settings.shards,
                 comm=comm, labels=labels, progress=False,
             )  # fmt: skip
-    except (TrainingDiverged, ValueError) as error:
+    except (TrainingDiverged, ValueError, BackendUnavailable, OSError, MemoryError) as error:
         say(f"\n{in_options(error, command)}; {saved}")
         return 1
     return 0
