@@ -43,7 +43,7 @@ EXHIBITS = {
     "late": Exhibit("saturated", "Tanh units with weights that begin too large"),
     "calm": Exhibit("penalty-strong", "a penalty that is 2,000 times too strong"),
     "drifting": Exhibit("penalty-idle", "penalties that are 20 million times too weak"),
-    "swings": Exhibit("divergence", "a Wasserstein game without its penalty"),
+    "swings": Exhibit("unbounded-critic", "a Wasserstein game without its penalty"),
     "thrown": Exhibit("gradients-add-up", MISTAKES["not_zeroed"].title),
     "perfect": Exhibit("wrong-gradient", MISTAKES["stale_cache"].title),
     "piling_up": Exhibit("not-zeroed", MISTAKES["not_zeroed"].title),
