@@ -14,6 +14,6 @@ OF_THE_USER = "OMP_WAIT_POLICY", *LOOKS
 
 
 def wait_asleep() -> None:
-    """Let waiting threads sleep soon, unless the environment says how they shall wait."""
+    """Let waiting threads sleep soon, unless the environment sets how they wait."""
     if not any(name in os.environ for name in OF_THE_USER):
         os.environ.update(LOOKS)

@@ -45,7 +45,7 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 def take_threads(before: Mapping[str, str]) -> None:
     """Multiply matrices on as many threads as a run did, if there are more, from now on.
 
-    Nothing happens if the environment says how many there shall be.
+    Nothing happens if the environment sets their number.
     """
     from threadpoolctl import threadpool_limits
 

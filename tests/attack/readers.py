@@ -100,7 +100,7 @@ class Readers:
         return self.load(mutate.damaged(rng, mutate.zipped(rng.choice(self.games))))
 
     def bit(self, rng: random.Random) -> str:
-        """Flip one bit: the file is refused, or what is loaded is what was saved."""
+        """Flip one bit: the file is refused, or it gives the arrays that were saved."""
         game = rng.choice(self.games)
         data = bytearray(mutate.zipped(game))
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)

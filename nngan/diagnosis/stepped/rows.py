@@ -52,7 +52,7 @@ class Fed:
 
     @property
     def real(self) -> Array:
-        """The rows that D judged and G has not made: those of x, or if there are none others."""
+        """The rows in D's input that are not G's: rows of x if there are any, else the others."""
         rows = [self.of(p)[~p.is_fake] for p in self.exact or self.other]
         return np.concatenate(rows) if rows else self.x[:0]
 
