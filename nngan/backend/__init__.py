@@ -70,6 +70,7 @@ def fastest_backend(names: Sequence[str] = ("cupy", "numba")) -> tuple[Backend, 
     """
     faults: list[str] = []
     for name in names:
+        one_of("names", name, BACKENDS)
         try:
             backend = get_backend(name)
             if _multiplies(backend):

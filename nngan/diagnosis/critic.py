@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,11 +10,10 @@ from ..backend import Array
 from ..game.inputs import d_input
 from ..network import Sequential
 from .case import Case
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import STEEP
 
 LEAST = 3  # parameters at both ends of their range, which tell that they are clipped
-Look = Iterator[Measurement | Finding]
 
 
 def slope(D: Sequential, x: Array) -> float:
@@ -50,8 +48,8 @@ def unbounded(steep: float, remedy: str) -> Finding:
     """Return that a critic has no bound."""
     return Finding(
         "unbounded-critic", "fault" if steep > STEEP else "warning",
-        "Nothing holds the slope of D, whose Wasserstein loss has no end: neither a penalty nor "
-        "clipped weights.",
+        "Nothing holds the slope of D, whose Wasserstein loss has no lower bound: neither "
+        "a penalty nor clipped weights.",
         f"|dD/dx| = {steep:.3g} on average, where the loss wants at most 1; the gradient is that "
         "of the loss alone, and D's weights have no limit",
         remedy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,25 +25,25 @@ from . import (
 )
 from .by_hand import diagnose_step
 from .case import Case
-from .report import SEVERITIES, Finding, Measurement, Report
+from .report import SEVERITIES, Finding, Look, Measurement, Report
 from .thresholds import EARLY_STEPS, OUTCOME_STEPS
 
-Look = Callable[[Case], Iterator[Measurement | Finding]]
+Looking = Callable[[Case], Look]
 # What is built wrong, then what keeps a player from learning, then how the players stand, then what
 # comes out. A fault of one row shows in the rows below it.
-BUILT: Sequence[Look] = (
+BUILT: Sequence[Looking] = (
     trends.finite, gradients.views, data.reachable, players.squashed_output,
     gradients.true_gradients, linear.linear_networks, critic.bounds,
 )  # fmt: skip
-LEARNING: Sequence[Look] = (
+LEARNING: Sequence[Looking] = (
     motion.updates, units.units, motion.penalties, players.mixed_batches,
 )  # fmt: skip
-STANDING: Sequence[Look] = (
+STANDING: Sequence[Looking] = (
     players.winner, players.fresh_classifier, trends.growth, trends.slope_of_d, trends.history,
     motion.average, inference.batchnorm_statistics,
     samples.labels_ignored,
 )  # fmt: skip
-OUTCOME: Sequence[Look] = (
+OUTCOME: Sequence[Looking] = (
     samples.collapse, samples.class_collapse, samples.copies, samples.like_data,
 )  # fmt: skip
 

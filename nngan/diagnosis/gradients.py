@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..network import Sequential
 from ..optim import SGD
 from ..views import check_views
 from .case import Case, twin_of
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import GRADIENT_ERROR
 
 ROWS = 32  # of the minibatch of the check
@@ -21,7 +21,6 @@ ROWS = 32  # of the minibatch of the check
 STEPS = (1e-7, 1e-8, 1e-9)
 # Of the loss, in its difference, and of 1 - D(x), in a gradient.
 ROUNDING = 100 * float(np.finfo(np.float64).eps)
-Look = Iterator[Measurement | Finding]
 
 
 def views(case: Case) -> Look:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,12 @@ import numpy as np
 from ..backend import Array
 from .case import Case, key
 from .likeness import Likeness, likeness
-from .report import Finding, Measurement
+from .report import Finding, Look
 from .thresholds import EARLY_STEPS, LIKE, LIKE_NEAREST
 
 ROWS = 64
 EXACT = 1e-4  # of the spread of outputs: the rounding of float32
 SIZES = (1.0, 10.0, 100.0)  # of the inputs: a ReLU bends somewhere
-Look = Iterator[Measurement | Finding]
 
 
 def is_linear(f: Callable[[Array], Array], z: Array) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,11 @@ from ..network import Sequential
 from ..optim import SGD, Adam, Optimizer
 from ..training.loop import play
 from .case import Case, twin_of
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import AVERAGE_LAGS, FAST, PENALTY_IDLE, PENALTY_STRONG, SLOW
 from .trends import matrices, start_sizes
 
 STEPS = 3  # that are played to see how fast the weights move
-Look = Iterator[Measurement | Finding]
 
 
 def updates(case: Case) -> Look:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from ..losses import bce_with_logits
 from ..network import Sequential
 from ..optim import Adam
 from .case import BATCH, Case, auc, judge, key, play, twin_of
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import (
     CHANCE,
     CLEARLY,
@@ -32,7 +31,6 @@ from .thresholds import (
 
 FRESH_STEPS = 250  # of the fresh classifier
 OWN_STEPS = 50  # of D, while G stands still
-Look = Iterator[Measurement | Finding]
 
 
 def squashed_output(case: Case) -> Look:

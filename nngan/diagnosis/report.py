@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
@@ -58,6 +59,9 @@ class Finding:
         lines += [f"    measured: {self.evidence}"] * bool(self.evidence)
         lines += [f"    try: {self.remedy}"] * bool(self.remedy)
         return "\n".join(lines)
+
+
+Look = Iterator[Measurement | Finding]  # what a look at a game yields
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..optim import Adam
 from .case import BATCH, Case, key
 from .data import few_images
 from .likeness import likeness
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import (
     CLASS_RATE,
     COPIES,
@@ -40,7 +40,6 @@ LEAST = 10  # rows of the data that a mode must have
 PAIRS = 500  # rows whose distances are taken
 CLASSIFIER_STEPS = 300
 HELD_OUT = 0.3
-Look = Iterator[Measurement | Finding]
 
 
 class Coverage(NamedTuple):

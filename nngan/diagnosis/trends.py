@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,11 +12,10 @@ from ..backend import Array, Key, Stream
 from ..game.inputs import d_input
 from ..network import Sequential
 from .case import Case
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import EPOCHS, EXPLODED, GROWN, SWING
 
 NAMES = {"d_real": "D(x)", "d_fake": "D(G(z))"}
-Look = Iterator[Measurement | Finding]
 
 
 def finite(case: Case) -> Look:

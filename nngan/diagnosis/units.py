@@ -12,10 +12,8 @@ from ..game.inputs import d_input, g_input
 from ..layers import Layer, LeakyReLU, ReLU, Sigmoid, Tanh
 from ..network import Sequential
 from .case import Case
-from .report import Finding, Measurement
+from .report import Finding, Look, Measurement
 from .thresholds import DEAD, SATURATED
-
-Look = Iterator[Measurement | Finding]
 
 
 def units(case: Case) -> Look:

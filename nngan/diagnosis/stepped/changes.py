@@ -51,7 +51,8 @@ def directions(play: Play, recording: Recording) -> dict[str, float]:
 def age(seen: Seen, part: Part) -> int:
     """Return about how many steps have moved a network from what its seed made.
 
-    The distance in updates is the least number; a path that is not straight is longer.
+    The distance in updates is the least number. The path is taken to be ten times as long: it is
+    not straight.
     """
     updates = seen.recording.of(part.name)
     if not updates or not part.is_ours or part.network.seed is None:
