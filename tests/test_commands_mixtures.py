@@ -119,19 +119,33 @@ def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path):
     assert (tmp_path / "ring.png").exists()
 
 
+def processes_of(command: psutil.Process) -> list[psutil.Process]:
+    """Return those in which joblib runs the seeds."""
+    return [
+        p for p in command.children(recursive=True) if any("LokyProcess" in a for a in p.cmdline())
+    ]
+
+
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGKILL", 15)])
-def test_no_process_outlives_its_parent(tmp_path, number):
+def test_no_process_outlives_its_parent(tmp_path, number, late):
     arguments = "ring --seeds 500 --steps 20 --processes 2 --json ring.json"
-    process = subprocess.Popen(
+    process = psutil.Popen(
         [sys.executable, "-m", "nngan", "mixtures", *arguments.split()], cwd=tmp_path,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    while len(processes_of(process)) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    second = processes_of(process)[1]
+    if late:  # it has taken no seed yet when its parent ends
+        second.suspend()
     while not (tmp_path / "ring.json").exists():
         assert process.poll() is None
         time.sleep(0.01)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 2
+    children = process.children(recursive=True)
     process.send_signal(number)
+    second.resume()
     process.wait(60)
     assert not psutil.wait_procs(children, timeout=30)[1]
 

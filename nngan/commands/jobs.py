@@ -8,7 +8,6 @@ A caller's Dask or Ray takes them with joblib's own context manager::
 
 from __future__ import annotations
 
-import functools
 import multiprocessing
 import os
 import signal
@@ -49,13 +48,14 @@ def side_by_side(
     processes = max(1, min(processes, len(jobs)))
     run = Parallel(
         processes, prefer=prefer, return_as="generator_unordered", pre_dispatch="n_jobs",
+        initializer=follow, initargs=(os.getpid(),),
     )  # fmt: skip
     handler = signal.getsignal(signal.SIGINT)
     if prefer != "threads":  # joblib's processes inherit this: Ctrl-C is for their parent
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         results: Iterator[tuple[Job, Result | Exception]] = run(
-            delayed(attempt)(function, job, errors, os.getpid()) for job in jobs
+            delayed(attempt)(function, job, errors) for job in jobs
         )
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -63,20 +63,19 @@ def side_by_side(
 
 
 def attempt(
-    function: Callable[[Job], Result], job: Job, errors: tuple[type[Exception], ...], parent: int
+    function: Callable[[Job], Result], job: Job, errors: tuple[type[Exception], ...]
 ) -> tuple[Job, Result | Exception]:
     """Return a job with its result, or with the error that ended it."""
-    follow(parent)
     try:
         return job, function(job)
     except errors as error:
         return job, error
 
 
-@functools.cache
 def follow(parent: int) -> None:
-    """End this process with its parent, however that ends, if `parent` is its parent."""
-    if parent != os.getppid():
+    """End this process with its parent, however that ends, if `parent` has started it."""
+    is_joblibs = multiprocessing.current_process().name.startswith("LokyProcess")
+    if parent != os.getppid() and not is_joblibs:  # a cluster's
         return
 
     def wait() -> None:
