@@ -170,7 +170,7 @@ def simultaneous_step(
     any factor of that sample's logit o_n. It is run with ones. The gradient in D's parameters is
     then the sum over n of each sample's part times dL_D/do_n, and the gradient that G needs is
     do_n/dx_n times dL_G/do_n. Nothing is divided by, so that no logit is too large;
-    `docs/performance.md` derives it. Both losses, the mean of D(x) and the mean of D(G(z)) are
+    `docs/mathematics.md` derives it. Both losses, the mean of D(x) and the mean of D(G(z)) are
     returned.
     """
     G, D, rules, xp = game.G, game.D, game.rules, game.backend.xp
