@@ -38,7 +38,7 @@ test-cupy: build/fake_gpu/stamp  ## the tests of the GPU on the real CuPy, witho
 	$(FAKE_GPU) python examples/benchmark/gpu_report.py --quick --out build/gpu_report.md
 
 test-slow: .venv/test.stamp  ## run the tests that take more than a few seconds each
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal
 
 # Old packages use what newer ones, on which they depend, have deprecated: no warning of ours.
 # Before Matplotlib 3.11 the bar beside plot_2d is 16 pixels longer than the panel: this test fails.
@@ -65,7 +65,7 @@ attack: .venv/test.stamp  ## try to break it, for five minutes in each of eleven
 	PYTHONPATH=tests $(BIN)/python -m attack
 
 test-notebooks: .venv/docs.stamp  ## run every notebook in a fresh kernel: its outputs must be true
-	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
+	$(BIN)/python -m pytest -m notebooks -n 2 --dist worksteal tests/test_notebooks.py
 
 notebooks: .venv/docs.stamp  ## run every notebook and keep the new outputs
 	$(BIN)/python tests/notebooks.py
