@@ -131,7 +131,7 @@ class Browser:
     def open(self, url):
         """Open a page, and wait until it is loaded."""
         self.call("Page.navigate", url=url)
-        self.wait(f"document.readyState == 'complete' && location.href == {json.dumps(url)}", 60)
+        self.wait(f"document.readyState == 'complete' && location.href == {json.dumps(url)}", 600)
 
     def click(self, selector):
         self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")

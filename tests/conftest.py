@@ -15,8 +15,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # alone, the threads of MKL and of the 
     os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from nngan.backend import BackendUnavailable, get_backend
+
+# That a machine is slow is no fault of a test.
+settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slow")
+
+
+def pytest_configure(config):
+    """Let matplotlib look for fonts once: processes that do it at once wait, and complain."""
+    if not hasattr(config, "workerinput"):
+        import matplotlib.font_manager  # noqa: F401
 
 
 def backend_or_skip(name):

@@ -80,7 +80,8 @@ def grade(submission):
             Path("layer.py").write_text(submission.source, encoding="utf-8")
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 try:
-                    status = main(["layer.py:Layer", *submission.options])
+                    # The last --timeout counts: a busy machine needs more than the default.
+                    status = main(["layer.py:Layer", "--timeout", "100", *submission.options])
                 except SystemExit as stop:  # the file cannot be read
                     status = stop.code
                 except Exception as error:

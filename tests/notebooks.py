@@ -69,7 +69,7 @@ def run(path: Path) -> Any:
         }
         client = NotebookClient(
             notebook,
-            timeout=SECONDS,
+            timeout=10 * SECONDS,  # on a busy machine
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
             record_timing=False,

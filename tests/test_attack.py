@@ -44,7 +44,7 @@ def campaign(name, *options, before=""):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, "--seconds", "300", *options],
         env={**os.environ, **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TESTS, timeout=400,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TESTS, timeout=1200,
     )  # fmt: skip
     return done.returncode, done.stdout
 

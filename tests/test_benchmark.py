@@ -32,7 +32,7 @@ def run(*options, cwd=None):
     command = [sys.executable, "-W", "error", str(BENCHMARK / "race.py"), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120
+        command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600
     )
 
 
@@ -374,7 +374,7 @@ def test_pytorchs_threads_and_subnormal_numbers(name, flush, left):
     code = SETTINGS.format(name=name, flush=flush)
     path = os.pathsep.join([str(ROOT), str(BENCHMARK)])
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600,
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     assert done.stdout.split() == ["3", str(left)], done.stderr

@@ -129,7 +129,7 @@ WAITS = """
 import time; from nngan.command_line import run_main
 def main():
     print("ready", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 run_main(main)
 """
 
@@ -146,7 +146,7 @@ def test_a_process_stops_with_the_pipe_of_its_parent_if_it_was_asked_to(asked):
         assert process.stdout.readline() == "ready\n"
         process.stdin.close()
         if asked:
-            assert process.wait(30) == 130
+            assert process.wait(600) == 130
             assert process.stderr.read() == "\nStopped.\n"
         else:
             with pytest.raises(subprocess.TimeoutExpired):

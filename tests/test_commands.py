@@ -93,7 +93,7 @@ def test_a_word_that_is_not_known(call, capsys, words, message):
 
 
 def run_process(*words):
-    return subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=120)
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=600)
 
 
 def test_python_m_nngan_is_the_command_line():

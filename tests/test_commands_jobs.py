@@ -33,7 +33,7 @@ def test_the_number_of_jobs_is_that_of_the_callers_backend():
     n = 3 * (os.cpu_count() or 1)
     all_at_once = threading.Barrier(n)
     with joblib.parallel_config(backend="threading", n_jobs=n):
-        assert len(list(side_by_side(lambda _: all_at_once.wait(20), range(n), None, ()))) == n
+        assert len(list(side_by_side(lambda _: all_at_once.wait(600), range(n), None, ()))) == n
 
 
 def test_seeds_that_were_kept_are_not_played_again(tmp_path, monkeypatch, capsys):

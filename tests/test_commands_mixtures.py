@@ -1,11 +1,12 @@
 """``nngan mixtures``: a line per seed, a table, a file; Ctrl-C keeps what is done."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +14,7 @@ import joblib
 import numpy as np
 import psutil
 import pytest
+from processes import LIMIT, is_stopped, wait_for, with_startup
 
 import nngan as nn
 from nngan.commands import mixtures
@@ -40,7 +42,7 @@ def play(folder, *arguments):
     """Run the command as a person does."""
     return subprocess.run(
         [sys.executable, "-m", "nngan", "mixtures", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, timeout=120,
+        cwd=folder, capture_output=True, text=True, timeout=LIMIT,
     )  # fmt: skip
 
 
@@ -101,53 +103,61 @@ def test_a_full_disk_ends_one_seed_alone(script, tmp_path, monkeypatch, capsys):
 
 
 def test_ctrl_c_keeps_the_seeds_that_are_done(tmp_path):
-    arguments = "ring --seeds 500 --steps 20 --processes 1 --json ring.json --plot ring.png"
+    arguments = "ring --seeds 9999 --steps 20 --processes 1 --json ring.json --plot ring.png"
     process = subprocess.Popen(
         [sys.executable, "-m", "nngan", "mixtures", *arguments.split()], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
-    while not (tmp_path / "ring.json").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
+    wait_for((tmp_path / "ring.json").exists, process)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does, to all of its processes
-    out, error = process.communicate(timeout=120)
+    out, error = process.communicate(timeout=LIMIT)
     assert (process.returncode, error) == (130, "")
     rows = json.loads((tmp_path / "ring.json").read_text())
-    n = len([line for line in out.splitlines() if line.startswith("seed ")])
+    n = int(re.search(r"Stopped after (\d+) of 9999 seeds, which ring.json has\n", out)[1])
     assert [row["seed"] for row in rows] == list(range(n))
-    assert f"Stopped after {n} of 500 seeds, which ring.json has\n" in out
+    printed = len([line for line in out.splitlines() if line.startswith("seed ")])
+    assert printed in (n - 1, n)  # a seed is kept before it is printed, and Ctrl-C may fall between
     assert (tmp_path / "ring.png").exists()
 
 
 def processes_of(command: psutil.Process) -> list[psutil.Process]:
-    """Return those in which joblib runs the seeds."""
-    return [
-        p for p in command.children(recursive=True) if any("LokyProcess" in a for a in p.cmdline())
-    ]
+    """Return those in which joblib runs the seeds, in the order of their names."""
+    found = {}
+    for process in command.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found |= {word: process for word in process.cmdline() if "LokyProcess-" in word}
+    return [found[name] for name in sorted(found)]
+
+
+# A process that has not imported anything yet, and goes on when it is told to.
+STOPS = """
+import sys
+if any("LokyProcess-2" in word for word in sys.orig_argv):
+    import psutil
+    psutil.Process().suspend()
+"""
 
 
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGKILL", 15)])
 def test_no_process_outlives_its_parent(tmp_path, number, late):
-    arguments = "ring --seeds 500 --steps 20 --processes 2 --json ring.json"
+    arguments = "ring --seeds 9999 --steps 20 --processes 2 --json ring.json"
     process = psutil.Popen(
         [sys.executable, "-m", "nngan", "mixtures", *arguments.split()], cwd=tmp_path,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=with_startup(tmp_path / "startup", STOPS if late else ""),
     )  # fmt: skip
-    while len(processes_of(process)) < 2:
-        assert process.poll() is None
-        time.sleep(0.01)
-    second = processes_of(process)[1]
+    wait_for(lambda: len(processes_of(process)) == 2, process)
+    _, second = processes_of(process)
     if late:  # it has taken no seed yet when its parent ends
-        second.suspend()
-    while not (tmp_path / "ring.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+        wait_for(lambda: is_stopped(second), process)
+    wait_for((tmp_path / "ring.json").exists, process)
     children = process.children(recursive=True)
     process.send_signal(number)
-    second.resume()
-    process.wait(60)
-    assert not psutil.wait_procs(children, timeout=30)[1]
+    with contextlib.suppress(psutil.NoSuchProcess):  # its parent has ended it
+        second.resume()
+    process.wait(LIMIT)
+    assert not psutil.wait_procs(children, timeout=LIMIT)[1]
 
 
 def test_numbers_that_cannot_be_written_stop_no_seed(script, monkeypatch, tmp_path, capsys):

@@ -181,18 +181,19 @@ def test_ctrl_c_says_that_the_same_call_goes_on(script, monkeypatch, capsys):
 
 
 def test_ctrl_c_lets_the_run_under_way_finish_and_begins_no_other(script, monkeypatch):
-    begun = []
+    begun, both = [], threading.Barrier(2)
 
     class Run:
         def __init__(self, *_, **__):
             begun.append(self)
             self.has_ended = threading.Event()
-            if len(begun) == 2:
-                _thread.interrupt_main()
-                threading.Timer(0.3, lambda: [run.has_ended.set() for run in begun]).start()
 
         def wait(self):
-            self.has_ended.wait()
+            if threading.current_thread() is threading.main_thread():  # it has had Ctrl-C
+                self.has_ended.set()
+            elif both.wait(600) == 0:  # both are under way
+                _thread.interrupt_main()
+            assert self.has_ended.wait(600)
             return 130  # as after Ctrl-C
 
     monkeypatch.setattr(table.subprocess, "Popen", Run)

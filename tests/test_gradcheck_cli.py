@@ -6,16 +6,17 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import LIMIT, wait_for
 from right_linear import SOURCE as RIGHT
 
 from nngan.gradcheck.__main__ import main
 
 PAGE = Path(__file__).parents[1] / "docs" / "gradcheck.md"
 
+PATIENT = ["--timeout", "100"]  # for what takes less than a second on a quiet machine
 WRONG = RIGHT.replace("return dy @", "return -dy @")
 TWICE = """
 class Twice:
@@ -34,8 +35,9 @@ def check(tmp_path, monkeypatch, capfd):
 
     def run(source, *options, target="layer.py"):
         Path("layer.py").write_text(source, encoding="utf-8")
+        patient = [] if "--timeout" in options else PATIENT
         try:
-            status = main([target, *map(str, options)])
+            status = main([target, *patient, *map(str, options)])
         except SystemExit as stop:
             status = stop.code
         return status, *capfd.readouterr()
@@ -45,8 +47,8 @@ def check(tmp_path, monkeypatch, capfd):
 
 def command(*arguments, **options):
     """Run ``python -m nngan.gradcheck`` in a process of its own."""
-    line = [sys.executable, "-W", "error", "-m", "nngan.gradcheck", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, **options)
+    line = [sys.executable, "-W", "error", "-m", "nngan.gradcheck", *PATIENT, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, **options)
 
 
 # -- verdicts ---------------------------------------------------------------------------------
@@ -306,12 +308,13 @@ def test_the_others_are_still_checked_and_what_they_print_is_dropped(reports):
 def test_a_class_that_hangs_is_ended(check, body):
     source = f"import itertools\nclass Loop:\n    def forward(self, x):\n        {body}\n"
     source += "    def backward(self, dy, cache): pass\n"
-    begin = time.monotonic()
-    status, out, err = check(source + TWICE, "--timeout", 1.5)
-    assert time.monotonic() - begin < 20
+    for seconds in (1.5, 15, 100):  # a busy machine needs more for the second class
+        status, out, err = check(source + TWICE, "--timeout", seconds)
+        if "Twice: gradients agree" in out:
+            break
     assert (status, err) == (1, "")
-    assert "Loop: gradients are WRONG\n  -> Timed out after 1.5 s" in out
-    assert f"after 1.5 s it was at layer.py, line 4, in forward: {body}" in out
+    assert f"Loop: gradients are WRONG\n  -> Timed out after {seconds:g} s" in out
+    assert f"after {seconds:g} s it was at layer.py, line 4, in forward: {body}" in out
     assert "Twice: gradients agree" in out
 
 
@@ -322,20 +325,18 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path):
         "    def forward(self, x):\n        pathlib.Path('begun').touch()\n"
         "        while True: pass\n"
     )
-    line = [sys.executable, "-m", "nngan.gradcheck", "layer.py"]
+    line = [sys.executable, "-m", "nngan.gradcheck", "layer.py", *PATIENT]
     with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        for _ in range(200):
-            if (tmp_path / "begun").exists():
-                break
-            time.sleep(0.05)
+        wait_for((tmp_path / "begun").exists, process)
         process.send_signal(signal.SIGINT)
-        assert (process.wait(10), process.stderr.read()) == (130, "")
+        assert process.communicate(timeout=LIMIT) == (None, "")
+        assert process.returncode == 130
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="these are a shell's redirections")
 @pytest.mark.parametrize(
     ("after", "status"),
-    [("| true", 1), ("> full", 1), (">&- 2>&- <&-", 0), (">&-", 0), ("<&-", 0)],
+    [("| (exec <&-; touch closed)", 1), ("> full", 1), (">&- 2>&- <&-", 0), (">&-", 0), ("<&-", 0)],
 )
 def test_no_stream_makes_a_traceback(tmp_path, after, status):
     (tmp_path / "layer.py").write_text(RIGHT)
@@ -344,7 +345,9 @@ def test_no_stream_makes_a_traceback(tmp_path, after, status):
             os.mknod(tmp_path / "full", 0o666 | stat.S_IFCHR, os.makedev(1, 7))
         except OSError:  # root alone makes one
             after = "> /dev/full"
-    line = f"({sys.executable} -m nngan.gradcheck layer.py; echo $? >&9) 9>status {after}"
+    begin = "while [ ! -e closed ]; do sleep 0.01; done;" if "closed" in after else ""
+    check = f"{begin} {sys.executable} -m nngan.gradcheck layer.py {' '.join(PATIENT)}"
+    line = f"({check}; echo $? >&9) 9>status {after}"
     done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
     assert "Traceback" not in done.stdout + done.stderr
     assert (tmp_path / "status").read_text() == f"{status}\n"
@@ -363,8 +366,8 @@ def test_no_stream_makes_a_traceback(tmp_path, after, status):
         ("import os\n1 / 0\n", {}, "layer.py cannot be imported: ZeroDivisionError: division by "
          "zero, at layer.py, line 2, in <module>: 1 / 0"),
         ("import os\nos._exit(3)", {}, "layer.py cannot be imported: its exit status was 3"),
-        ("import time\ntime.sleep(99)", {"--timeout": "0.5"}, "layer.py cannot be imported: after "
-         "0.5 s it was at layer.py, line 2, in <module>: time.sleep(99)"),
+        ("import time\ntime.sleep(999)", {"--timeout": "2"}, "layer.py cannot be imported: after "
+         "2 s it was at layer.py, line 2, in <module>: time.sleep(999)"),
         ("from nngan import Tanh\nclass A:\n  def forward(self, x): pass", {},
          "layer.py defines no class with forward and backward"),
         (TWICE, {"target": "layer.py:Linear"}, "layer.py defines no class Linear with forward and "

@@ -49,7 +49,7 @@ def started(words, number, at):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(int(number)), str(at), *words],
-        capture_output=True, text=True, env=environment, timeout=60,
+        capture_output=True, text=True, env=environment, timeout=600,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

@@ -264,7 +264,7 @@ def run(script, **environment):
     kept = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False,
-        env={**kept, **environment}, timeout=120,
+        env={**kept, **environment}, timeout=600,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return result.stdout.split()

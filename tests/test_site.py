@@ -115,7 +115,7 @@ def test_a_link_to_a_line_is_not_under_the_head(page, anchor, visit):
 
 def test_search_finds_a_word(visit):
     chromium = visit("search.html?q=maxout")
-    chromium.wait("document.querySelectorAll('#search-results li a').length > 2", 60)
+    chromium.wait("document.querySelectorAll('#search-results li a').length > 2", PATIENCE)
     names = "[...document.querySelectorAll('#search-results li a')].map(e => e.textContent)"
     assert any("Maxout" in name for name in chromium.evaluate(names))
 

@@ -63,7 +63,7 @@ class Around:
         pooch.os_cache = {"nngan": self.cache}.__getitem__
         module = nn.datasets.images
         module.SPLITS = {"train": ("train", 10), "test": ("t10k", 4)}
-        module.TIMEOUT, module.LARGEST = 0.5, 100_000
+        module.LARGEST = 100_000
         self.web.whole = {name: packed(name) for name in module.MNIST.checksums}
         checksums = {
             name: f"sha256:{hashlib.sha256(body).hexdigest()}"
@@ -165,7 +165,7 @@ class Around:
         self.web.fault = ""
         if self.cache.is_file():
             self.cache.unlink()
-        last = self.downloading(0)
+        last = self.downloading(0, 60)
         if status := last.wait():
             return f"a download afterwards: status {status} | {how}: {last.output()[-500:]}"
         wanted = {
@@ -175,9 +175,10 @@ class Around:
         found = tiny.content(self.cache)
         return f"a download: {sorted(found)} in the cache | {how}" if found != wanted else ""
 
-    def downloading(self, i: int) -> Child:
+    def downloading(self, i: int, patience: float = 0.5) -> Child:
         def target() -> int:
             warnings.simplefilter("error")
+            nn.datasets.images.TIMEOUT = patience
             try:
                 x, labels = nn.datasets.mnist("train", dtype="uint8", progress=False)
             except DatasetError as error:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-LONGEST = 120  # seconds of one process
+LONGEST = 300  # seconds of one process
 HUNG = 124  # the status of a process that took longer
 
 
@@ -17,7 +17,8 @@ class Child:
     """A fork that runs `target` and exits with its status; its output goes to a file."""
 
     def __init__(self, target: Callable[[], object], output: Path):
-        self.path, self.alive = output, True
+        self.path = output
+        self.status: int | None = None  # once it has ended
         sys.stdout.flush()
         # A signal waits until `target` runs: what arrives sooner would be an error of this file.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -28,22 +29,26 @@ class Child:
 
     def send(self, number: int) -> None:
         """Send a signal; nothing happens if the process has ended."""
-        os.kill(self.pid, number)  # it is not reaped before `wait`: no other process has its id
+        if self.status is None:  # it is not reaped: no other process has its id
+            os.kill(self.pid, number)
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status is not None
 
     def wait(self, seconds: float = LONGEST) -> int:
         """Return the exit status, minus the signal that ended it, or HUNG."""
         end = time.monotonic() + seconds
-        while True:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.alive = False
-                return os.waitstatus_to_exitcode(status)
+        while not self.has_ended():
             if time.monotonic() > end:
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
-                self.alive = False
-                return HUNG
+                self.status = HUNG
             time.sleep(0.001)
+        return self.status
 
     def output(self) -> str:
         """Return what it has printed, both streams."""

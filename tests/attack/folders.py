@@ -52,14 +52,14 @@ def one_run(runs: tiny.Runs, rng: random.Random, kind: str, n: int) -> str:
     whole, out = runs.whole(kind, "numpy"), runs.folder / "run"
     begun = tiny.arguments(kind, "numpy", runs.data, out)
     child = tiny.train(begun, "numpy", runs.output)
-    while not (out / "checkpoint.npz").exists():
+    while not (out / "checkpoint.npz").exists() and not child.has_ended():
         time.sleep(0.001)
-    if rng.random() < 0.5:
+    if kill := rng.random() < 0.5:
         child.send(9)
         child.wait()
     words = tiny.resumed(out, None)
     results = together([words] * n, runs, rng, runs.folder)
-    first = child.wait() if child.alive else 0
+    first = 0 if kill else child.wait()
     bad = [text[-300:] for status, text in results if status and not refused(status, text)]
     how = f"{' '.join(begun)}; {n} x {' '.join(words)}: {[s for s, _ in results]} {bad}"
     if first:

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 5
+SECONDS = 5  # of the processor: other work on the machine takes none of them
+PATIENCE = 100  # seconds of the clock, for a call that only waits
 LIMIT = 2**27  # bytes: NNGAN_MEMORY of the attack
 MOST = 3 * LIMIT  # a file's content, the arrays made from it, and a copy on the way
 FORBIDDEN = 2**31  # more address space than this is not given
@@ -18,14 +19,15 @@ os.environ["NNGAN_MEMORY"] = str(LIMIT)
 
 
 class TooSlow(BaseException):
-    """The call took too long."""
+    """The call took too much of the processor's time, or does not end."""
 
 
 class Watched:
     """Watch calls of one process, from now on."""
 
     def __init__(self) -> None:
-        signal.signal(signal.SIGALRM, _too_slow)
+        for number in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(number, _too_slow)
         with contextlib.suppress(OSError, ValueError, IndexError):
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             size = pages * resource.getpagesize() + FORBIDDEN
@@ -40,7 +42,8 @@ class Watched:
         An exception must be one of `allowed`, and its message one short sentence with all `words`.
         """
         said = ""
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
         try:
             function()
         except TooSlow as error:
@@ -48,7 +51,8 @@ class Watched:
         except BaseException as error:
             said = self._judged(error, allowed, words)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+                signal.setitimer(timer, 0)
         if (peak := _peak()) > self.most:
             said = f"{(peak - self.most + MOST) >> 20} MiB of memory"
             _forget_peak()

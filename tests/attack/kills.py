@@ -18,7 +18,6 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[tuple[str, str]
     backends = [only] if only else tiny.backends()
     runs, out = tiny.Runs(folder, backends), folder / "run"
     pairs = [(kind, backend) for kind in tiny.KINDS for backend in backends]
-    last: dict[object, float] = {}  # seconds that a run takes
     for i in count():
         kind, backend = pairs[i % len(pairs)]
         pictures = i % 16 == 15
@@ -29,15 +28,16 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[tuple[str, str]
             words = tiny.begin_or_resume(kind, backend, runs.data, out, named)
             began = time.monotonic()
             child = tiny.train(words, backend, runs.output, pictures)
-            time.sleep(wait := rng.uniform(0, last.get(key, 0.5)))
+            time.sleep(wait := rng.uniform(0, runs.seconds[key]))
             child.send(signal.SIGKILL)
             status = child.wait()
             said.append(f"{' '.join(words)} killed after {wait:.4f} s")
             if status != -signal.SIGKILL:
-                last[key] = time.monotonic() - began
+                runs.seconds[key] = max(time.monotonic() - began, 0.9 * runs.seconds[key])
                 if status:
                     said.append(f"status {status}: {child.output()[-300:]}")
                 break
+            runs.seconds[key] *= 1.1  # the machine may have more to do than before
             yield f"{backend}, {kind}", ""
         words = tiny.begin_or_resume(kind, backend, runs.data, out, named)
         child = tiny.train(words, backend, runs.output, pictures)

@@ -1,7 +1,7 @@
 """Damaged files of every kind that the library reads.
 
 Each is refused with the documented exception, whose message names the file, or is read. Nothing
-takes over 5 s, or more memory than the limit that the environment sets.
+takes over 5 s of the processor, or more memory than the limit that the environment sets.
 """
 
 import functools

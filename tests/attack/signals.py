@@ -16,6 +16,7 @@ from pathlib import Path
 
 from . import tiny
 from .campaign import main
+from .children import LONGEST
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SIGNALS = ((signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 40), (signal.SIGTERM, 1),
@@ -66,7 +67,7 @@ class Starts:
         time.sleep(wait)
         for _ in range(times):
             process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=LONGEST)
         shutil.rmtree(self.folder / "real", ignore_errors=True)
         if process.returncode in (0, 2):
             self.seconds[i] = 0.5 * self.seconds[i] + 0.5 * (time.monotonic() - began)
@@ -86,25 +87,28 @@ def tries(seed: int, folder: Path, only: str | None) -> Iterator[str]:
     """Send signals to a run, once or twice, finish it, compare."""
     rng = random.Random(seed)
     runs, out = tiny.Runs(folder), folder / "run"
-    kinds, seconds, starts = list(tiny.KINDS), 0.5, Starts(folder)
+    kinds, starts = list(tiny.KINDS), Starts(folder)
     for i in count():
         if only == "starts" or (only is None and i % 12 == 11):
             yield starts.stop(rng)
             continue
         kind, (number, times) = rng.choice(kinds), SIGNALS[i % len(SIGNALS)]
         whole, said, wrong = runs.whole(kind, "numpy"), [], ""
+        key = kind, "numpy", False
         for _ in range(rng.randint(1, 2)):
             words = tiny.begin_or_resume(kind, "numpy", runs.data, out)
             began = time.monotonic()
             child = tiny.train(words, "numpy", runs.output)
-            time.sleep(wait := rng.uniform(0, seconds))
+            time.sleep(wait := rng.uniform(0, runs.seconds[key]))
             for _ in range(times):
                 child.send(number)
                 time.sleep(0.001 if times > 2 else rng.uniform(0, 0.05))
             status = child.wait()
             said.append(f"{' '.join(words)}: {times} x {number.name} after {wait:.4f} s")
             if status == 0:
-                seconds = 0.9 * seconds + 0.1 * (time.monotonic() - began)
+                runs.seconds[key] = max(time.monotonic() - began, 0.9 * runs.seconds[key])
+            else:
+                runs.seconds[key] *= 1.1  # the machine may have more to do than before
             # SIGTERM ends a run as Ctrl-C does, once it trains.
             wanted = {signal.SIGINT: (0, 130), signal.SIGTERM: (0, 130, -number)}.get(
                 number, (0, -number)

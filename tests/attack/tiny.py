@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -210,6 +211,7 @@ class Runs:
 
     def __init__(self, folder: Path, chosen: Iterable[str] = ("numpy",)):
         self.folder, self.made = folder, {}
+        self.seconds = {}  # that each took
         self.output = folder / "output"
         warm(folder, chosen)
         self.data = folder / "images.npz"
@@ -220,9 +222,10 @@ class Runs:
         if key not in self.made:
             out = self.folder / "whole"
             words = arguments(kind, backend, self.data, out, epochs)
-            child = train(words, backend, self.output, pictures)
-            if status := child.wait(300):
+            began, child = time.monotonic(), train(words, backend, self.output, pictures)
+            if status := child.wait():
                 raise RuntimeError(f"{words} ended with status {status}: {child.output()}")
+            self.seconds[kind, backend, pictures] = time.monotonic() - began
             self.made[key] = content(out)
             shutil.rmtree(out)
         return self.made[key]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
 Job = TypeVar("Job")
-PATIENCE = 60  # seconds for an answer: Python's own alarm does not end a loop in C
+PATIENCE = 120  # seconds for an answer: Python's own alarm does not end a loop in C
 
 
 def in_worker(jobs: Iterator[Job], do: Callable[[Job], str]) -> Iterator[tuple[Job, str]]:

@@ -23,7 +23,7 @@ from . import wire
 from .watch import seen
 
 START = 60.0  # seconds for Python and NumPy to start, on a machine with much to do
-GRACE = 1.0  # seconds after the timeout in which the process may still say where it was
+GRACE = 5.0  # seconds in which the process may still say where it was, or end by itself
 # Not "-m": that would let files of the current folder take the place of Python's modules.
 BEGIN = (
     "import sys; sys.path[:] = sys.argv.pop().split('\\n')\n"
@@ -185,13 +185,14 @@ class Process:
         return self._stop(Finding("garbled", sentence, f"what came was {error}"))
 
     def _died(self) -> Ended:
+        has_hung = time.monotonic() >= self.begin + self.timeout
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(1)
+            self.process.wait(GRACE)
         self._end_group()
-        if time.monotonic() >= self.begin + self.timeout:
+        if has_hung:
             return self._stop(self._hangs())
-        status = self.process.poll()
         self.end()
+        status = self.process.returncode
         words = self._read_last_words()
         if not self.is_ready:
             sentence = "The process of the check cannot start; this is not the submission's fault."
