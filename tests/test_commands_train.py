@@ -459,7 +459,7 @@ def saved(checkpoint):
 
 
 def test_kill_9_at_any_moment_and_resume_ends_with_the_same_bytes(train, tmp_path):
-    options = [*SMALL, "--epochs", "40", "--out"]
+    options = [*SMALL, "--epochs", "25", "--out"]
     assert train(*options, tmp_path / "whole") == 0
     run, moments = tmp_path / "run", random.Random()  # not seeded: any moment has to do
     checkpoint = run / "checkpoint.npz"
@@ -482,7 +482,7 @@ def test_kill_9_at_any_moment_and_resume_ends_with_the_same_bytes(train, tmp_pat
             continue
         kills += 1
         arguments = ["--out", run, "--resume"]
-        assert nn.GAN.load(checkpoint).epoch <= 40  # whatever the moment, a whole checkpoint
+        assert nn.GAN.load(checkpoint).epoch <= 25  # whatever the moment, a whole checkpoint
     assert train("--out", run, "--resume") == 0
     assert final(run) == final(tmp_path / "whole")
     for name in ("history.csv", "losses.png", "progress.gif"):
@@ -506,7 +506,7 @@ sys.addaudithook(stop)
     ids=["Ctrl-C", "SIGTERM"],
 )
 def test_ctrl_c_saves_and_says_how_to_resume_from_any_folder(train, tmp_path, words, number):
-    options = [*SMALL, "--epochs", "20", "--out"]
+    options = [*SMALL, "--epochs", "6", "--out"]
     assert train(*options, "whole") == 0
     process = start(*words, *options, "run", env=with_startup(tmp_path / "startup", STOPS))
     wait_for(lambda: is_stopped(process), process)
@@ -520,7 +520,7 @@ def test_ctrl_c_saves_and_says_how_to_resume_from_any_folder(train, tmp_path, wo
     assert resume[:n] == [sys.executable, *map(str, words)]
     assert resume[n:] == ["--out", str(tmp_path / "run"), "--resume"]
     gan = nn.GAN.load("run/checkpoint.npz")
-    assert 0 < gan.epoch < 20
+    assert 0 < gan.epoch < 6
     assert Path("run/losses.png").exists()
     assert train(*resume[n:]) == 0
     assert final(Path("run")) == final(Path("whole"))

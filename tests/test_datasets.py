@@ -451,6 +451,7 @@ def test_fashion_is_downloaded_into_its_own_folder(world, web, monkeypatch):
     ],
 )
 def test_failing_mirrors(world, web, refused, monkeypatch, fault, reason):
+    monkeypatch.setattr(module, "LARGEST", 100_000)
     patience = {"first": 0.2 if fault == "stall" else 60, "second": 60}
 
     class Download(pooch.HTTPDownloader):
