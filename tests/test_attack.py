@@ -121,15 +121,15 @@ nngan.gan.boolean = lambda name, value: value
 @pytest.mark.parametrize(
     ("name", "planted", "options", "found"),
     [
-        ("ends", HASTY, "--count 12", "is no .npz file, or the end of it is missing"),
-        ("kills", FORGETFUL, "--count 10 --only numpy", "checkpoint.npz has other bytes"),
+        ("ends", HASTY, "--count 100 --first", "is no .npz file, or the end of it is missing"),
+        ("kills", FORGETFUL, "--count 100 --first --only numpy", "checkpoint.npz has other bytes"),
         ("readers", CARELESS, "--count 50 --only idx", "IndexError"),
         ("readers", CRASHING, "--count 3 --only idx", "3 x idx: the process ended with status N"),
         ("readers", DEAF, "--count 2 --only idx", "the process gave no answer in N s"),
         ("readers", BLIND, "--count 50 --only bit", "another state was loaded"),
-        ("around", HASTY_DOWNLOAD, "--count 40 --only download", "a download"),
-        ("around", FORGETFUL, "--count 6 --only judge", "checkpoint.npz has other bytes"),
-        ("lines", TALKATIVE, "--count 100", "no sentence of"),
+        ("around", HASTY_DOWNLOAD, "--count 100 --first --only download", "a download"),
+        ("around", FORGETFUL, "--count 50 --first --only judge", "checkpoint.npz has other bytes"),
+        ("lines", TALKATIVE, "--count 100 --first", "no sentence of"),
         ("misuse", TRUSTING, "--only games", "no error in GAN.sample(averaged)"),
     ],
 )

@@ -33,6 +33,7 @@ def main(name: str, campaign: Campaign, kinds: tuple[str, ...] = ()) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=sys.maxsize, help="tries; default: no limit")
     parser.add_argument("--seconds", type=float, default=60.0, help="default: 60")
+    parser.add_argument("--first", action="store_true", help="stop at the first finding")
     parser.add_argument("--show", type=int, default=10, help="kinds of findings to print")
     if kinds:
         parser.add_argument("--only", choices=kinds, help="one kind of tries; default: all in turn")
@@ -68,7 +69,7 @@ def run(name: str, campaign: Campaign, folder: Path, options: argparse.Namespace
                 if not times:
                     print(f"{name}: {kind} | {how}"[:500], file=sys.stderr, flush=True)
             seconds = time.monotonic() - began
-            if tried >= options.count or seconds > options.seconds:
+            if tried >= options.count or seconds > options.seconds or (options.first and harmful):
                 break
             if seconds > next_word:
                 next_word += EVERY
