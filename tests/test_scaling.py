@@ -18,7 +18,18 @@ sys.path.insert(0, str(ROOT / "examples" / "benchmark"))
 import ranks  # noqa: E402
 import scaling  # noqa: E402
 import scaling_here  # noqa: E402
-from scaling import Machine, gain, pays_from, seconds, work  # noqa: E402
+from scaling import (  # noqa: E402
+    CLUSTERS,
+    Machine,
+    faster,
+    gain,
+    pays_from,
+    ring,
+    ring_from,
+    seconds,
+    tree,
+    work,
+)
 
 NOTHING = Machine(*[0.0] * 7)
 
@@ -75,6 +86,42 @@ def test_the_time_is_the_work_times_the_seconds_of_each(processes):
     assert seconds(NOTHING._replace(byte=1.0), 32, 128, processes) == rounds * sent
 
 
+@pytest.mark.parametrize(
+    ("processes", "by_tree", "by_ring"),
+    [  # rounds, and bytes that each process sends, of a sum of 64 bytes
+        (2, (1, 64), (2, 64)),
+        (4, (2, 128), (6, 96)),
+        (8, (3, 192), (14, 112)),
+        (64, (6, 384), (126, 126)),
+    ],
+)
+def test_a_sum_takes_more_rounds_in_a_ring_and_sends_less(processes, by_tree, by_ring):
+    for all_reduce, (rounds, sent) in ((tree, by_tree), (ring, by_ring)):
+        assert all_reduce(NOTHING._replace(round=1.0), processes, 64) == rounds
+        assert all_reduce(NOTHING._replace(byte=1.0), processes, 64) == sent
+        both = NOTHING._replace(round=10.0, byte=1.0)
+        assert all_reduce(both, processes, 64) == 10 * rounds + sent
+
+
+@pytest.mark.parametrize(("name", "megabytes"), [("8 GPUs in a box", 11.07), ("64 nodes", 14.29)])
+def test_a_large_sum_goes_around_a_ring(name, megabytes):
+    """By hand: 1.258 MB in the time of a round, times 11 / 1.25; 0.48 MB times 120 / 4.031."""
+    processes, machine = CLUSTERS[name]
+    size = ring_from(machine, processes)
+    assert round(size / 1e6, 2) == megabytes
+    for factor, chosen, other in ((0.9, tree, ring), (1.1, ring, tree)):
+        sum_of = machine, processes, int(factor * size)
+        assert faster(*sum_of) == chosen(*sum_of) < other(*sum_of)
+
+
+def test_a_step_has_the_sums_that_it_is_given():
+    machine = NOTHING._replace(round=1.0, byte=1.0)
+    sent = 4 * work(32, 128, 8).parameters + 16
+    assert seconds(machine, 32, 128, 8) == 3 * 3 + 3 * sent
+    assert seconds(machine, 32, 128, 8, ring) == 3 * 14 + 14 / 8 * sent
+    assert gain(machine._replace(step=sent), 32, 128, 8, ring) == sent / (2.75 * sent + 42)
+
+
 def test_only_what_goes_with_the_rows_is_divided():
     one, four = work(64, 256, 1), work(64, 256, 4)
     assert one.multiplications == 4 * four.multiplications
@@ -101,6 +148,29 @@ def test_the_page_has_what_the_model_says_of_gpus(monkeypatch, capsys):
     scaling.main()
     page = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8")
     assert capsys.readouterr().out.strip() in re.sub(r"^    ", "", page, flags=re.M)
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "message"),
+    [
+        (ranks, ["--shards", "1"], "ranks.py: error: --shards must be a multiple of the number"),
+        (ranks, ["--shards", "2", "6"], "ranks.py: error: --shards must be a power of two"),
+        (ranks, ["--batch-size", "3"], "--batch-size must be a multiple of --shards 2, got 3"),
+        (scaling_here, ["--batch-size", "8", "3"], "--batch-size must be a multiple of shards=2"),
+    ],
+)
+def test_what_the_processes_cannot_divide_is_one_sentence(
+    script, words, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", [f"{script.__name__}.py", *words])
+    for rank in (0, 1):
+        monkeypatch.setattr(distributed, "world", partial(distributed.Alone, rank, 2))
+        with pytest.raises(SystemExit, match="2"):
+            script.main()
+        out, errors = capsys.readouterr()
+        assert out == ""
+        assert errors.count("\n") == (1 if rank == 0 else 0)
+        assert message in errors or rank == 1
 
 
 def test_predictions_stand_beside_measurements(monkeypatch, capsys):

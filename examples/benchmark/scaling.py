@@ -8,6 +8,7 @@ predictions with the clock of this machine. The game is that of ranks.py.
 """
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -55,15 +56,43 @@ def work(width: int, batch: int, processes: int) -> Work:
     )
 
 
-def seconds(machine: Machine, width: int, batch: int, processes: int) -> float:
-    """Return the predicted time of a step.
+# The time of a sum over the processes, as a function of the machine, their number, and the bytes.
+Sum = Callable[[Machine, int, int], float]
 
-    A sum takes log2(processes) rounds, in each of which every process sends all of its bytes.
+
+def tree(machine: Machine, processes: int, size: int) -> float:
+    """Return the time of nngan's own sum: in each round, every process sends all bytes."""
+    return math.log2(processes) * (machine.round + size * machine.byte)
+
+
+def ring(machine: Machine, processes: int, size: int) -> float:
+    """Return the time of a sum around a ring: more rounds, in each a part of the bytes.
+
+    References
+    ----------
+    Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations".
     """
+    return 2 * (processes - 1) * (machine.round + size / processes * machine.byte)
+
+
+def faster(machine: Machine, processes: int, size: int) -> float:
+    """Return the time of a sum by the faster of both."""
+    return min(tree(machine, processes, size), ring(machine, processes, size))
+
+
+def ring_from(machine: Machine, processes: int) -> float:
+    """Return the bytes from which on a ring is faster than a tree, for more than two processes."""
+    rounds, more = math.log2(processes), 2 * (processes - 1)
+    return machine.round / machine.byte * (more - rounds) / (rounds - more / processes)
+
+
+def seconds(
+    machine: Machine, width: int, batch: int, processes: int, all_reduce: Sum = tree
+) -> float:
+    """Return the predicted time of a step."""
     *numbers, sums = work(width, batch, processes)
     alone = machine.step + sum(n * s for n, s in zip(numbers, machine, strict=False))
-    rounds = math.log2(processes)
-    return alone + rounds * (len(sums) * machine.round + sum(sums) * machine.byte)
+    return alone + sum(all_reduce(machine, processes, size) for size in sums)
 
 
 # -- GPUs, which were not measured -----------------------------------------------------------------
@@ -78,14 +107,15 @@ CLUSTERS = {
 WIDTHS = [2**i for i in range(6, 16)]  # the next game does not fit in 80 GB
 
 
-def gain(machine: Machine, width: int, batch: int, processes: int) -> float:
+def gain(machine: Machine, width: int, batch: int, processes: int, all_reduce: Sum = tree) -> float:
     """Return how many times as fast as one process several are, as predicted."""
-    return seconds(machine, width, batch, 1) / seconds(machine, width, batch, processes)
+    several = seconds(machine, width, batch, processes, all_reduce)
+    return seconds(machine, width, batch, 1) / several
 
 
-def pays_from(machine: Machine, batch: int, processes: int) -> int | None:
+def pays_from(machine: Machine, batch: int, processes: int, all_reduce: Sum = tree) -> int | None:
     """Return the width from which on several processes are faster than one, if there is one."""
-    slower = [width for width in WIDTHS if gain(machine, width, batch, processes) <= 1]
+    slower = [w for w in WIDTHS if gain(machine, w, batch, processes, all_reduce) <= 1]
     return next((width for width in WIDTHS if width > max(slower, default=0)), None)
 
 
@@ -94,14 +124,19 @@ def gpus(batches: list[int]) -> None:
     small, launches = seconds(H100, 256, 128, 1), H100.step
     print(f"One GPU, width 256, 128 samples: {small * 1e3:.2f} ms", end="")
     print(f", launches {launches * 1e3:.2f} ms")
+    for name, (processes, machine) in CLUSTERS.items():
+        size = ring_from(machine, processes)
+        print(f"{name}: a ring is faster than a tree for sums of {size / 1e6:.1f} MB and more")
     shown = [256, 2048, 8192, 32768]
-    print(f"{'':15}           pays from   gain over one GPU at width")
-    print(f"{'':15} samples       width ", *(f"{width:6}" for width in shown))
+    print(f"{'':31} pays from   gain over one GPU at width")
+    print(f"{'':15} samples     sum     width ", *(f"{width:6}" for width in shown))
     for name, (processes, machine) in CLUSTERS.items():
         for batch in batches:
-            gains = (f"{gain(machine, width, batch, processes):6.2f}" for width in shown)
-            first = pays_from(machine, batch, processes) or "none"
-            print(f"{name:15} {batch:7}  {first:>10} ", *gains)
+            for all_reduce in (tree, faster):
+                game = machine, batch, processes, all_reduce
+                gains = (f"{gain(machine, w, *game[1:]):6.2f}" for w in shown)
+                first = pays_from(*game) or "none"
+                print(f"{name:15} {batch:7}  {all_reduce.__name__:6}  {first:>8} ", *gains)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import statistics
 import time
 
 import numpy as np
-from ranks import game, step_of
+from ranks import check, game, step_of
 from scaling import Machine, seconds, work
 
 import nngan as nn
@@ -30,7 +30,7 @@ def clock(comm, call, blocks: int, least: float = 0.2) -> float:
     call()
     started = time.perf_counter()
     call()
-    calls = distributed.hand_out(comm, math.ceil(least / (time.perf_counter() - started)))
+    calls = comm.bcast(math.ceil(least / (time.perf_counter() - started)))
     times = []
     for _ in range(blocks):
         if comm.size > 1:
@@ -106,12 +106,9 @@ def main() -> None:
     options = p.parse_args()
     try:
         comm = distributed.world()
-        for batch in options.batch_size:
-            distributed.check_shards(game(1), batch, comm.size, comm.size)
     except nn.BackendUnavailable as error:
         p.error(str(error))
-    except ValueError as error:  # the same one in all processes
-        p.exit(2, f"{p.prog}: error: {error}\n" if comm.rank == 0 else None)
+    check(p, comm, options.batch_size, [comm.size])
     compare(comm, options.width, options.batch_size, options.blocks)
 
 
