@@ -14,7 +14,6 @@ neighbouring shards, which are a whole branch of the tree.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import copy
 import os
 import threading
@@ -22,6 +21,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,6 +44,10 @@ class Alone(NamedTuple):
 
     rank: int = 0
     size: int = 1
+
+    def bcast(self, value: Any) -> Any:
+        """Return the value of the first process, as in mpi4py."""
+        return value
 
 
 ALONE = Alone()
@@ -68,11 +72,6 @@ def world() -> Any:
             "an MPI with its own mpiexec"
         ) from error
     return MPI.COMM_WORLD
-
-
-def hand_out(comm: Any, value: Any = None) -> Any:
-    """Return the value of the first process in all of them."""
-    return value if comm.size == 1 else comm.bcast(value)
 
 
 @contextlib.contextmanager
@@ -157,6 +156,8 @@ def fit(
     ------
     ValueError
         As `check_shards` and `nngan.training.fit` do.
+    TrainingDiverged
+        In all processes, after the epoch in which a loss became NaN or infinite.
     """
     check_shards(game, positive_int("batch_size", batch_size), shards, comm.size)
     if shards > 1:
@@ -191,10 +192,7 @@ class Meeting:
             self._take_turns(steps[0])
             return
         # A thread has the context of this one: NumPy keeps in it which overflows are no error.
-        jobs = [
-            self.threads.submit(contextvars.copy_context().run, self._take_turns, step)
-            for step in steps
-        ]
+        jobs = [self.threads.submit(copy_context().run, self._take_turns, step) for step in steps]
         wait(jobs)
         errors = [error for job in jobs if (error := job.exception())]
         if errors:  # the first cause: the other shards find the barrier broken
@@ -244,12 +242,10 @@ class Meeting:
             return branch
         ours = np.ascontiguousarray(on_host(branch))
         theirs = np.empty_like(ours)
-        distance = 1
-        while distance < self.comm.size:
-            other = self.comm.rank ^ distance
+        for level in range(self.comm.size.bit_length() - 1):
+            other = self.comm.rank ^ (1 << level)
             self.comm.Sendrecv(ours, other, recvbuf=theirs, source=other)
             ours = ours + theirs  # both compute it: a + b and b + a are the same bits
-            distance *= 2
         summed: Array = array_module(branch).asarray(ours)
         return summed
 

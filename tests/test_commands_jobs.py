@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 import time
 
@@ -9,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 
-from nngan.commands import main, mixtures
+from nngan.commands import main, mixtures, table
 from nngan.commands.jobs import side_by_side
 
 
@@ -58,9 +59,9 @@ def cluster():
     options = {"threads_per_worker": 1, "dashboard_address": None}
     with (
         distributed.LocalCluster(n_workers=2, host="127.0.0.1", **options) as workers,
-        distributed.Client(workers),
+        distributed.Client(workers) as client,
     ):
-        yield
+        yield client
 
 
 @pytest.mark.filterwarnings("ignore")  # those of Dask
@@ -85,3 +86,42 @@ def test_a_table_on_a_cluster_of_dask_names_the_run_that_failed(cluster, tmp_pat
         log = tmp_path / "runs" / f"r1-{seed}.train.log"
         assert f"nngan train ended with status 2: see {log}" in errors
         assert log.read_text().startswith("nngan train: error: ")
+
+
+# A Python for the runs of a table, in which `nngan train` makes a folder, except for seed 1, and
+# `nngan evaluate` gives all scores the value of the seed. Without it a run takes MNIST and minutes.
+PYTHON = """\
+#!{python}
+import json, os, sys
+from pathlib import Path
+_, module, name, *words = sys.argv[1:]
+assert (sys.argv[1], module) == ("-m", "nngan")
+if name == "train":
+    options = dict(zip(words[::2], words[1::2]))
+    Path(options["--out"]).mkdir()
+    sys.exit(3 if options["--seed"] == "1" else 0)
+scores = {{"value": float(words[0][-1]), "real": 0.5}}
+report = {{"epoch": 7, "samples": 10_000, "seed": 0, "metrics": dict.fromkeys({columns}, scores)}}
+Path(words[0], "metrics.json").write_text(json.dumps(report))
+print("measured by process", os.getppid())
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_table_on_a_cluster_of_dask_has_the_runs_that_did_not_fail(cluster, tmp_path, capsys):
+    python, runs = tmp_path / "python", tmp_path / "runs"
+    python.write_text(PYTHON.format(python=sys.executable, columns=list(table.COLUMNS)))
+    python.chmod(0o755)
+    words = ["table", "r1", "--seeds", "4", "--epochs", "7", "--out", str(runs)]
+    cluster.run(setattr, sys, "executable", str(python))
+    try:
+        with joblib.parallel_config(backend="dask"):
+            assert main(words) == 1
+    finally:
+        cluster.run(setattr, sys, "executable", sys.executable)
+    out, errors = capsys.readouterr()
+    assert errors == f"nngan train ended with status 3: see {runs / 'r1-1.train.log'}\n"
+    assert "| `r1`, 7 epochs | 3 | 1.7 ± 0.9 | 1.67 ± 0.88 | 1.6667 ± 0.8819 |" in out
+    workers = {str(pid) for pid in cluster.run(os.getpid).values()}
+    logs = [(runs / f"r1-{seed}.evaluate.log").read_text() for seed in (0, 2, 3)]
+    assert {log.split()[-1] for log in logs} <= workers

@@ -21,7 +21,7 @@ from processes import LIMIT, wait_for
 import nngan as nn
 from nngan import distributed
 from nngan.commands import main
-from nngan.training import TrainingDiverged
+from nngan.training import TrainingDiverged, progress
 
 HERE = Path(__file__).parent
 MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
@@ -102,7 +102,8 @@ def test_shards_go_on_where_they_stopped():
     np.testing.assert_array_equal(learned(whole), learned(resumed))
 
 
-def test_one_shard_is_the_plain_step():
+def test_one_shard_is_the_plain_step(monkeypatch):
+    monkeypatch.setattr(distributed, "Meeting", None)  # nobody to meet
     alone, one = float32_game(), float32_game()
     fit_alone(alone, data(), epochs=2)
     distributed.fit(one, data(), 2, 8, shards=1, progress=False)
@@ -123,11 +124,15 @@ def test_an_error_in_a_shard_ends_the_step(shards, monkeypatch):
         play(batchnorm_game(), shards)
 
 
-def test_a_loss_that_is_not_finite_is_told_with_its_step():
+@pytest.mark.parametrize(("shards", "steps"), [(1, 1), (2, 10)])
+def test_a_loss_that_is_not_finite_ends_an_epoch_of_many_processes(shards, steps, monkeypatch):
+    """Not a step, because other processes look at their losses at other times."""
+    monkeypatch.setattr(progress, "LOOK_EVERY", 0)
     gan = batchnorm_game()
     gan.D.params[:] = np.nan
     with pytest.raises(TrainingDiverged, match="step 1 "):
-        play(gan, 2)
+        play(gan, shards)
+    assert gan.clock == steps
 
 
 class Coupled(nn.Tanh):
@@ -271,27 +276,33 @@ def epochs_in(run):
     return len(path.read_text().splitlines()) - 1 if path.exists() else 0
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """Return a function that returns a run of so many epochs."""
+def start_and_wait(processes, run):
+    """Start a run, and return its process after its first epoch."""
+    process = nngan(processes, *RUN, "--epochs", "500", "--shards", "4", "--out", run)
+    wait_for(lambda: epochs_in(run) >= 1, process)
+    return process
 
-    @functools.cache
-    def whole(epochs):
-        run = tmp_path_factory.mktemp("distributed") / "run"
-        assert main([*RUN, "--epochs", str(epochs), "--shards", "4", "--out", str(run)]) == 0
-        return run
 
-    return whole
+def assert_goes_on(run, processes):
+    """Play an epoch more, and compare the run with one that was not interrupted."""
+    gan, settings = nn.runs.load_run(run)
+    assert settings.epochs == 500
+    epochs, whole = ["--epochs", str(gan.epoch + 1)], run.with_name("whole")
+    words = ["train", "--out", str(run), "--resume", *epochs]
+    if processes == 1:  # then without MPI
+        assert main(words) == 0
+    else:
+        status, output, errors = result(nngan(processes, *words))
+        assert status == 0, output + errors
+    assert main([*RUN, *epochs, "--shards", "4", "--out", str(whole)]) == 0
+    assert arrays(run) == arrays(whole)
 
 
 @needs_mpi
 @pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 1)])
-def test_a_run_whose_process_was_killed_goes_on_with_another_number(
-    before, after, uninterrupted, tmp_path
-):
+def test_a_run_whose_process_was_killed_goes_on_with_another_number(before, after, tmp_path):
     run = tmp_path / "run"
-    process = nngan(before, *RUN, "--epochs", "500", "--shards", "4", "--out", run)
-    wait_for(lambda: epochs_in(run) >= 1, process)
+    process = start_and_wait(before, run)
     ranks = []
     for child in psutil.Process(process.pid).children(True):
         with contextlib.suppress(psutil.NoSuchProcess):  # one of MPI's own that has ended
@@ -302,30 +313,20 @@ def test_a_run_whose_process_was_killed_goes_on_with_another_number(
     assert status != 0
     assert "If one process ends, all end; go on with:" in output
     assert not psutil.wait_procs(ranks, timeout=LIMIT)[1]
-
-    # On a quiet machine it is in its first epochs. (500 epochs would take minutes.)
-    gan, settings = nn.runs.load_run(run)
-    assert settings.epochs == 500
-    epochs = max(4, gan.epoch + 1)
-    status, output, errors = result(
-        nngan(after, "train", "--out", run, "--resume", "--epochs", epochs)
-    )
-    assert status == 0, output + errors
-    assert arrays(run) == arrays(uninterrupted(epochs))
+    assert_goes_on(run, after)
 
 
 @needs_mpi
 def test_ctrl_c_saves_the_run_and_ends_all(tmp_path):
     run = tmp_path / "run"
-    process = nngan(2, *RUN, "--epochs", "500", "--shards", "4", "--out", run)
-    wait_for(lambda: epochs_in(run) >= 1, process)
+    process = start_and_wait(2, run)
     process.send_signal(signal.SIGINT)
     status, output, errors = result(process)
     assert status != 0
     assert "nothing is lost" in output
     assert f"mpiexec -n 2 {sys.executable} -m nngan train --out {run} --resume" in output
     assert "Traceback" not in errors
-    assert nn.GAN.load(run / "checkpoint.npz").epoch < 500
+    assert_goes_on(run, 1)
 
 
 @needs_mpi
@@ -338,6 +339,6 @@ def test_an_error_is_said_once_and_ends_all(tmp_path):
 
     status, output, errors = result(nngan(2, *RUN, "--lr", "1e20", "--out", tmp_path / "run"))
     assert status == 1
-    assert "the loss is no longer finite at step" in output
-    assert "has the state after the last epoch that was saved" in output
+    assert output.count("the loss is no longer finite at step") == 1
+    assert output.count("has the state after the last epoch that was saved") == 1
     assert "Traceback" not in errors

@@ -26,7 +26,7 @@ import numpy as np
 from ..backend import Array, BackendUnavailable
 from ..command_line import OneSentenceParser, one_sentence, positive, say, sigterm_is_ctrl_c
 from ..datasets import DatasetError
-from ..distributed import ALONE, check_shards, ending_all, fit, hand_out, world
+from ..distributed import ALONE, check_shards, ending_all, fit, world
 from ..gan import GAN
 from ..metrics import JudgeError
 from ..recipes import RECIPES
@@ -142,14 +142,14 @@ def lead(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -> 
     except (
         ValueError, OSError, MemoryError, DatasetError, JudgeError, BackendUnavailable
     ) as error:  # fmt: skip
-        hand_out(comm, None)
+        comm.bcast(None)
         command.error(in_options(error, command))
 
     settings, status = run.settings, 0
     labels = labels if gan.classes else None
     if comm.size > 1:
         checkpoint = run.checkpoint.read_bytes()
-        hand_out(comm, (checkpoint, gan.backend.name, x, labels, settings, last_saved(run)))
+        comm.bcast((checkpoint, gan.backend.name, x, labels, settings, last_saved(run)))
     say(
         f"{settings.recipe} on {len(x):,} images of {size_of(settings, x)} ({settings.data}), "
         f"{settings.epochs:,} epochs, {gan.backend.name}: "
@@ -207,7 +207,7 @@ def follow(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -
     """Train as a process that neither reads nor writes anything; return the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process saves, and ends all
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    handed = hand_out(comm)
+    handed = comm.bcast(None)
     if handed is None:
         sys.exit(2)
     checkpoint, backend, x, labels, settings, saved = handed
@@ -221,7 +221,9 @@ def follow(options: argparse.Namespace, command: OneSentenceParser, comm: Any) -
                 gan, x, settings.epochs - gan.epoch, settings.batch_size, shards=settings.shards,
                 comm=comm, labels=labels, progress=False,
             )  # fmt: skip
-    except (TrainingDiverged, ValueError, BackendUnavailable, OSError, MemoryError) as error:
+    except TrainingDiverged:  # in the first process too, which says so and ends all
+        comm.Barrier()
+    except (ValueError, BackendUnavailable, OSError, MemoryError) as error:
         say(f"\n{in_options(error, command)}; {saved}")
         return 1
     return 0

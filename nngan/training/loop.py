@@ -65,7 +65,8 @@ def fit(
         Whether to show a progress bar and lines of losses.
     maker : callable, optional
         Makes the function that is called for each step, from the arguments of `make_step`; if left
-        out, the game's backend compiles the step of `make_step`.
+        out, the game's backend compiles the step of `make_step`. With it, other processes may take
+        part in each step: the losses are read after an epoch, where all of them are.
 
     Returns
     -------
@@ -97,7 +98,9 @@ def fit(
     compiled: dict[bool, Callable[[], None]] = {}
     captured: list[object] = []
     with (
-        Progress(game, total, steps, done, batch_size, enabled=progress) as bar,
+        Progress(
+            game, total, steps, done, batch_size, enabled=progress, alone=maker is None
+        ) as bar,
         deferred_interrupt() as interrupted,
         # `read_log` refuses a loss that is NaN, so the overflow before it needs no warning.
         np.errstate(over="ignore", invalid="ignore"),

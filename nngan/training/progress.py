@@ -50,12 +50,18 @@ def read_log(game: Game, done: int) -> Array:
 
 
 class Progress:
-    """A bar over the whole run, in samples, and a line for every 25th part of it."""
+    """A bar over the whole run, in samples, and a line for every 25th part of it.
+
+    Unless a game is played by this process alone, no loss ends it within an epoch: other processes
+    would wait for the next step.
+    """
 
     def __init__(
-        self, game: Game, epochs: int, steps: int, done: int, batch_size: int, enabled: bool
-    ) -> None:
+        self, game: Game, epochs: int, steps: int, done: int, batch_size: int, enabled: bool,
+        alone: bool,
+    ) -> None:  # fmt: skip
         self.game, self.epochs, self.steps, self.enabled = game, epochs, steps, enabled
+        self.alone = alone
         self.samples_per_step = batch_size * game.rules.k
         self.every = -(-(epochs - game.epoch) // LINES)  # epochs in a line
         self.columns = shutil.get_terminal_size().columns
@@ -89,13 +95,14 @@ class Progress:
         self.bar.set_description_str(f"epoch {self.game.epoch + 1}/{self.epochs}", refresh=False)
 
     def look(self, done: int) -> None:
-        """Read the losses and redraw the bar, if it is time to."""
+        """Redraw the bar, with the losses of a game that is played alone, if it is time to."""
         now = time.perf_counter()
         if now - self.looked < LOOK_EVERY:
             return
         self.looked = now
-        d_loss, g_loss, _, _ = read_log(self.game, done)[-50:].mean(axis=0)
-        self.bar.set_postfix_str(f"D {d_loss:.3f} G {g_loss:.3f}", refresh=False)
+        if self.alone:
+            d_loss, g_loss, _, _ = read_log(self.game, done)[-50:].mean(axis=0)
+            self.bar.set_postfix_str(f"D {d_loss:.3f} G {g_loss:.3f}", refresh=False)
         self.bar.update(self._samples(done) - self.bar.n)
         self._tell_time(now, self._samples(done))
 
