@@ -258,11 +258,10 @@ def result(process):
 
 @needs_mpi
 def test_every_recipe_has_the_same_bits_on_any_number_of_processes(tmp_path):
-    found = []
-    for processes in (1, 2, 4):
-        out = tmp_path / f"{processes}.json"
-        assert result(mpiexec(processes, HERE / "on_ranks.py", out))[0] == 0
-        found.append(json.loads(out.read_text()))
+    files = {n: tmp_path / f"{n}.json" for n in (1, 2, 4)}
+    started = [mpiexec(n, HERE / "on_ranks.py", file) for n, file in files.items()]
+    assert [result(process)[0] for process in started] == [0, 0, 0]
+    found = [json.loads(file.read_text()) for file in files.values()]
     assert set(found[0]) == set(nn.recipes.RECIPES)
     for recipe in found[0].values():
         assert recipe["steps"] == 200
