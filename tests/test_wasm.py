@@ -25,7 +25,7 @@ FILES = ["in_pyodide"] + [
     f"test_{name}"
     for name in (
         "layers", "losses", "objectives", "training", "network", "maxout", "batchnorm", "optim",
-        "ema", "schedule", "conditional", "checkpoint", "mistakes",
+        "ema", "schedule", "conditional", "checkpoint", "mistakes", "products",
     )
 ]  # fmt: skip
 # Not there: backends, threads, named pipes, and the processor's word that a number became too

@@ -12,6 +12,7 @@ import numpy as np
 from .formulas import box_muller, unit_interval
 from .keys import Array, Key
 from .memory import keep_freed_memory
+from .products import matmul
 
 Step = TypeVar("Step", bound=Callable[..., Any])
 INSTEAD = ', or use backend="numpy"'  # the end of a message that names what is missing
@@ -271,9 +272,9 @@ class NumpyBackend(Backend):
         if a.shape[1] == b.shape[0] == 1:
             product: Array = a * b  # NumPy hands an outer product to no BLAS: 3 to 10 times slower
         elif out is not None and not accumulate:
-            return np.matmul(a, b, out=out)
+            return matmul(a, b, out=out)
         else:
-            product = np.matmul(a, b)
+            product = matmul(a, b)
         if out is None:
             return product
         if accumulate:
