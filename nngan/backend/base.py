@@ -261,7 +261,7 @@ class Backend:
 
 
 class NumpyBackend(Backend):
-    """NumPy, the reference backend."""
+    """NumPy, the reference backend; in a browser with SciPy's products, if SciPy is there."""
 
     name = "numpy"
     xp = np
