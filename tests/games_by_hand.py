@@ -1,7 +1,7 @@
 """Games that are stepped by hand, broken and healthy, in the styles in which people write them.
 
 Each function makes a game and returns ``step, G, D``. `BROKEN` names the finding of each broken
-game.
+game. ``python tests/games_by_hand.py`` prints what the diagnosis measures in each.
 """
 
 import numpy as np
@@ -103,6 +103,13 @@ def game(
             d_opt.step()
 
     return step, G, D
+
+
+def trained(made, steps):
+    """Return a game after some calls of its step."""
+    for _ in range(steps):
+        made[0]()
+    return made
 
 
 def squares(logits, target):
@@ -472,6 +479,9 @@ def mirrored(a, rng):
     return np.where(rng.random((len(a), 1)) < 0.5, a, a[:, ::-1])
 
 
+ORDER = [1, 0, 3, 2, 5, 4, 7, 6]  # of features
+
+
 def flip(share, of=None):
     """Labels that are wrong for a share of the rows."""
 
@@ -589,8 +599,8 @@ BROKEN = {
         lambda: by_hand(labels=flip(0.6, of=1.0)), "labels-random"),
     "data in the order of their classes": (lambda: game(ordered=True), "minibatch-biased"),
     "noise on the data alone": (lambda: by_hand(real=grain(0.2)), "data-changed"),
-    "features of the data in another order": (
-        lambda: by_hand(real=lambda a, _: a[:, [1, 0, 3, 2, 5, 4, 7, 6]]), "data-changed"),
+    "features of the data in another order in each call": (
+        lambda: by_hand(real=lambda a, rng: a[:, rng.permutation(WIDTH)]), "data-changed"),
     "data divided by 255 twice": (lambda: by_hand(real=lambda a, _: a / 255), "range"),
     "data divided by 255 twice, G without bounds": (
         lambda: by_hand(real=lambda a, _: a / 255, g_end=False), "range"),
@@ -602,6 +612,8 @@ BROKEN = {
     "G's gradients are never zeroed": (lambda: game(zero_g=False), "not-zeroed"),
     "Adam, D's gradients never zeroed": (
         lambda: game(zero_d=False, optimizer=nn.Adam, lr=1e-3), "not-zeroed"),
+    "Adam, G's gradients not zeroed in 1,500 steps": (
+        lambda: trained(game(zero_g=False, optimizer=nn.Adam, lr=1e-3), 1_500), "not-zeroed"),
     "D's real gradient with the fakes' cache": (lambda: game(stale="D"), "stale-cache"),
     "G's gradient through D's cache of data": (lambda: game(stale="G"), "stale-cache"),
     "layers with one slot for the cache": (lambda: own(one_slot=True), "stale-cache"),
@@ -839,6 +851,7 @@ HEALTHY = {
         lambda D, between: nn.penalties.gradient_penalty(D, between, 10.0), trained=200
     ),
     "an own Adam": by_hand,
+    "features of the data in another order": lambda: by_hand(real=lambda a, _: a[:, ORDER]),
     "half of the data mirrored": lambda: by_hand(real=mirrored),
     "a little noise on the data": lambda: by_hand(real=grain(0.002)),
     "the same noise on both": lambda: by_hand(real=grain(0.1), fakes=grain(0.1)),
@@ -886,3 +899,16 @@ LABELLED = (  # games that `conditional` makes: their labels are `Y`
     "G is asked for one class", "G is never asked for a class", "labels of the data are shuffled",
     "D sees fakes with other labels", "a label beside each sample",
 )  # fmt: skip
+
+
+def main():
+    """Print what the diagnosis measures in each game."""
+    games = {name: (make, "none") for name, make in HEALTHY.items()} | BROKEN
+    for name, (make, kind) in games.items():
+        report = nn.diagnosis.diagnose_step(*make(), X, Y if name in LABELLED else None)
+        for row in report.looked_at:
+            print(kind, name, row.name, row.value, row.against, sep=" | ")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ import copy
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,6 +171,15 @@ def test_units_that_never_work_are_found(gan):
     assert kinds(gan) == ("dead-units",)
 
 
+@pytest.mark.parametrize(("alive", "found"), [(1, True), (3, False)])
+def test_a_few_units_are_enough_for_two_columns(alive, found):
+    G = nn.Sequential(nn.Linear(2, 64, "he"), nn.ReLU(), nn.Linear(64, 2), seed=1)
+    D = nn.Sequential(nn.Linear(2, 16, "he"), nn.LeakyReLU(0.2), nn.Linear(16, 1), seed=2)
+    G.layers[0].b[alive:] = -100
+    G.layers[0].b[:alive] = 1
+    assert ("dead-units" in kinds(nn.GAN(G, D), RING)) == found
+
+
 def test_saturated_units_are_found():
     gan = digits_game(act=nn.Tanh)
     assert kinds(gan) == ()
@@ -228,6 +238,35 @@ def test_a_class_without_samples_is_found(gan):
     report = nn.diagnose(few, IMAGES, LABELS)
     assert report.kinds == ("collapse",)
     assert "(0, 6)" in report.findings[0].evidence
+
+
+def test_a_g_that_begins_small_has_not_collapsed_yet(gan, monkeypatch):
+    """Missing classes are a note until a layer has grown; samples that are alike are a fault."""
+    small = nn.Sequential(nn.Linear(4, 8, ("normal", 0.01)), nn.Linear(8, 8, "fan_in"), seed=1)
+    assert samples.relative_size(small) < 0.7 < 1 < samples.relative_size(gan.G)
+    missing = samples.Coverage(10, [0, 1], 0.2, [0, 1])
+    monkeypatch.setattr(samples, "coverages", lambda case: iter([("classes", missing)]))
+    case = Case(gan, IMAGES)
+    severities = []
+    for size in (2.0, 0.7):
+        monkeypatch.setattr(samples, "relative_size", lambda network, size=size: size)
+        *_, finding = samples.collapse(case)
+        severities.append((finding.kind, finding.severity))
+    assert severities == [("collapse", "fault"), ("collapse", "note")]
+    case.samples = case.samples[:1] + 0.01 * case.samples
+    *_, finding = samples.collapse(case)
+    assert finding.severity == "fault"
+
+
+def test_samples_on_a_line_within_each_mode_have_not_collapsed():
+    x, angle = nn.datasets.ring(2000)[0], np.pi / 4 * np.arange(8)
+    centres = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    centre = centres[((x[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)]
+    for shape, found in (([1, 0], []), ([1e-3, 1e-3], ["collapse"])):
+        rows = centre + (x - centre) * shape
+        case = SimpleNamespace(samples=rows, x=x, labels=None, gan=plane())
+        kinds = [item.kind for item in samples.collapse(case) if isinstance(item, Finding)]
+        assert kinds == found
 
 
 def test_modes_of_a_mixture_are_counted():

@@ -56,6 +56,11 @@ def test_a_healthy_report_says_which_loss_fits_and_how_well():
     assert rows["updates of D"].value == "3"
 
 
+def test_features_in_one_other_order_are_only_a_note():
+    (finding,) = report_of("features of the data in another order").findings
+    assert finding.kind == "data-changed"
+
+
 def test_sums_for_both_players_are_only_a_note():
     (finding,) = report_of("sums for both").findings
     assert (finding.kind, finding.severity) == ("scale", "note")

@@ -35,6 +35,7 @@ from .thresholds import EARLY_STEPS, OUTCOME_STEPS
 
 CONSEQUENCES = {
     "data-changed": ("range",),
+    "not-zeroed": ("learning-rate",),
     "same-data": ("minibatch-biased",),
     "wrong-sign": ("unbounded-critic",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -34,10 +35,12 @@ from .thresholds import (
     OUTCOME_STEPS,
     PAIRWISE,
 )
+from .trends import matrices
 
 CENTRES = 50  # of the clusters of data without labels
 LEAST = 10  # rows of the data that a mode must have
 PAIRS = 500  # rows whose distances are taken
+NEXT = 200  # rows among which the next is searched
 CLASSIFIER_STEPS = 300
 HELD_OUT = 0.3
 
@@ -79,8 +82,10 @@ def rare(coverage: Coverage) -> Finding:
 def collapse(case: Case) -> Look:
     """Look whether the samples are as different from each other as the data are."""
     pairwise = pairwise_distance(case.samples) / (pairwise_distance(case.x) or 1.0)
-    real_next = np.median(nearest_other(case.x))
-    neighbours = float(np.median(nearest_other(case.samples)) / real_next) if real_next else 1.0
+    # Among few rows: samples on lines, as G draws them where few of its units work, are the nearer
+    # to each other the more there are.
+    next_of = [np.median(nearest_other(rows[:NEXT])) for rows in (case.samples, case.x)]
+    neighbours = float(next_of[0] / next_of[1]) if next_of[1] else 1.0
     yield Measurement("distance of two samples", f"{pairwise:.2f}", "of two of the data: 1")
     yield Measurement("distance of a sample to the next", f"{neighbours:.2f}", "of the data: 1")
     evidence = [
@@ -97,6 +102,7 @@ def collapse(case: Case) -> Look:
         )
         if is_low
     ]
+    is_growing = not evidence and relative_size(case.gan.G) < 1
     for name, coverage in coverages(case):
         yield Measurement(
             f"{name} without samples", f"{len(coverage.missing)}", f"of {coverage.modes}"
@@ -111,16 +117,33 @@ def collapse(case: Case) -> Look:
             )
         elif coverage.missing and name == "classes":
             yield rare(coverage)
+    if evidence and is_growing:
+        evidence.append(
+            "no layer of G has grown to the size of random weights that keep the size of their "
+            f"input, the largest to {relative_size(case.gan.G):.2f} of it: G may not have spread "
+            "yet"
+        )
     if evidence:
         yield Finding(
             "collapse",
-            "fault",
-            "G has collapsed: its samples show only a part of the data.",
+            "note" if is_growing else "fault",
+            "The samples show only a part of the data so far."
+            if is_growing
+            else "G has collapsed: its samples show only a part of the data.",
             "; ".join(evidence),
             "add the penalty r1 to D, let D judge pack=2 or more samples together, or take "
             'loss="relativistic"; bring the learning rates into proportion: lower G\'s if D cannot '
             "follow, both if modes come and go",
         )
+
+
+def relative_size(network: Sequential) -> float:
+    """Return the size of the weights of a network's largest layer: 1 keeps the size of its input.
+
+    A G whose layers are all smaller begins with samples that are nearly alike, and spreads late.
+    """
+    sizes = (np.linalg.norm(W) / math.sqrt(W.shape[-1]) for W in matrices(network).values())
+    return float(max(sizes, default=1.0))
 
 
 def pairwise_distance(rows: Array) -> float:
@@ -240,19 +263,21 @@ def labels_ignored(case: Case) -> Look:
         yield Finding(
             "labels-ignored",
             "fault",
-            "The labels have nothing to do with the data: a classifier cannot learn them.",
-            f"a classifier reads {real_right:.0%} of held-out data as their label, chance is "
-            f"{chance:.0%}",
+            "The labels may not be those of the data: a small classifier does not learn them.",
+            f"after {CLASSIFIER_STEPS} steps it reads {real_right:.0%} of held-out data as their "
+            f"label, chance is {chance:.0%}",
             "look whether data and labels are still in the same order",
         )
         return
     is_wrong = right < chance + LABEL_ACCURACY * (real_right - chance)
-    if effect < LABEL_EFFECT or (is_wrong and case.steps > OUTCOME_STEPS):
+    is_still = effect < LABEL_EFFECT
+    if is_still or (is_wrong and case.steps > OUTCOME_STEPS):
         yield Finding(
             "labels-ignored",
             "fault",
-            "G ignores the labels: what it draws does not depend on the class that it is asked "
-            "for.",
+            "G ignores the labels: another label hardly changes what it draws."
+            if is_still
+            else "The samples are hardly more often of the class asked for than by chance.",
             f"a classifier reads {right:.0%} of the samples as the class asked for, chance is "
             f"{chance:.0%}; another label moves a sample {effect:.0%} as far as another z",
             "make sure that each sample has its own label in the data, and that D gets the label "
@@ -266,7 +291,7 @@ def like_data(case: Case) -> Look:
     if alike is not None:
         yield from alike.measurements()
         if alike.is_unlike:
-            yield alike.finding("warning")
+            yield alike.finding("note" if relative_size(case.gan.G) < 1 else "warning")
 
 
 def class_collapse(case: Case) -> Look:

@@ -26,13 +26,13 @@ MISSING_RATE = 0.1  # a mode with fewer samples than this share of its part in t
 CLASS_RATE = 0.25  # the same of a class, which a classifier takes for another now and then
 MISSING_MASS = 0.3  # of the data, in modes that are missing
 PAIRWISE = 0.4  # distance of two samples, against that of two rows of the data
-NEIGHBOURS = 0.1  # distance of a sample to the next, against that of the data
+NEIGHBOURS = 0.07  # distance of a sample to the next of 200, against that of the data
 LABEL_EFFECT = 0.05  # movement of a sample with its label, against that with z
 LABEL_ACCURACY = 0.1  # of the way from chance to the accuracy on real data
 COPY_RATIO = 0.4  # a copy is so much nearer to one row than to the next
 COPIES = 0.25  # share of samples that are copies, above that of real rows
 
-UNLIKE = 0.1  # energy distance above that of the data's halves, in distances of two rows
+UNLIKE = 0.12  # energy distance above that of the data's halves, in distances of two rows
 UNLIKE_NEAREST = 0.25  # the same of the distance to the nearest row; a healthy game had 0.18
 
 LIKE, LIKE_NEAREST = 0.02, 0.05  # the same of samples that are like the data
@@ -73,7 +73,7 @@ EXPLODED = 1e3  # a loss
 # -- a game that is stepped by hand: `stepped/` ---------------------------------------------------
 
 CLIMBS = -0.05  # cosine of a turned gradient's effect; an optimizer that descends has more than 0
-MIXED, SOME = 0.4, 0.7  # share of data that D is told are data, less that of fakes
+MIXED, FLIPPED = 0.4, 0.7  # share of data that D is told are data, less that of fakes
 CHANGED = 0.05  # of the spread: of data or fakes that D sees changed
 TINY_CHANGE = 0.02  # in the distance to the nearest row, in distances of two rows
 BIASED = 1.5  # energy distance of a minibatch to the data, against the most of random ones

@@ -23,10 +23,12 @@ def units(case: Case) -> Look:
         "G": g_input(rules, case.z, case.y()),
         "D": np.concatenate([d_input(rules, part, case.y()) for part in (case.x, case.fake)]),
     }
+    # Samples are no wider than what makes them: so many units can draw and tell them.
+    enough = min(rows["G"].shape[1], case.x.shape[1])
     for name, network in (("G", case.gan.G), ("D", case.gan.D)):
         shares = list(hidden_shares(network, rows[name]))
-        yield from _dead(name, [(i, s) for i, layer, s in shares if is_relu(layer)])
-        yield from _saturated(name, [(i, s) for i, layer, s in shares if not is_relu(layer)])
+        yield from _dead(name, [(i, w, s) for i, w, layer, s in shares if is_relu(layer)], enough)
+        yield from _saturated(name, [(i, s) for i, _, layer, s in shares if not is_relu(layer)])
     yield from saturated_output(case)
 
 
@@ -35,8 +37,8 @@ def is_relu(layer: Layer) -> bool:
     return isinstance(layer, ReLU) or (isinstance(layer, LeakyReLU) and layer.slope == 0)
 
 
-def hidden_shares(network: Sequential, x: Array) -> Iterator[tuple[int, Layer, float]]:
-    """Yield the number of each hidden layer that can fail, the layer, and the share that has.
+def hidden_shares(network: Sequential, x: Array) -> Iterator[tuple[int, int, Layer, float]]:
+    """Yield the number of each hidden layer that can fail, its width, it, and the share that has.
 
     Of a ReLU it is the share of units that no row makes active; of a Sigmoid or Tanh the share of
     outputs at whose place the slope is below 1/100 of the largest.
@@ -46,9 +48,9 @@ def hidden_shares(network: Sequential, x: Array) -> Iterator[tuple[int, Layer, f
     for i, layer in enumerate(leaves[:-1]):
         x, _ = layer.forward(x, training)
         if is_relu(layer):
-            yield i, layer, float((x <= 0).all(axis=0).mean())
+            yield i, x.shape[1], layer, float((x <= 0).all(axis=0).mean())
         elif isinstance(layer, Sigmoid | Tanh):
-            yield i, layer, float(is_flat(layer, x).mean())
+            yield i, x.shape[1], layer, float(is_flat(layer, x).mean())
 
 
 def is_flat(layer: Layer, y: Array) -> Array:
@@ -58,17 +60,22 @@ def is_flat(layer: Layer, y: Array) -> Array:
     return flat
 
 
-def _dead(name: str, shares: list[tuple[int, float]]) -> Look:
+def _dead(name: str, shares: list[tuple[int, int, float]], enough: int) -> Look:
     if not shares:
         return
-    i, worst = max(shares, key=lambda pair: pair[1])
-    yield Measurement(f"ReLU units of {name} that never work", f"{worst:.2f}", f"in layer {i}")
-    if worst > DEAD:
+    i, width, worst = max(shares, key=lambda item: item[2])
+    work = round(width * (1 - worst))
+    yield Measurement(
+        f"ReLU units of {name} that never work", f"{worst:.2f}",
+        f"in layer {i}, where {work} of {width} work",
+    )  # fmt: skip
+    if worst > DEAD and work < enough:
         yield Finding(
             "dead-units", "fault" if worst == 1 else "warning",
             f"{'All' if worst == 1 else 'Nearly all'} ReLU units of a layer of {name} are dead: no "
             "sample makes them active, and no gradient reaches their weights.",
-            f"{worst:.0%} of the units of layer {i} of {name}",
+            f"{work} of {width} units of layer {i} of {name} work; z or a sample has {enough} "
+            "columns",
             'take LeakyReLU(0.2), a lower learning rate, and weights that begin with "he"',
         )  # fmt: skip
 

@@ -32,6 +32,10 @@ def feeding(seen: Seen, fed: Fed) -> Iterator[Measurement | Finding]:
             len(fed.of(p)) for p in (*fed.exact, *fed.other)
         )
         yield Measurement("D's data that are rows of x as they are", f"{exact:.0%}", "of x: 100%")
+    if fakes:
+        yield Measurement(
+            "change of fakes between G and D", f"{max(fakes):.3f}", "of their spread: 0"
+        )
     if fed.exact:
         yield from _fakes(seen, fed, before, fakes)
     elif fed.other and are_fakes_exact:
@@ -78,15 +82,17 @@ def _before_updates_of_d(seen: Seen) -> set[int]:
     return found
 
 
-def _data(fed: Fed) -> Iterator[Finding]:
+def _data(fed: Fed) -> Iterator[Measurement | Finding]:
     """Yield that what D takes for data is not x, while fakes come as G makes them."""
     if fed.order is not None and not np.array_equal(fed.order, np.arange(len(fed.order))):
         moved = int((fed.order != np.arange(len(fed.order))).sum())
         yield Finding(
-            "data-changed", "fault", "D sees the data with their features in another order.",
+            "data-changed", "note",
+            "D sees the data with their features in another order, one for all rows: G learns to "
+            "draw them so.",
             f"{moved} of {len(fed.order)} features are at another place than in x, and the fakes "
             "come as G makes them",
-            "Feed D the rows of x as they are.",
+            "Feed D the rows of x as they are, or put the features of samples back into order.",
         )  # fmt: skip
         return
     if (fed.scale, fed.shift) != (1.0, 0.0) or fed.order is not None:
@@ -99,6 +105,7 @@ def _data(fed: Fed) -> Iterator[Finding]:
     if alike is None:
         return
     rest = _rest(real, x)
+    yield Measurement("D's data, off the nearest row of x", f"{rest:.3f}", "of the spread: 0")
     is_far = (
         alike.nearest > 1.2 * alike.nearest_of_data + TINY_CHANGE
         or alike.energy - alike.energy_of_data > UNLIKE
@@ -151,7 +158,7 @@ def _fakes(seen: Seen, fed: Fed, before: set[int], fakes: list[float]) -> Iterat
 
 
 def outcome(seen: Seen, fed: Fed) -> Likeness | None:
-    """Compare what G makes with x, in x's unit or in that of the data that D sees."""
+    """Compare what G makes with x, as x is or as D sees it: in a unit or an order of its own."""
     passes: list[Pass] = [p for p in seen.recording.passes if p.part == "G"]
     used = {id(p.source) for p in fed.fakes}
     made = [as_rows(p.y) for p in passes if id(p) in used] or [as_rows(p.y) for p in passes]
@@ -160,7 +167,7 @@ def outcome(seen: Seen, fed: Fed) -> Likeness | None:
     if made and made[0].shape[1] == x.shape[1]:
         found.append(likeness(shuffled(np.concatenate(made)), x))
     seen_by_d = [fed.of(p)[p.is_fake] for p in fed.fakes]
-    if seen_by_d and (fed.scale, fed.shift) != (1.0, 0.0):
+    if seen_by_d and ((fed.scale, fed.shift) != (1.0, 0.0) or fed.order is not None):
         found.append(likeness(shuffled(np.concatenate(seen_by_d)), fed.mapped(x)))
     return min((f for f in found if f), key=lambda f: f.energy, default=None)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...backend import Array
 from ..report import Finding, Measurement
-from ..thresholds import MIXED, SOME
+from ..thresholds import FLIPPED, MIXED
 from .known_losses import pulls
 from .recording import Recording, Signal
 from .seen import Seen
@@ -98,7 +98,7 @@ def mixed_labels(seen: Seen, is_squashed: bool) -> Iterator[Measurement | Findin
     yield Measurement("data that D is told are data", f"{real:.0%}", f"fakes: {fake:.0%}")
     apart = abs(real - fake)
     is_alike = max(real, fake) in (0.0, 1.0) and real == fake  # one label for both: its own finding
-    if apart >= SOME or is_alike:
+    if apart >= FLIPPED or is_alike:
         return
     yield Finding(
         "labels-random", "fault" if apart < MIXED else "warning",
