@@ -73,8 +73,8 @@ def left_over(case: Case, loss: Any) -> Iterator[Verdict]:
             if not is_whole and not is_momentum:
                 continue
             kind = "not-zeroed" if is_whole else "true"
-            verdict = Verdict(update, kind if n else MOVED_BY_OTHER, loss, sign,
-                              shares(own, factors[:n]), rest)  # fmt: skip
+            kind = MOVED_BY_OTHER if theirs and not own else kind
+            verdict = Verdict(update, kind, loss, sign, shares(own, factors[:n]), rest)
             other = "G" if update.part == "D" else "D"
             verdict.detail = f"the step of {other}" if theirs else "the update before"
             yield verdict
