@@ -1,7 +1,6 @@
 """One game on many processes: the shards of a step, and the same bits on 1, 2 and 4 ranks."""
 
 import contextlib
-import functools
 import importlib.util
 import json
 import os
