@@ -20,10 +20,14 @@ HEAVY = "numpy", "matplotlib", "sklearn", "cupy", "numba", "scipy", "pooch", "tq
 
 
 def test_the_names_load_little(tmp_path):
-    """Heavy libraries are imported where they are used; the rest takes 0.1 s more than NumPy."""
+    """Heavy libraries are imported where they are used; the rest takes 1.3 times what NumPy does.
+
+    NumPy takes 0.08 s. The time is that of the processor: other work on the machine is not in it.
+    """
     program = (
-        "import sys, numpy, time; t = time.process_time(); from nngan import GAN, Linear; "
-        "print(time.process_time() - t); "  # of this process: other work on the machine is not it
+        "import sys; from time import process_time as now; t = [now()]; import numpy; "
+        "t.append(now()); from nngan import GAN, Linear; t.append(now()); "
+        "print(t[1] - t[0], t[2] - t[1]); "
         f"print([m for m in {HEAVY[1:]} if m in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
@@ -36,8 +40,9 @@ def test_the_names_load_little(tmp_path):
         )  # fmt: skip
         first, heavy = result.stdout.splitlines()
         assert heavy == "[]"
-        seconds.append(float(first))
-    assert min(seconds[1:]) < 0.1  # the first run compiles every module
+        seconds.append([*map(float, first.split())])
+    numpys, ours = np.min(seconds[1:], axis=0)  # the first run compiles every module
+    assert ours < 1.3 * numpys
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["trian"]])

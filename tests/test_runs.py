@@ -351,8 +351,8 @@ def test_the_last_of_20000_epochs_costs_what_the_tenth_does(tmp_path, monkeypatc
     x = np.random.default_rng(0).uniform(0, 1, (16, 4)).astype(np.float32)
     gan.fit(x, epochs, 8, callbacks=[run, look], progress=False)
     early, late = (np.median(taken[p]) / np.median(units[p]) for p in (TENTH, LAST))
-    milliseconds = [1e3 * np.median(taken[part]) for part in (TENTH, LAST)]
-    print(f"epoch: {milliseconds} ms, {early:.3f} and {late:.3f} units; memory: {sizes}")
+    ms = ", ".join(f"{1e3 * np.median(taken[part]):.3f} ms" for part in (TENTH, LAST))
+    print(f"epoch: {ms}, {early:.3f} and {late:.3f} units; memory: {sizes}")
     assert late <= 1.1 * early
     assert sizes[epochs] - sizes[epochs // 2] < 10e6  # of which the history takes 1.3 MB
     assert len(rows_of(run.path / "history.csv")) == epochs + 1
