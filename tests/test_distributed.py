@@ -19,7 +19,7 @@ from processes import LIMIT, wait_for
 
 import nngan as nn
 from nngan import distributed
-from nngan.commands import main
+from nngan.commands import main, train
 from nngan.training import TrainingDiverged, progress
 
 HERE = Path(__file__).parent
@@ -325,6 +325,36 @@ def test_ctrl_c_saves_the_run_and_ends_all(tmp_path):
     assert f"mpiexec -n 2 {sys.executable} -m nngan train --out {run} --resume" in output
     assert "Traceback" not in errors
     assert_goes_on(run, 1)
+
+
+class Second:
+    """The communicator of the second process, which waits for the end in `Barrier`."""
+
+    rank, size = 1, 2
+
+    def __init__(self, handed):
+        self.handed, self.waits = handed, 0
+
+    def bcast(self, _):
+        return self.handed
+
+    def Barrier(self):
+        self.waits += 1
+
+
+def test_only_the_first_process_says_that_a_loss_is_not_finite(tmp_path, monkeypatch, capsys):
+    def diverges(*_, **__):
+        raise TrainingDiverged("the loss is no longer finite at step 1")
+
+    gan, path = batchnorm_game(), tmp_path / "checkpoint.npz"
+    gan.save(path)
+    settings = nn.runs.RunSettings(data="digits", recipe="small", epochs=1, batch_size=8)
+    comm = Second((path.read_bytes(), "numpy", None, None, settings, "saved"))
+    monkeypatch.setattr(train, "fit", diverges)
+    monkeypatch.setattr(train.signal, "signal", lambda *_: None)
+    train.follow(None, train.parser("nngan train"), comm)
+    assert capsys.readouterr() == ("", "")
+    assert comm.waits == 1
 
 
 @needs_mpi
