@@ -6,7 +6,9 @@ is not there (tests/fake_gpu/README.md). Tests hand a backend NumPy arrays throu
 and compare what comes back from `backend.to_numpy`.
 """
 
+import contextlib
 import os
+import signal
 import socket
 
 # The matrices of the tests are small, and threads that wait for each other make them slower.
@@ -15,19 +17,33 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # alone, the threads of MKL and of the 
     os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from nngan.backend import BackendUnavailable, get_backend
 
-# That a machine is slow is no fault of a test.
-settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("slow")
-
 
 def pytest_configure(config):
-    """Let matplotlib look for fonts once: processes that do it at once wait, and complain."""
+    """Set up other packages, where they are: in a browser they are not."""
+    with contextlib.suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+
+        # That a machine is slow is no fault of a test.
+        checks = [HealthCheck.too_slow]
+        settings.register_profile("slow", deadline=None, suppress_health_check=checks)
+        settings.load_profile("slow")
     if not hasattr(config, "workerinput"):
-        import matplotlib.font_manager  # noqa: F401
+        # Matplotlib looks for fonts once: processes that do it at once wait, and complain.
+        with contextlib.suppress(ImportError):
+            import matplotlib.font_manager  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_handled_as_before():
+    """Undo what a program that a test has run in this process does with Ctrl-C and SIGTERM."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 def backend_or_skip(name):

@@ -70,7 +70,8 @@ def _be(target: Callable[[], object], output: Path) -> None:
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else stop.code is not None
     except BaseException as error:
-        innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+        files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        innermost = [file for file in files if file != signal.__file__][-1]
         if isinstance(error, KeyboardInterrupt) and Path(innermost).parent == Path(__file__).parent:
             status = 130  # it came before or after `target`
         else:
