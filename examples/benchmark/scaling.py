@@ -133,9 +133,9 @@ def gpus(batches: list[int]) -> None:
     for name, (processes, machine) in CLUSTERS.items():
         for batch in batches:
             for all_reduce in (tree, faster):
-                game = machine, batch, processes, all_reduce
-                gains = (f"{gain(machine, w, *game[1:]):6.2f}" for w in shown)
-                first = pays_from(*game) or "none"
+                case = batch, processes, all_reduce
+                first = pays_from(machine, *case) or "none"
+                gains = [f"{gain(machine, width, *case):6.2f}" for width in shown]
                 print(f"{name:15} {batch:7}  {all_reduce.__name__:6}  {first:>8} ", *gains)
 
 

@@ -74,8 +74,8 @@ def attempt(
 
 def follow(parent: int) -> None:
     """End this process with its parent, however that ends, if `parent` has started it."""
-    is_joblibs = multiprocessing.current_process().name.startswith("LokyProcess")
-    if parent != os.getppid() and not is_joblibs:  # a cluster's
+    is_of_joblib = multiprocessing.current_process().name.startswith("LokyProcess")
+    if parent != os.getppid() and not is_of_joblib:  # a cluster's
         return
 
     def wait() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ from .thresholds import (
     OUTCOME_STEPS,
     PAIRWISE,
 )
-from .trends import matrices
+from .trends import relative_size
 
 CENTRES = 50  # of the clusters of data without labels
 LEAST = 10  # rows of the data that a mode must have
@@ -135,15 +134,6 @@ def collapse(case: Case) -> Look:
             'loss="relativistic"; bring the learning rates into proportion: lower G\'s if D cannot '
             "follow, both if modes come and go",
         )
-
-
-def relative_size(network: Sequential) -> float:
-    """Return the size of the weights of a network's largest layer: 1 keeps the size of its input.
-
-    A G whose layers are all smaller begins with samples that are nearly alike, and spreads late.
-    """
-    sizes = (np.linalg.norm(W) / math.sqrt(W.shape[-1]) for W in matrices(network).values())
-    return float(max(sizes, default=1.0))
 
 
 def pairwise_distance(rows: Array) -> float:

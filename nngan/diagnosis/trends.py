@@ -64,15 +64,28 @@ def growth(case: Case) -> Look:
 def start_sizes(network: Sequential) -> list[float]:
     """Return the size of each layer's weights at the start, as the seed makes them again.
 
-    Weights that begin tiny have to grow: the least is sqrt(n_out), the size of random weights of
-    variance 1 / n_in, which keep the size of their input.
+    Weights that begin tiny have to grow: the least is `random_size`.
     """
     begun = copy.deepcopy(network)
     if begun.seed is not None:
         begun.initialize(Key(begun.seed).fold_in(Stream.WEIGHTS))
     else:
         begun.params.fill(0)
-    return [max(float(np.linalg.norm(W)), math.sqrt(W.shape[-1])) for W in matrices(begun).values()]
+    return [max(float(np.linalg.norm(W)), random_size(W)) for W in matrices(begun).values()]
+
+
+def relative_size(network: Sequential) -> float:
+    """Return the size of the weights of a network's largest layer, over `random_size`.
+
+    A G whose layers are all below 1 begins with samples that are nearly alike, and spreads late.
+    """
+    sizes = (float(np.linalg.norm(W)) / random_size(W) for W in matrices(network).values())
+    return max(sizes, default=1.0)
+
+
+def random_size(W: Array) -> float:
+    """Return the size of random weights of variance 1 / n_in: they keep the size of their input."""
+    return math.sqrt(W.shape[-1])
 
 
 def matrices(network: Sequential) -> dict[int, Array]:
